@@ -1,0 +1,45 @@
+#!/bin/sh
+# build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, and ./python with it.
+# build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
+# build.sh install BUILDDIR [ARGUMENT...]: the fork's build, then CPython's own make install.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+unset LC_ALL
+. Tools/fork/objects.sh
+
+what=$1
+dir=$(builddir_of "$2")
+shift 2
+[ -f "$dir/.options" ] || die "$dir is not configured; run ./configure --builddir=$dir"
+options=$(options_of "$dir")
+configured "$dir" "$options" || die "$dir belongs to another place or release; run ./configure --builddir=$dir again${options:+ with $options}"
+
+if [ "$what" = stock ]; then
+    stock=$(stockdir_of "$dir")
+    objects_configure "$STOCK" "$stock" "$options"
+    objects_build "$STOCK" "$stock" stock
+    exit
+fi
+
+# What `python -VV` shows: the last commit of what is built, and a + if there are changes that are not committed.
+built='Python Include Lib Modules Objects UPSTREAM Tools/fork'
+commit() {
+    # shellcheck disable=SC2086
+    commit_of=$(git log -1 --format=%h --abbrev=10 -- $built 2>/dev/null) || commit_of=
+    if [ -z "$commit_of" ]; then echo unknown; return; fi
+    # shellcheck disable=SC2086
+    [ -z "$(git status --porcelain -- $built 2>/dev/null | head -n 1)" ] || commit_of=$commit_of+
+    printf '%s\n' "$commit_of"
+}
+sh Tools/fork/lay.sh
+version=$(commit)
+set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version" "$@"
+objects_build "$FORK" "$dir" "$version" "$@"
+ln -sfn "$dir/python" python
+if [ "$what" = install ]; then
+    progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" || {
+        [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2
+        die "make install failed${V:-; the whole output is in $dir/install.log}"
+    }
+fi

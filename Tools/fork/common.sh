@@ -1,0 +1,75 @@
+# What all scripts of the front door share: the layout of build/, the facts of UPSTREAM, and how to speak.
+# A script does `cd` to the top of the repository and sources this file.
+# shellcheck shell=sh
+
+set -euf
+umask 022
+
+ROOT=$(pwd -P)
+DOWNLOADS=build/downloads       # the release archive
+SRC=build/src
+FORK=$SRC/fork                  # the release with the overlay laid over it
+STOCK=$SRC/stock                # the release as published
+RELEASE=$SRC/.release           # which release the two trees are; made last, so that it says they are complete
+LAID=$SRC/.laid                 # what of the overlay is laid, see overlay.sh
+FORK_AS=${FORK_AS:-make}        # the command that the user gave, for messages
+export FORK_AS
+
+say() {
+    printf '%s: %s\n' "$FORK_AS" "$*"
+}
+
+die() {
+    printf '%s: error: %s\n' "$FORK_AS" "$*" >&2
+    exit 1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+upstream() { # KEY: its value in UPSTREAM
+    upstream_value=$(sed -n "s/^$1=//p" UPSTREAM)
+    [ -n "$upstream_value" ] || die "UPSTREAM has no $1= line; restore the file"
+    printf '%s\n' "$upstream_value"
+}
+
+sum_of() { # FILE: its SHA-256
+    sha256sum <"$1" | cut -d' ' -f1
+}
+
+why() { # FILE: the last line that a failed command left in its log, as the cause
+    why_line=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1)
+    printf '%s\n' "${why_line:-no reason given}"
+}
+
+on_exit() { # FUNCTION: run it however the script ends
+    # shellcheck disable=SC2064
+    trap "$1" 0
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# The builddir. It is always build/NAME, so that everything made stays in build/.
+builddir_of() { # DIR as the user wrote it: build/NAME
+    builddir_name=$1
+    case $builddir_name in "$ROOT"/*) builddir_name=${builddir_name#"$ROOT"/} ;; esac
+    builddir_name=${builddir_name#./}
+    builddir_name=${builddir_name%/}
+    builddir_name=${builddir_name#build/}
+    case $builddir_name in
+        '' | .* | -* | *[!A-Za-z0-9._-]* | build)
+            die "a builddir is build/NAME, with letters, digits and . _ - in NAME; '$1' is not" ;;
+        downloads | src | venv | docs | docs-* | stock | stock-* | *.patch | *.log)
+            die "build/$builddir_name is taken by the build itself; choose another NAME for the builddir build/NAME" ;;
+    esac
+    printf 'build/%s\n' "$builddir_name"
+}
+
+stockdir_of() { # BUILDDIR: where the same build without the overlay is
+    case $1 in
+        build/release) echo build/stock ;;
+        *) echo "build/stock-${1#build/}" ;;
+    esac
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# deps.sh check|install: the packages that the build needs. `check` lists those that are missing, `install` installs them.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+
+# Debian's package, and the command that makes it unnecessary ("-": none, it is a library that CPython's modules need).
+packages='
+gcc                 cc
+libc6-dev           -
+make                make
+patch               patch
+tar                 tar
+gzip                gzip
+pkg-config          pkg-config
+libssl-dev          -
+zlib1g-dev          -
+libbz2-dev          -
+liblzma-dev         -
+libreadline-dev     -
+libncurses-dev      -
+libsqlite3-dev      -
+libffi-dev          -
+uuid-dev            -
+libgdbm-dev         -
+libgdbm-compat-dev  -
+'
+
+missing() {
+    if have dpkg-query; then
+        missing_installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+    fi
+    printf '%s' "$packages" | while read -r package command; do
+        [ -n "$package" ] || continue
+        if [ "$command" != - ] && have "$command"; then continue; fi
+        if have dpkg-query; then
+            printf '%s\n' "$missing_installed" | grep -qxF -e "$package" || echo "$package"
+        elif [ "$command" != - ]; then
+            echo "$command"
+        fi
+    done | tr '\n' ' ' | sed 's/ $//'
+}
+
+wanted=$(missing)
+[ -n "$wanted" ] || exit 0
+have apt-get || die "these tools are missing: $wanted; install them with this system's package manager and run ./configure again"
+
+if [ "$(id -u)" = 0 ]; then
+    sudo=
+elif have sudo; then
+    sudo=sudo
+else
+    sudo=none
+fi
+known() { # whether apt's lists have all that is missing
+    # shellcheck disable=SC2086
+    apt-cache show $wanted >/dev/null 2>&1
+}
+command="apt-get install -y --no-install-recommends $wanted"
+if [ "$1" = check ]; then
+    known || command="apt-get update && ${sudo:+sudo }$command"
+    [ -z "$sudo" ] || command="sudo $command"
+    say "these packages are missing: $wanted" >&2
+    say "to install them: $command" >&2
+    die "build dependencies are missing; run the command above, or give configure the option --install-deps to have it run"
+fi
+[ "$sudo" != none ] || die "--install-deps needs root or sudo, and this is neither; as root: $command"
+
+log=$(mktemp) || die "cannot make a temporary file; look at TMPDIR"
+cleanup() { rm -f "$log"; }
+on_exit cleanup
+apt() {
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >"$log" 2>&1
+}
+updated=
+update() {
+    say "packages: apt-get update"
+    apt update || say "packages: apt-get update: $(why "$log")"
+    updated=yes
+}
+install() {
+    say "packages: installing $wanted"
+    # shellcheck disable=SC2086
+    apt install -y --no-install-recommends $wanted
+}
+known || update
+install || {
+    [ -z "$updated" ] || die "apt-get could not install the packages: $(why "$log")"
+    # the lists may be older than the mirror
+    update
+    install || die "apt-get could not install the packages: $(why "$log")"
+}
+wanted=$(missing)
+[ -z "$wanted" ] || die "still missing after apt-get install: $wanted"

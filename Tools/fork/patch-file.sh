@@ -1,0 +1,31 @@
+#!/bin/sh
+# patch-file.sh: the whole overlay as one diff that applies with `patch -p1` to the release as published.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+
+[ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
+sh Tools/fork/lay.sh >&2
+tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || die "cannot write to $SRC; is the disk full?"
+cleanup() { rm -rf "$tmp"; }
+on_exit cleanup
+
+overlay_list | while read -r target kind sum file; do
+    : "$sum"
+    if [ "$kind" = patch ]; then
+        sed -n '/^--- a\//,$p' "$file"
+        continue
+    fi
+    # git's header carries what a plain diff cannot: an empty file, and the executable bit
+    mode=100644
+    [ ! -x "$file" ] || mode=100755
+    printf 'diff --git a/%s b/%s\nnew file mode %s\n' "$target" "$target" "$mode"
+    if [ -s "$file" ]; then
+        diff -U1 --label /dev/null --label "b/$target" /dev/null "$file" || [ $? = 1 ]
+    else
+        echo 'index 0000000..e69de29'
+    fi
+done >"$tmp/patch" || die "cannot write the patch file; is the disk full?"
+result=build/settracestate-$(upstream VERSION).patch
+mv -f "$tmp/patch" "$result"
+say "patch file: $result"

@@ -1,0 +1,61 @@
+#!/bin/sh
+# patches.sh: write the edits made in build/src/fork back to the overlay: to NAME.patch for CPython's own files, to the
+# file itself for ours. With no edit nothing changes.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+
+[ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
+sh Tools/fork/lay.sh >/dev/null
+tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || die "cannot write to $SRC; is the disk full?"
+cleanup() { rm -rf "$tmp"; }
+on_exit cleanup
+
+# The files to look at: those laid, and those changed or made since the release was unpacked.
+{
+    cut -d' ' -f1 "$LAID"
+    # shellcheck disable=SC2086
+    (cd "$FORK" && find . -mindepth 1 \( $NOT_OURS \) -prune -o -type f -cnewer "$ROOT/$RELEASE" -print) | sed 's,^\./,,'
+} | sort -u >"$tmp/targets"
+odd=$(grep '[[:space:]"\\]' "$tmp/targets" | head -n 1) || :
+[ -z "$odd" ] || die "the overlay cannot have a file name with a space, quote or backslash: $FORK/$odd"
+sums_in "$FORK" <"$tmp/targets" >"$tmp/fork"
+sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock"
+cut -d' ' -f1 "$LAID" | awk -v fork="$tmp/fork" -v stock="$tmp/stock" '
+    BEGIN {
+        while ((getline < stock) > 0) s[$1] = $2
+        while ((getline < fork) > 0) if (s[$1] != $2) print $1
+    } { print }' | sort -u >"$tmp/differ"
+gone=$( (cd "$STOCK" && find . -type f) | (cd "$FORK" && while IFS= read -r f; do [ -e "$f" ] || { echo "${f#./}"; break; }; done) )
+[ -z "$gone" ] || die "$FORK/$gone was deleted, which an overlay cannot say; restore it with: cp $STOCK/$gone $FORK/$gone"
+
+put() { # NEW FILE: FILE becomes NEW if it is not the same already
+    if cmp -s "$1" "$2"; then return 0; fi
+    { mkdir -p "$(dirname "$2")" && cp "$1" "$tmp/put" && mv -f "$tmp/put" "$2"; } 2>"$tmp/why" || die "cannot write $2: $(why "$tmp/why")"
+    say "patches: wrote $2"
+}
+while read -r target; do
+    file=$(overlay_of "$target")
+    if [ ! -f "$STOCK/$target" ]; then
+        put "$FORK/$target" "$file"
+        continue
+    fi
+    if cmp -s "$STOCK/$target" "$FORK/$target"; then
+        rm -f "$file.patch"
+        say "patches: removed $file.patch, since $target is CPython's own again"
+        continue
+    fi
+    # lines before the diff are notes of whoever wrote it
+    [ ! -f "$file.patch" ] || sed '/^--- a\//,$d' "$file.patch" >"$tmp/notes"
+    [ -f "$file.patch" ] || : >"$tmp/notes"
+    status=0
+    diff -U1 --label "a/$target" --label "b/$target" "$STOCK/$target" "$FORK/$target" >"$tmp/diff" || status=$?
+    [ "$status" = 1 ] || die "cannot keep the edits to $FORK/$target as a patch: $(head -n 1 "$tmp/diff")"
+    cat "$tmp/notes" "$tmp/diff" >"$tmp/patch"
+    put "$tmp/patch" "$file.patch"
+done <"$tmp/differ"
+
+overlay_list >"$tmp/want"
+sums_in "$FORK" <"$tmp/targets" >"$tmp/fork"
+awk -v now="$tmp/fork" 'BEGIN { while ((getline < now) > 0) cur[$1] = $2 } { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid"
+mv -f "$tmp/laid" "$LAID"
