@@ -1,0 +1,49 @@
+#ifndef Py_CPYTHON_TRACESTATE_H
+#define Py_CPYTHON_TRACESTATE_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The trace state of a thread: the trace function and what it is called for.
+   Reference: Doc/c-api/tracestate.rst.  Implementation: Python/tracestate.c. */
+
+/* A value of 'what' beside those in cpython/pystate.h.  The trace function's
+   'arg' is the byte offset, a Python int, of the instruction that the frame
+   executed before the one that it is about to execute. */
+#define PyTrace_INSTRUCTION 8
+
+typedef struct {
+    /* sizeof(PyTraceState) as the caller was compiled: fields that a caller
+       does not know keep their defaults. */
+    size_t struct_size;
+    int trace_lines;            /* default 1: PyTrace_LINE events */
+    int trace_instructions;     /* default 0: PyTrace_INSTRUCTION events */
+} PyTraceState;
+
+/* The defaults, which are what PyEval_SetTrace() asks for. */
+#define PyTraceState_INIT {sizeof(PyTraceState), 1, 0}
+
+/* Install func, called with obj, as the trace function of the current thread,
+   for the events that state names (NULL: the defaults).  With func == NULL,
+   switch tracing off and reset the state.  Raise the audit event
+   "sys.settrace".  Return 0, or -1 with an exception set and the state as it
+   was before. */
+PyAPI_FUNC(int) PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
+                                     const PyTraceState *state);
+
+/* The same for every thread of the current interpreter, all or none. */
+PyAPI_FUNC(int) PyEval_SetTraceStateAllThreads(Py_tracefunc func,
+                                               PyObject *obj,
+                                               const PyTraceState *state);
+
+/* Read the state of the current thread.  *func and *obj are NULL where there
+   is none; *obj is a new reference.  state->struct_size must be set (use
+   PyTraceState_INIT).  Each pointer may be NULL.  Return 0, or -1 with an
+   exception set. */
+PyAPI_FUNC(int) PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj,
+                                     PyTraceState *state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* !Py_CPYTHON_TRACESTATE_H */

@@ -1,0 +1,67 @@
+#ifndef Py_INTERNAL_CODEBLOCKS_H
+#define Py_INTERNAL_CODEBLOCKS_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef Py_BUILD_CORE
+#  error "this header requires Py_BUILD_CORE define"
+#endif
+
+/* What tracing has to know about each code unit of a code object, computed on
+   first use and kept beside the code object. */
+typedef struct {
+    int size;                   /* code units */
+    /* A code unit's distance from the start of the instruction that it belongs
+       to (an instruction starts at its first EXTENDED_ARG and ends with its
+       inline cache), at most _PyCodeBlocks_DISTANCE. */
+    uint8_t units[1];
+} _PyCodeBlocks;
+
+#define _PyCodeBlocks_DISTANCE 0x0f
+
+/* Reserve the co_extra index, always 0, of the current interpreter: code
+   objects of frozen modules are shared between interpreters, and so is what
+   they keep. */
+extern int _PyCodeBlocks_Init(void);
+
+/* Borrowed from the code object; NULL with an exception set. */
+extern const _PyCodeBlocks *_PyCodeBlocks_Compute(PyCodeObject *code);
+
+static inline const _PyCodeBlocks *
+_PyCodeBlocks_Get(PyCodeObject *code)
+{
+    // The head of codeobject.c's _PyCodeObjectExtra.
+    struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
+    if (extra != NULL && extra->size > 0 && extra->extras[0] != NULL) {
+        return (const _PyCodeBlocks *)extra->extras[0];
+    }
+    return _PyCodeBlocks_Compute(code);
+}
+
+/* For code objects that are not freed through code_dealloc(). */
+extern void _PyCodeBlocks_Clear(PyCodeObject *code);
+
+/* The first code unit of the instruction that 'unit' belongs to. */
+static inline int
+_PyCodeBlocks_Start(const _PyCodeBlocks *blocks, int unit)
+{
+    assert(0 <= unit && unit < blocks->size);
+    int distance;
+    while ((distance = blocks->units[unit] & _PyCodeBlocks_DISTANCE) != 0) {
+        unit -= distance;
+    }
+    return unit;
+}
+
+/* The code unit of the opcode itself in the instruction that starts at 'start':
+   the one after its EXTENDED_ARGs. */
+extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
+
+/* The target of the jump that starts at 'start', or -1 if that is no jump. */
+extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* !Py_INTERNAL_CODEBLOCKS_H */

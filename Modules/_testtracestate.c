@@ -1,0 +1,172 @@
+/* Tests of the C API in Include/cpython/tracestate.h: a trace function in C
+   that appends what it is called with to a list. */
+
+#include "Python.h"
+#include <stddef.h>               // offsetof()
+
+/* obj is the list. */
+static int
+record(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
+{
+    if (what == PyTrace_EXCEPTION || what == PyTrace_RETURN) {
+        arg = Py_None;          // would keep frames alive
+    }
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    PyObject *event = Py_BuildValue("(OiiO)", code->co_name, what,
+                                    PyFrame_GetLasti(frame),
+                                    arg != NULL ? arg : Py_None);
+    Py_DECREF(code);
+    if (event == NULL) {
+        return -1;
+    }
+    int err = PyList_Append(obj, event);
+    Py_DECREF(event);
+    return err;
+}
+
+/* Does nothing, for measurements. */
+static int
+ignore(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
+{
+    return 0;
+}
+
+static int
+parse_state(PyObject *args, PyObject *kwargs, PyTraceState *state,
+            PyObject **obj)
+{
+    static char *keywords[] = {
+        "events", "trace_lines", "trace_instructions", NULL,
+    };
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pp", keywords, obj,
+                                       &state->trace_lines,
+                                       &state->trace_instructions);
+}
+
+static PyObject *
+set_state(PyObject *args, PyObject *kwargs,
+          int (*set)(Py_tracefunc, PyObject *, const PyTraceState *))
+{
+    PyTraceState state = PyTraceState_INIT;
+    PyObject *obj;
+    if (!parse_state(args, kwargs, &state, &obj)) {
+        return NULL;
+    }
+    int err;
+    if (obj == Py_None) {
+        err = set(NULL, NULL, &state);
+    }
+    else if (PyList_Check(obj)) {
+        err = set(record, obj, &state);
+    }
+    else {
+        err = set(ignore, obj, &state);
+    }
+    if (err < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+settracestate(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    return set_state(args, kwargs, PyEval_SetTraceState);
+}
+
+static PyObject *
+settracestate_all_threads(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    return set_state(args, kwargs, PyEval_SetTraceStateAllThreads);
+}
+
+static PyObject *
+settracestate_null(PyObject *module, PyObject *events)
+{
+    if (PyEval_SetTraceState(record, events, NULL) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* As a caller that was compiled when trace_lines was the last field. */
+static PyObject *
+settracestate_old(PyObject *module, PyObject *events)
+{
+    PyTraceState state = PyTraceState_INIT;
+    state.struct_size = offsetof(PyTraceState, trace_instructions);
+    state.trace_lines = 0;
+    state.trace_instructions = 1;
+    if (PyEval_SetTraceState(record, events, &state) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* PyEval_SetTrace() with the function of this module. */
+static PyObject *
+settrace(PyObject *module, PyObject *events)
+{
+    PyEval_SetTrace(PyList_Check(events) ? record : ignore, events);
+    Py_RETURN_NONE;
+}
+
+/* (is the function this module's, the object, trace_lines, trace_instructions) */
+static PyObject *
+gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    PyTraceState state = PyTraceState_INIT;
+    Py_tracefunc func;
+    PyObject *obj;
+    if (PyEval_GetTraceState(&func, &obj, &state) < 0) {
+        return NULL;
+    }
+    if (obj == NULL) {
+        obj = Py_NewRef(Py_None);
+    }
+    return Py_BuildValue("(iNii)", func == record || func == ignore, obj,
+                         state.trace_lines, state.trace_instructions);
+}
+
+static PyObject *
+gettracestate_unset(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    PyTraceState state = {0};
+    if (PyEval_GetTraceState(NULL, NULL, &state) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"settracestate", (PyCFunction)(void(*)(void))settracestate,
+     METH_VARARGS | METH_KEYWORDS},
+    {"settracestate_all_threads",
+     (PyCFunction)(void(*)(void))settracestate_all_threads,
+     METH_VARARGS | METH_KEYWORDS},
+    {"settracestate_null", settracestate_null, METH_O},
+    {"settracestate_old", settracestate_old, METH_O},
+    {"settrace", settrace, METH_O},
+    {"gettracestate", gettracestate, METH_NOARGS},
+    {"gettracestate_unset", gettracestate_unset, METH_NOARGS},
+    {NULL, NULL}
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_testtracestate",
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC
+PyInit__testtracestate(void)
+{
+    PyObject *m = PyModule_Create(&module);
+    if (m != NULL
+        && PyModule_AddIntConstant(m, "PyTrace_INSTRUCTION",
+                                   PyTrace_INSTRUCTION) < 0)
+    {
+        Py_CLEAR(m);
+    }
+    return m;
+}

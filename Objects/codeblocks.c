@@ -1,0 +1,121 @@
+/* What tracing has to know about the instructions of a code object.
+
+   Computed on first use, kept in the code object's co_extra and freed with it,
+   so that PyCodeObject keeps its layout and an untraced program pays nothing. */
+
+#include "Python.h"
+#include "pycore_codeblocks.h"
+#include "pycore_code.h"          // _PyCode_CODE()
+#include "opcode.h"               // EXTENDED_ARG
+#include "pycore_opcode.h"        // _PyOpcode_Caches
+#include <stddef.h>               // offsetof()
+
+int
+_PyCodeBlocks_Init(void)
+{
+    Py_ssize_t index = _PyEval_RequestCodeExtraIndex(PyMem_Free);
+    if (index != 0) {
+        PyErr_SetString(PyExc_SystemError,
+                        "the first co_extra index is already in use");
+        return -1;
+    }
+    return 0;
+}
+
+/* The opcode at a code unit that starts one, in its unspecialized form. */
+static inline int
+opcode_at(PyCodeObject *code, int unit)
+{
+    return _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
+}
+
+static void
+find_starts(PyCodeObject *code, _PyCodeBlocks *blocks)
+{
+    int start = 0;
+    for (int unit = 0; unit < blocks->size; ) {
+        int opcode = opcode_at(code, unit);
+        int next = unit + 1 + _PyOpcode_Caches[opcode];
+        for (; unit < next && unit < blocks->size; unit++) {
+            int distance = unit - start;
+            // A longer distance is walked in steps of this size.
+            blocks->units[unit] = (uint8_t)Py_MIN(distance,
+                                                  _PyCodeBlocks_DISTANCE);
+        }
+        if (opcode != EXTENDED_ARG) {
+            start = unit;
+        }
+    }
+}
+
+const _PyCodeBlocks *
+_PyCodeBlocks_Compute(PyCodeObject *code)
+{
+    int size = (int)Py_SIZE(code);
+    _PyCodeBlocks *blocks = PyMem_Malloc(offsetof(_PyCodeBlocks, units) + size);
+    if (blocks == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    blocks->size = size;
+    find_starts(code, blocks);
+    if (_PyCode_SetExtra((PyObject *)code, 0, blocks) < 0) {
+        PyMem_Free(blocks);
+        if (!PyErr_Occurred()) {
+            PyErr_NoMemory();
+        }
+        return NULL;
+    }
+    return blocks;
+}
+
+void
+_PyCodeBlocks_Clear(PyCodeObject *code)
+{
+    void *blocks;
+    if (_PyCode_GetExtra((PyObject *)code, 0, &blocks) == 0 && blocks != NULL) {
+        PyMem_Free(blocks);
+    }
+}
+
+int
+_PyCodeBlocks_Operation(PyCodeObject *code, int start)
+{
+    int last = (int)Py_SIZE(code) - 1;
+    while (start < last && opcode_at(code, start) == EXTENDED_ARG) {
+        start++;
+    }
+    return start;
+}
+
+int
+_PyCodeBlocks_Target(PyCodeObject *code, int start)
+{
+    int unit = _PyCodeBlocks_Operation(code, start);
+    unsigned int oparg = 0;
+    for (int i = start; i <= unit; i++) {
+        oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[i]);
+    }
+    int after = unit + 1;
+    switch (opcode_at(code, unit)) {
+        case FOR_ITER:
+        case JUMP_FORWARD:
+        case JUMP_IF_FALSE_OR_POP:
+        case JUMP_IF_TRUE_OR_POP:
+        case POP_JUMP_FORWARD_IF_FALSE:
+        case POP_JUMP_FORWARD_IF_TRUE:
+        case POP_JUMP_FORWARD_IF_NOT_NONE:
+        case POP_JUMP_FORWARD_IF_NONE:
+        case SEND:
+            return after + (int)oparg;
+        case JUMP_BACKWARD:
+        case JUMP_BACKWARD_NO_INTERRUPT:
+        case POP_JUMP_BACKWARD_IF_NOT_NONE:
+        case POP_JUMP_BACKWARD_IF_NONE:
+        case POP_JUMP_BACKWARD_IF_FALSE:
+        case POP_JUMP_BACKWARD_IF_TRUE:
+            return after - (int)oparg;
+        default:
+            return -1;
+    }
+}

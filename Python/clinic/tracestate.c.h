@@ -1,0 +1,209 @@
+/*[clinic input]
+preserve
+[clinic start generated code]*/
+
+PyDoc_STRVAR(sys_settracestate__doc__,
+"settracestate($module, /, tracefunc, *, trace_lines=True,\n"
+"              trace_instructions=False)\n"
+"--\n"
+"\n"
+"Set what the current thread is traced for, and by which function.\n"
+"\n"
+"  tracefunc\n"
+"    The global trace function, as for sys.settrace(), or None.\n"
+"  trace_lines\n"
+"    Call it for \'line\' events.\n"
+"  trace_instructions\n"
+"    Call it for \'instruction\' events: before every bytecode instruction\n"
+"    that no \'line\' event announces, with the byte offset of the\n"
+"    instruction that the frame executed before as the argument.\n"
+"\n"
+"What is not given takes its default: sys.settracestate(f) is sys.settrace(f).\n"
+"With None as the function tracing is switched off and every flag reset.\n"
+"Raises the auditing event sys.settrace.\n"
+"\n"
+"To save and restore the whole state:\n"
+"\n"
+"    saved = sys.gettracestate()\n"
+"    ...\n"
+"    sys.settracestate(**saved)");
+
+#define SYS_SETTRACESTATE_METHODDEF    \
+    {"settracestate", _PyCFunction_CAST(sys_settracestate), METH_FASTCALL|METH_KEYWORDS, sys_settracestate__doc__},
+
+static PyObject *
+sys_settracestate_impl(PyObject *module, PyObject *tracefunc,
+                       int trace_lines, int trace_instructions);
+
+static PyObject *
+sys_settracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *return_value = NULL;
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static _PyArg_Parser _parser = {NULL, _keywords, "settracestate", 0};
+    PyObject *argsbuf[3];
+    Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
+    PyObject *tracefunc;
+    int trace_lines = 1;
+    int trace_instructions = 0;
+
+    args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
+    if (!args) {
+        goto exit;
+    }
+    tracefunc = args[0];
+    if (!noptargs) {
+        goto skip_optional_kwonly;
+    }
+    if (args[1]) {
+        trace_lines = PyObject_IsTrue(args[1]);
+        if (trace_lines < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    trace_instructions = PyObject_IsTrue(args[2]);
+    if (trace_instructions < 0) {
+        goto exit;
+    }
+skip_optional_kwonly:
+    return_value = sys_settracestate_impl(module, tracefunc, trace_lines, trace_instructions);
+
+exit:
+    return return_value;
+}
+
+PyDoc_STRVAR(sys__settracestate_all_threads__doc__,
+"_settracestate_all_threads($module, /, tracefunc, *, trace_lines=True,\n"
+"                           trace_instructions=False)\n"
+"--\n"
+"\n"
+"Do sys.settracestate() for every thread of the interpreter.\n"
+"\n"
+"See threading.settracestate_all_threads().");
+
+#define SYS__SETTRACESTATE_ALL_THREADS_METHODDEF    \
+    {"_settracestate_all_threads", _PyCFunction_CAST(sys__settracestate_all_threads), METH_FASTCALL|METH_KEYWORDS, sys__settracestate_all_threads__doc__},
+
+static PyObject *
+sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
+                                    int trace_lines, int trace_instructions);
+
+static PyObject *
+sys__settracestate_all_threads(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *return_value = NULL;
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static _PyArg_Parser _parser = {NULL, _keywords, "_settracestate_all_threads", 0};
+    PyObject *argsbuf[3];
+    Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
+    PyObject *tracefunc;
+    int trace_lines = 1;
+    int trace_instructions = 0;
+
+    args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
+    if (!args) {
+        goto exit;
+    }
+    tracefunc = args[0];
+    if (!noptargs) {
+        goto skip_optional_kwonly;
+    }
+    if (args[1]) {
+        trace_lines = PyObject_IsTrue(args[1]);
+        if (trace_lines < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    trace_instructions = PyObject_IsTrue(args[2]);
+    if (trace_instructions < 0) {
+        goto exit;
+    }
+skip_optional_kwonly:
+    return_value = sys__settracestate_all_threads_impl(module, tracefunc, trace_lines, trace_instructions);
+
+exit:
+    return return_value;
+}
+
+PyDoc_STRVAR(sys__make_tracestate__doc__,
+"_make_tracestate($module, /, tracefunc, *, trace_lines=True,\n"
+"                 trace_instructions=False)\n"
+"--\n"
+"\n"
+"Return what sys.gettracestate() returns after sys.settracestate() with these arguments.");
+
+#define SYS__MAKE_TRACESTATE_METHODDEF    \
+    {"_make_tracestate", _PyCFunction_CAST(sys__make_tracestate), METH_FASTCALL|METH_KEYWORDS, sys__make_tracestate__doc__},
+
+static PyObject *
+sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
+                          int trace_lines, int trace_instructions);
+
+static PyObject *
+sys__make_tracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *return_value = NULL;
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static _PyArg_Parser _parser = {NULL, _keywords, "_make_tracestate", 0};
+    PyObject *argsbuf[3];
+    Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
+    PyObject *tracefunc;
+    int trace_lines = 1;
+    int trace_instructions = 0;
+
+    args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
+    if (!args) {
+        goto exit;
+    }
+    tracefunc = args[0];
+    if (!noptargs) {
+        goto skip_optional_kwonly;
+    }
+    if (args[1]) {
+        trace_lines = PyObject_IsTrue(args[1]);
+        if (trace_lines < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    trace_instructions = PyObject_IsTrue(args[2]);
+    if (trace_instructions < 0) {
+        goto exit;
+    }
+skip_optional_kwonly:
+    return_value = sys__make_tracestate_impl(module, tracefunc, trace_lines, trace_instructions);
+
+exit:
+    return return_value;
+}
+
+PyDoc_STRVAR(sys_gettracestate__doc__,
+"gettracestate($module, /)\n"
+"--\n"
+"\n"
+"Return the trace state of the current thread: a dict of sys.settracestate()\'s parameters.\n"
+"\n"
+"    tracefunc           the trace function, or None\n"
+"    trace_lines         bool\n"
+"    trace_instructions  bool");
+
+#define SYS_GETTRACESTATE_METHODDEF    \
+    {"gettracestate", (PyCFunction)sys_gettracestate, METH_NOARGS, sys_gettracestate__doc__},
+
+static PyObject *
+sys_gettracestate_impl(PyObject *module);
+
+static PyObject *
+sys_gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    return sys_gettracestate_impl(module);
+}
+/*[clinic end generated code: output=c2fe11a870a2f016 input=a9049054013a1b77]*/
