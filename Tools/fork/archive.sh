@@ -20,7 +20,6 @@ workplace() {
     [ -z "$tmp" ] || return 0
     { mkdir -p "$DOWNLOADS" && tmp=$(mktemp -d "$ROOT/$DOWNLOADS/tmp.XXXXXX"); } 2>/dev/null ||
         die "cannot write to $DOWNLOADS; is the disk full, or the folder somebody else's?"
-    log=$tmp/log
 }
 
 differs() { # FILE: true, with the cause in $cause, if it is not the archive
@@ -47,7 +46,7 @@ if [ -n "${1-}" ]; then
     if [ -f "$cached" ] && ! differs "$cached"; then exit 0; fi
     workplace
     say "archive: taking $1"
-    cp "$1" "$tmp/part" 2>"$log" || die "cannot copy $1 to $DOWNLOADS: $(why "$log"); make room and run it again"
+    output=$(cp "$1" "$tmp/part" 2>&1) || die "cannot copy $1 to $DOWNLOADS: $(why "$output"); make room and run it again"
     keep "$tmp/part"
     exit 0
 fi
@@ -57,7 +56,7 @@ if [ -f "$cached" ]; then
     failed "$cached" "not the file that UPSTREAM names ($cause), so it is fetched again"
     workplace
 else
-    failed "$cached" "not there"
+    tried="$cached: not there"
     workplace
 fi
 
@@ -65,11 +64,14 @@ by_apt() {
     road="apt's source package $source"
     if ! have apt-get || ! have apt-cache; then failed "$road" "no apt-get here"; return 1; fi
     apt=$tmp/apt
-    mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got"
+    output=$(mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got" 2>&1) || {
+        failed "$road" "$(why "$output")"; return 1; }
 
     # The machine's own sources, asked for source packages, and its own settings less the hooks and folders. Nothing
     # outside of build/ is written.
-    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+    main=/etc/apt/sources.list
+    parts=/etc/apt/sources.list.d
+    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d 2>/dev/null)"
     { [ ! -f "$main" ] || cat "$main"; find "$parts" -name '*.list' -exec cat {} + 2>/dev/null || :; } |
         sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' | grep -v 'cdrom:' | sort -u >"$apt/parts/machine.list" || :
     number=0
@@ -77,7 +79,7 @@ by_apt() {
         number=$((number + 1))
         sed 's/^[Tt]ypes:.*/Types: deb-src/' "$file" >"$apt/parts/machine-$number.sources"
     done
-    apt-config dump | grep -v -E '^(DPkg|APT::Update|Dir::Etc::(sourcelist|sourceparts|main|parts)|Dir::(State::lists|Cache))\b' >"$apt/conf"
+    apt-config dump 2>/dev/null | grep -v -E '^(DPkg|APT::Update|Dir::Etc::(sourcelist|sourceparts|main|parts)|Dir::(State::lists|Cache))\b' >"$apt/conf" || :
     cat >>"$apt/conf" <<CONF
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
@@ -94,9 +96,9 @@ CONF
     export APT_CONFIG
 
     say "archive: asking this machine's apt sources for the source package $source (half a minute or so)"
-    apt-get -q update </dev/null >"$log" 2>&1 || :
-    complaint=$(grep -E '^(E|W|Err)' "$log" | grep -v 'unsandboxed' | tail -n 1) || :
-    versions=$(apt-cache showsrc --only-source "$source" 2>>"$log" |
+    output=$(apt-get -q update </dev/null 2>&1) || :
+    complaint=$(printf '%s\n' "$output" | grep -E '^(E|W|Err)' | head -n 1) || :
+    versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
         awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
     if [ -z "$versions" ]; then
         failed "$road" "no version on offer has the archive${complaint:+ ($complaint)}"
@@ -104,7 +106,7 @@ CONF
     fi
     for version in $versions; do
         say "archive: taking Debian's source package $source $version"
-        if (cd "$apt/got" && apt-get -q source --download-only --tar-only "$source=$version") </dev/null >"$log" 2>&1; then
+        if output=$(cd "$apt/got" && apt-get -q source --download-only --tar-only "$source=$version" </dev/null 2>&1); then
             got=$(find "$apt/got" -type f -name '*.orig.tar*' | head -n 1)
             if [ -n "$got" ] && ! differs "$got"; then
                 keep "$got"
@@ -112,7 +114,7 @@ CONF
             fi
             failed "$road $version" "not the archive ($cause)"
         else
-            failed "$road $version" "$(grep -E '^E' "$log" | head -n 1)"
+            failed "$road $version" "$(why "$(printf '%s\n' "$output" | grep '^E' | head -n 1)")"
         fi
     done
     return 1
@@ -122,12 +124,12 @@ by_site() {
     road=$url
     if have curl; then
         say "archive: fetching $url"
-        curl -fsSL --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url" </dev/null 2>"$log" || {
-            failed "$road" "$(why "$log")"; return 1; }
+        output=$(curl -fsSL --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url" </dev/null 2>&1) || {
+            failed "$road" "$(why "$output")"; return 1; }
     elif have wget; then
         say "archive: fetching $url"
-        wget -nv --tries=1 --timeout=20 -O "$tmp/part" "$url" </dev/null 2>"$log" || {
-            failed "$road" "$(why "$log")"; return 1; }
+        output=$(wget -nv --tries=1 --timeout=20 -O "$tmp/part" "$url" </dev/null 2>&1) || {
+            failed "$road" "$(why "$output")"; return 1; }
     else
         failed "$road" "neither curl nor wget here"
         return 1

@@ -38,8 +38,8 @@ sum_of() { # FILE: its SHA-256
     sha256sum <"$1" | cut -d' ' -f1
 }
 
-why() { # FILE: the last line that a failed command left in its log, as the cause
-    why_line=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1)
+why() { # TEXT: the last line of what a failed command printed, as the cause
+    why_line=$(printf '%s\n' "$1" | grep -v '^[[:space:]]*$' | tail -n 1)
     printf '%s\n' "${why_line:-no reason given}"
 }
 
@@ -61,7 +61,7 @@ builddir_of() { # DIR as the user wrote it: build/NAME
     case $builddir_name in
         '' | .* | -* | *[!A-Za-z0-9._-]* | build)
             die "a builddir is build/NAME, with letters, digits and . _ - in NAME; '$1' is not" ;;
-        downloads | src | venv | docs | docs-* | stock | stock-* | *.patch | *.log)
+        downloads | src | venv | doc | doc-* | stock | stock-* | *.patch | *.log)
             die "build/$builddir_name is taken by the build itself; choose another NAME for the builddir build/NAME" ;;
     esac
     printf 'build/%s\n' "$builddir_name"

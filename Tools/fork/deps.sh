@@ -53,7 +53,7 @@ else
 fi
 known() { # whether apt's lists have all that is missing
     # shellcheck disable=SC2086
-    apt-cache show $wanted >/dev/null 2>&1
+    apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= show $wanted >/dev/null 2>&1
 }
 command="apt-get install -y --no-install-recommends $wanted"
 if [ "$1" = check ]; then
@@ -65,17 +65,14 @@ if [ "$1" = check ]; then
 fi
 [ "$sudo" != none ] || die "--install-deps needs root or sudo, and this is neither; as root: $command"
 
-log=$(mktemp) || die "cannot make a temporary file; look at TMPDIR"
-cleanup() { rm -f "$log"; }
-on_exit cleanup
-apt() {
+apt() { # ARGUMENT...: apt-get, with what it says in $output
     # shellcheck disable=SC2086
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >"$log" 2>&1
+    output=$($sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null 2>&1)
 }
 updated=
 update() {
     say "packages: apt-get update"
-    apt update || say "packages: apt-get update: $(why "$log")"
+    apt update || say "packages: apt-get update: $(why "$output")"
     updated=yes
 }
 install() {
@@ -85,10 +82,10 @@ install() {
 }
 known || update
 install || {
-    [ -z "$updated" ] || die "apt-get could not install the packages: $(why "$log")"
+    [ -z "$updated" ] || die "apt-get could not install the packages: $(why "$output")"
     # the lists may be older than the mirror
     update
-    install || die "apt-get could not install the packages: $(why "$log")"
+    install || die "apt-get could not install the packages: $(why "$output")"
 }
 wanted=$(missing)
 [ -z "$wanted" ] || die "still missing after apt-get install: $wanted"

@@ -8,7 +8,7 @@ make              build the fork; ./python is the interpreter
 make test         the tests of tracing, the fork's and CPython's, and of the build; builds what they need
 make test-all     CPython's whole test suite on the fork and on stock CPython, and what fails on the fork alone
 make stock        build the same release with the same options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
-make docs         build the documentation with Sphinx: build/docs/html/index.html
+make docs         build the documentation with Sphinx: build/doc/html/index.html
 make patches      write the edits made in $FORK back to the overlay
 make patch-file   write the whole overlay as one diff, for patch -p1 or pyenv install --patch
 make install      install the fork; DESTDIR=/DIR puts it below /DIR, ./configure --prefix=/DIR chooses the prefix

@@ -38,8 +38,8 @@ awk -v want="$tmp/want" -v laid="$LAID" -v now="$tmp/now" -v stock="$tmp/stock" 
     }' "$tmp/targets" >"$tmp/plan"
 
 if [ "${1-}" = --unedited ]; then
-    ! grep -q -v '^[a-z]* 0 ' "$tmp/plan"
-    exit
+    if grep -q -v '^[a-z]* 0 ' "$tmp/plan"; then exit 1; fi
+    exit 0
 fi
 if ! grep -q -v '^keep' "$tmp/plan"; then exit 0; fi
 
@@ -67,8 +67,8 @@ while read -r action edited target kind file; do
         rm -f "$FORK/$target"
         (cd "$FORK" && rmdir -p "$(dirname "$target")") 2>/dev/null || :
     elif ! cmp -s "$tmp/new/$target" "$FORK/$target"; then
-        { mkdir -p "$FORK/$(dirname "$target")" && mv -f "$tmp/new/$target" "$FORK/$target"; } 2>"$tmp/why" ||
-            die "cannot write $FORK/$target: $(why "$tmp/why"); make room if the disk is full, and run it again"
+        output=$(mkdir -p "$FORK/$(dirname "$target")" 2>&1 && mv -f "$tmp/new/$target" "$FORK/$target" 2>&1) ||
+            die "cannot write $FORK/$target: $(why "$output"); make room if the disk is full, and run it again"
     fi
 done <"$tmp/plan"
 
@@ -83,4 +83,4 @@ awk -v laid="$LAID" -v now="$tmp/now" -v plan="$tmp/plan" '
     action[$1] == "edited" { print old[$1]; next }
     { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid"
 mv -f "$tmp/laid" "$LAID"
-say "source: laid $(grep -c '^lay\|^drop' "$tmp/plan") of $(grep -c . "$tmp/want") overlay files over CPython $(upstream VERSION)"
+say "source: $(grep -c '^lay\|^drop' "$tmp/plan" || :) overlay files laid or removed, of $(grep -c . "$tmp/want" || :)"

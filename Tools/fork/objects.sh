@@ -15,7 +15,7 @@ configured() { # DIR OPTIONS: whether DIR is configured with exactly these
     [ -f "$1/.options" ] && [ -f "$1/config.status" ] && [ "$(identity "$2")" = "$(cat "$1/.options")" ]
 }
 
-# A long command's output goes to a log, a line to the user now and then, and its warnings and errors as they come.
+# A long command's output goes to a log, and a line to the user now and then. With V=1 the user sees all of it.
 progress() { # LOG WHAT COMMAND...
     progress_log=$1
     progress_what=$2
@@ -40,11 +40,9 @@ heartbeat() {
     heartbeat_every=20
     heartbeat_end='\n'
     if [ -t 1 ]; then heartbeat_every=1; heartbeat_end='\r'; fi
-    while IFS= read -r heartbeat_line; do
+    while read -r heartbeat_line; do
+        : "$heartbeat_line"
         heartbeat_lines=$((heartbeat_lines + 1))
-        case $heartbeat_line in
-            *': warning: '* | *': error: '* | *': fatal error: '* | 'make'*'***'*) printf '%s\n' "$heartbeat_line" ;;
-        esac
         [ $((heartbeat_lines % 10)) = 0 ] || continue
         heartbeat_now=$(($(date +%s) - heartbeat_start))
         [ $((heartbeat_now - heartbeat_last)) -ge $heartbeat_every ] || continue
@@ -101,8 +99,15 @@ objects_build() { # SOURCE DIR WHAT ARGUMENT...: CPython's make all, unless noth
         die "the build in $objects_at failed${V:-; the whole output is in $objects_at/build.log}"
     }
     mv "$objects_at/.building" "$objects_at/.built"
+    [ -n "${V-}" ] || warnings "$objects_at/build.log"
     sed -n '/^The necessary bits to build these optional modules/,/^$/{/^[a-z_]/p;}; /^Failed to build these modules/,/^$/{/^[a-z_]/p;}' "$objects_at/build.log" 2>/dev/null |
         tr -s ' \n' ' ' | { read -r objects_modules || :; [ -z "$objects_modules" ] || say "$objects_at: built without these optional modules: $objects_modules"; }
+}
+
+warnings() { # LOG: the compiler's warnings about files of the overlay
+    cut -d' ' -f1 "$LAID" | grep '\.[ch]$' >"$LAID.c" || :
+    grep -F ': warning: ' "$1" | grep -F -f "$LAID.c" | sort -u >&2 || :
+    rm -f "$LAID.c"
 }
 
 newer() { # SOURCE STAMP: whether what is built from SOURCE changed since

@@ -37,8 +37,8 @@ overlay_list() {
     if grep -q '[[:space:]"\\]' "$tmp/files"; then
         die "the overlay cannot have a file name with a space, quote or backslash: $(grep '[[:space:]"\\]' "$tmp/files" | head -n 1)"
     fi
-    xargs sha256sum <"$tmp/files" 2>/dev/null | awk -v top="$TOPLEVEL/" '
-        NF == 2 {
+    xargs sha256sum /dev/null <"$tmp/files" | awk -v top="$TOPLEVEL/" '
+        $2 != "/dev/null" {
             target = $2; kind = "file"
             if (index(target, top) == 1) target = substr(target, length(top) + 1)
             if (sub(/\.patch$/, "", target)) kind = "patch"
@@ -55,15 +55,18 @@ produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an e
     if [ "$2" = file ]; then
         [ ! -e "$STOCK/$1" ] ||
             die "$3 would replace CPython's own $1; keep the edits to it as $3.patch (edit $FORK/$1 and run make patches)"
-        cp "$3" "$4" 2>"$tmp/why" || die "cannot lay $3: $(why "$tmp/why")"
+        output=$(cp "$3" "$4" 2>&1) || die "cannot lay $3: $(why "$output"); make room if the disk is full, and run it again"
         return
     fi
     [ -f "$STOCK/$1" ] || die "$3: CPython $(upstream VERSION) has no $1 to patch"
     if [ "$(grep -c "^--- a/$1\$" "$3")" != 1 ] || [ "$(grep -c '^--- a/' "$3")" != 1 ]; then
         die "$3 is not one unified diff with the header '--- a/$1' and '+++ b/$1'"
     fi
-    cp "$STOCK/$1" "$4" 2>"$tmp/why" || die "cannot lay $3: $(why "$tmp/why")"
-    if ! patch --fuzz=0 --no-backup-if-mismatch -r - "$4" "$3" >"$tmp/why" 2>&1 </dev/null || grep -q 'offset\|fuzz' "$tmp/why"; then
-        die "$3 does not apply to CPython $(upstream VERSION), the release that UPSTREAM names ($(grep '[Hh]unk\|malformed\|garbage\|offset\|space' "$tmp/why" | head -n 1)); correct it, or take back the last version of it with git"
-    fi
+    output=$(cp "$STOCK/$1" "$4" 2>&1) || die "cannot lay $3: $(why "$output"); make room if the disk is full, and run it again"
+    produced=yes
+    output=$(patch --fuzz=0 --no-backup-if-mismatch -r - "$4" "$3" 2>&1 </dev/null) || produced=no
+    case $produced$output in
+        no* | *'(offset '* | *' with fuzz '*)
+            die "$3 does not apply to CPython $(upstream VERSION), the release that UPSTREAM names ($(why "$(printf '%s\n' "$output" | grep '[Hh]unk #\|malformed\|garbage\|space left' | head -n 1)")); correct it, or take back the last version of it with git" ;;
+    esac
 }

@@ -12,6 +12,7 @@ on_exit cleanup
 
 overlay_list | while read -r target kind sum file; do
     : "$sum"
+    printf 'diff --git a/%s b/%s\n' "$target" "$target"
     if [ "$kind" = patch ]; then
         sed -n '/^--- a\//,$p' "$file"
         continue
@@ -19,7 +20,7 @@ overlay_list | while read -r target kind sum file; do
     # git's header carries what a plain diff cannot: an empty file, and the executable bit
     mode=100644
     [ ! -x "$file" ] || mode=100755
-    printf 'diff --git a/%s b/%s\nnew file mode %s\n' "$target" "$target" "$mode"
+    printf 'new file mode %s\n' "$mode"
     if [ -s "$file" ]; then
         diff -U1 --label /dev/null --label "b/$target" /dev/null "$file" || [ $? = 1 ]
     else

@@ -31,7 +31,7 @@ gone=$( (cd "$STOCK" && find . -type f) | (cd "$FORK" && while IFS= read -r f; d
 
 put() { # NEW FILE: FILE becomes NEW if it is not the same already
     if cmp -s "$1" "$2"; then return 0; fi
-    { mkdir -p "$(dirname "$2")" && cp "$1" "$tmp/put" && mv -f "$tmp/put" "$2"; } 2>"$tmp/why" || die "cannot write $2: $(why "$tmp/why")"
+    output=$(mkdir -p "$(dirname "$2")" 2>&1 && cp "$1" "$tmp/put" 2>&1 && mv -f "$tmp/put" "$2" 2>&1) || die "cannot write $2: $(why "$output")"
     say "patches: wrote $2"
 }
 while read -r target; do

@@ -21,10 +21,9 @@ on_exit cleanup
 rm -rf "$RELEASE" "$LAID" "$FORK" "$STOCK"
 say "source: unpacking $archive"
 for tree in "$STOCK" "$FORK"; do
-    mkdir "$new/tree"
-    tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/tree" 2>"$new/log" ||
-        die "cannot unpack $archive into $SRC: $(why "$new/log"); make room if the disk is full, and run it again"
+    output=$(mkdir "$new/tree" && tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/tree" 2>&1) ||
+        die "cannot unpack $archive into $SRC: $(why "$(printf '%s\n' "$output" | grep -v 'Exiting with failure')"); make room if the disk is full, and run it again"
     mv "$new/tree" "$tree"
 done
-echo "$want" >"$new/release" || die "cannot write to $SRC; is the disk full?"
+{ echo "$want" >"$new/release"; } 2>/dev/null || die "cannot write to $SRC; is the disk full?"
 mv "$new/release" "$RELEASE"

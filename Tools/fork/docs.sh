@@ -1,0 +1,29 @@
+#!/bin/sh
+# docs.sh BUILDDIR: the documentation as build/doc/html. A warning of Sphinx is an error: with the pinned versions stock
+# CPython's documentation gives none.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+unset LC_ALL
+. Tools/fork/objects.sh
+
+dir=$(builddir_of "$1")
+sh Tools/fork/build.sh fork "$dir"
+sh Tools/fork/venv.sh doc-venv Tools/fork/docs-requirements.txt "$ROOT/$dir/python"
+
+out=build/doc
+mkdir -p "$FORK/Doc/build" "$out"
+# as CPython's own Doc/Makefile does, for the page of all changes
+cmp -s "$FORK/Misc/NEWS" "$FORK/Doc/build/NEWS" || cp "$FORK/Misc/NEWS" "$FORK/Doc/build/NEWS"
+progress "$out/log" "$out/html: Sphinx, some minutes the first time" \
+    build/doc-venv/bin/python -m sphinx -b html -d "$out/doctrees" -j auto -w "$out/warnings" "$FORK/Doc" "$out/html" || {
+    [ -n "${V-}" ] || tail -n 15 "$out/log" >&2
+    die "Sphinx failed${V:-; its whole output is in $out/log}"
+}
+if [ -s "$out/warnings" ]; then
+    # so that the next run reads these pages again, and does not pass for want of reading them
+    sed -n "s,^\($ROOT/$FORK/Doc/[^:]*\):.*,\1,p" "$out/warnings" | sort -u | xargs touch -c
+    sed "s,^$ROOT/,," "$out/warnings" >&2
+    die "the documentation has the warnings above"
+fi
+say "documentation: $out/html/index.html"

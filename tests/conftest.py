@@ -1,0 +1,67 @@
+"""Fixtures: the front door over a make-believe release, and the real builds of this repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from make_believe import Door, make_archive
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope='session')
+def release(tmp_path_factory):
+    """The archive of a make-believe CPython that builds in no time."""
+    return make_archive(tmp_path_factory.mktemp('release'))
+
+
+@pytest.fixture
+def door(tmp_path, release):
+    """A copy of the front door, in a git repository of its own, whose UPSTREAM names the make-believe release."""
+    return Door(ROOT, tmp_path / 'door', release)
+
+
+@pytest.fixture
+def ready(door):
+    """The same after ./configure, with a small overlay: a patch, a file of ours, and a patch to a top-level file."""
+    door.cached()
+    door.write('Python/ours.c', 'int ours;\n')
+    door.write('Include/ours.h', '#define OURS 1\n')
+    door.write('Python/ceval.c.patch',
+               '--- a/Python/ceval.c\n+++ b/Python/ceval.c\n@@ -4,2 +4,3 @@\n line 4\n+our hook\n line 5\n')
+    door.git('add', '.')
+    door.git('commit', '-qm', 'overlay')
+    door.configure()
+    return door
+
+
+@pytest.fixture(scope='session')
+def root():
+    """The top of this repository."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def builddir(root):
+    """The builddir under test, which `make test` names."""
+    path = root / os.environ.get('FORK_BUILDDIR', 'build/release')
+    if not (path / 'python').exists():
+        pytest.skip('the fork is not built; run ./configure && make')
+    return path
+
+
+@pytest.fixture(scope='session')
+def python(builddir):
+    """The fork's interpreter, built."""
+    return builddir / 'python'
+
+
+@pytest.fixture(scope='session')
+def stock_python(root, builddir):
+    """The interpreter of the same release and options without the overlay."""
+    name = 'stock' if builddir.name == 'release' else f'stock-{builddir.name}'
+    path = root / 'build' / name / 'python'
+    if not path.exists():
+        pytest.skip('stock CPython is not built; run make stock')
+    return path

@@ -1,0 +1,175 @@
+"""A make-believe CPython release, and the front door in a folder of its own to try it on."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import textwrap
+from pathlib import Path
+
+# The build of the release: each .c is "compiled" by a copy, with a line of output that says which.
+MAKEFILE = '''\
+# Top-level Makefile
+# second line
+SRC = @SRC@
+OBJS = $(patsubst $(SRC)/%.c,%.o,$(wildcard $(SRC)/Python/*.c)) Modules/getbuildinfo.o
+all: python
+python: $(OBJS)
+\t{ echo '#!/bin/sh'; echo "echo built with @ARGS@"; cat $(OBJS) | sed 's/^/# /'; } > $@
+\tchmod +x $@
+Python/%.o: $(SRC)/Python/%.c $(SRC)/Include/object.h
+\t@mkdir -p Python; if grep '#error' $<; then echo "$<:1: error: broken"; exit 1; fi
+\tcp $< $@; echo compiled $<
+Modules/getbuildinfo.o:
+\t@mkdir -p Modules
+\techo "tag=`$(GITTAG)` version=`$(GITVERSION)`" > $@
+GITTAG = echo main
+GITVERSION = :
+install:
+\tmkdir -p $(DESTDIR)/usr/local/bin
+\tcp python $(DESTDIR)/usr/local/bin/python3.11
+'''
+
+CONFIGURE = '''\
+#!/bin/sh
+src=$(dirname "$0")
+for a do
+    case $a in
+        --with-nothing) echo "configure: error: unrecognized options: $a" >&2; exit 1 ;;
+    esac
+done
+echo "checking args: $*"
+echo "$*" > args
+sed "s,@SRC@,$src,; s,@ARGS@,$*," "$src/Makefile.pre.in" > Makefile
+echo '#!/bin/sh' > config.status
+'''
+
+FILES = {
+    'configure': CONFIGURE,
+    'Makefile.pre.in': MAKEFILE,
+    'Python/ceval.c': ''.join(f'line {n}\n' for n in range(1, 21)),
+    'Python/sysmodule.c': 'sys line 1\nsys line 2\n',
+    'Include/object.h': '#define OBJECT\n',
+    'Lib/os.py': 'x = 1\n',
+    'Objects/a.c': 'a\n',
+    'Modules/m.c': 'm\n',
+    'Doc/index.rst': 'Index\n',
+    'Parser/p.c': 'p line\n',
+    'Tools/scripts/run.py': '#!/usr/bin/env python3\n',
+}
+
+
+# The commands that ./configure may use.
+TOOLS = ('sh dirname sed grep id cat tr mktemp rm env tail head cut sort find sha256sum awk mkdir cp mv cmp xargs '
+         'patch tar gzip wc date tee chmod ls touch uniq rmdir comm').split()
+
+
+def make_archive(folder):
+    path = folder / 'Python-9.9.9.tgz'
+    tree = folder / 'Python-9.9.9'
+    for name, text in FILES.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+        os.utime(tree / name, (1_600_000_000, 1_600_000_000))
+    (tree / 'configure').chmod(0o755)
+    (tree / 'Lib/ballast.bin').write_bytes(os.urandom(1 << 20))
+    with tarfile.open(path, 'w:gz') as tar:
+        tar.add(tree, 'Python-9.9.9')
+    return path
+
+
+class Door:
+    def __init__(self, root, path, release):
+        self.path = path
+        self.release = release
+        self.sum = hashlib.sha256(release.read_bytes()).hexdigest()
+        path.mkdir(parents=True)
+        for name in 'configure', 'Makefile.pre.in', '.gitignore':
+            shutil.copy(root / name, path)
+        shutil.copytree(root / 'Tools/fork', path / 'Tools/fork', ignore=shutil.ignore_patterns('toplevel'))
+        self.write('UPSTREAM', f'# a comment\nVERSION=9.9.9\nARCHIVE={release.name}\nSHA256={self.sum}\n'
+                               f'URL=https://www.python.invalid/{release.name}\nDEBIAN_SOURCE=python9.9\n')
+        self.bin = path.parent / 'bin'
+        self.bin.mkdir()
+        # no road leads anywhere unless a test makes one
+        for name in 'apt-get', 'apt-cache', 'apt-config', 'curl', 'wget':
+            self.stub(name, 'echo "E: the stub of $0 fails" >&2; exit 22')
+        self.stub('dpkg-query', 'sed -n "/^[a-z0-9-]* *[a-z-]*$/s/^\\([a-z][a-z0-9+-]*\\)  *[a-z-]*$/installed \\1/p" Tools/fork/deps.sh')
+        self.git('init', '-q')
+        self.git('add', '.')
+        self.git('commit', '-qm', 'front door')
+
+    # the folder
+
+    def write(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def read(self, name):
+        return (self.path / name).read_text()
+
+    def exists(self, name):
+        return (self.path / name).exists()
+
+    def fork(self, name):
+        return self.path / 'build/src/fork' / name
+
+    def stub(self, name, script):
+        """A command of this name, ahead of the machine's own."""
+        path = self.bin / name
+        path.write_text(f'#!/bin/sh\n{textwrap.dedent(script)}\n')
+        path.chmod(0o755)
+
+    def only_commands(self, *names):
+        """A PATH with the stubs and these commands of the machine and no others."""
+        for name in names:
+            if not (self.bin / name).exists():
+                (self.bin / name).symlink_to(shutil.which(name))
+        return {'PATH': str(self.bin)}
+
+    def cached(self):
+        """The release is in the download cache."""
+        (self.path / 'build/downloads').mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.release, self.path / 'build/downloads')
+
+    # commands
+
+    def run(self, *command, status=0, env=None, cwd=None):
+        __tracebackhide__ = True
+        clean = {name: value for name, value in os.environ.items()
+                 if name not in ('CC', 'CFLAGS', 'MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'V', 'FORK_AS', 'FORK_BUILDDIR')}
+        clean['PATH'] = f'{self.bin}:{clean["PATH"]}'
+        # a repository around the temporary folder is not ours
+        clean['GIT_CEILING_DIRECTORIES'] = str(self.path.parent)
+        done = subprocess.run(command, cwd=cwd or self.path, env={**clean, **(env or {})}, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        assert (done.returncode == 0) == (status == 0), done.stdout + done.stderr
+        return done
+
+    def configure(self, *options, **how):
+        return self.run('./configure', *options, **how)
+
+    def make(self, *arguments, **how):
+        return self.run('make', *arguments, **how)
+
+    def fails(self, *command, **how):
+        """Run what must fail with one line of explanation, and return that line."""
+        __tracebackhide__ = True
+        done = self.run(*command, status=1, **how)
+        errors = [line for line in done.stderr.splitlines() if ': error: ' in line]
+        others = [line for line in done.stderr.splitlines() if line not in errors and not line.startswith('make: ***')]
+        assert len(errors) == 1 and not others, done.stderr
+        assert errors[0].startswith(f'{"make" if command[0] == "make" else "configure"}: error: ')
+        return errors[0]
+
+    def git(self, *arguments):
+        done = subprocess.run(['git', '-c', 'user.name=T', '-c', 'user.email=t@example.org', *arguments],
+                              cwd=self.path, text=True, capture_output=True, check=True)
+        return done.stdout
+
+    def leftovers(self):
+        """Temporary files in build/."""
+        return [str(path) for path in (self.path / 'build').rglob('*') if 'tmp.' in path.name or '.part' in path.name]
