@@ -66,17 +66,47 @@ state_from_flags(int flags, PyTraceState *state)
 }
 
 int
+_PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
+                      int flags)
+{
+    if (tstate->inst_installing) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "Cannot install a trace function "
+                        "while another trace function is being installed");
+        return -1;
+    }
+    tstate->inst_installing = 1;
+    if (_PySys_Audit(_PyThreadState_GET(), "sys.settrace", NULL) < 0) {
+        tstate->inst_installing = 0;
+        return -1;
+    }
+
+    PyObject *old = tstate->c_traceobj;
+    Py_XINCREF(obj);
+    tstate->inst_tracing = 0;
+    tstate->c_tracefunc = NULL;
+    tstate->c_traceobj = NULL;
+    // Profiling goes on, should this free the old object.
+    _PyThreadState_UpdateTracingState(tstate);
+    Py_XDECREF(old);
+
+    // Whatever that ran may have set the state of all threads.
+    old = tstate->c_traceobj;
+    tstate->c_traceobj = obj;
+    tstate->c_tracefunc = func;
+    tstate->inst_tracing = (func != NULL) ? flags : 0;
+    _PyThreadState_UpdateTracingState(tstate);
+    tstate->inst_installing = 0;
+    Py_XDECREF(old);
+    return 0;
+}
+
+int
 PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                      const PyTraceState *state)
 {
-    PyThreadState *tstate = _PyThreadState_GET();
-    int flags = flags_from_state(state);
-    if (_PyEval_SetTrace(tstate, func, obj) < 0) {
-        return -1;
-    }
-    // Nothing has run since _PyEval_SetTrace() stored the function.
-    tstate->inst_tracing = (func != NULL) ? flags : 0;
-    return 0;
+    return _PyTraceState_Install(_PyThreadState_GET(), func, obj,
+                                 flags_from_state(state));
 }
 
 int

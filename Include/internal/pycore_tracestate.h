@@ -18,6 +18,12 @@ extern "C" {
 /* Called once for each interpreter, with its sys module. */
 extern int _PyTraceState_Init(PyObject *sysmod);
 
+/* Install func as the trace function of tstate for what the bits in flags say.
+   With func == NULL, switch tracing off.  Return 0, or -1 with an exception set
+   and the state as it was. */
+extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
+                                 PyObject *obj, int flags);
+
 /* sys.settrace() and sys.gettrace(). */
 extern PyObject *_PyTraceState_SetTrace(PyObject *func);
 extern PyObject *_PyTraceState_GetTrace(void);
