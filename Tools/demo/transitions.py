@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+
+"""Print every instruction of a program as the transition that leads to it.
+
+    transitions.py script.py args...
+    transitions.py -m module args...
+
+A line is function:line, the offset that control came from, the offset that it
+goes to, and the instruction there; '=>' leads into an exception handler.  Shown
+is the program itself, not the modules that it imports.
+"""
+
+import dis
+import functools
+import os
+import runpy
+import signal
+import sys
+
+
+@functools.cache
+def disassemble(code):
+    names, start = {}, None
+    for i in dis.get_instructions(code):
+        # An instruction starts at the first of its EXTENDED_ARGs.
+        start = i.offset if start is None else start
+        if i.opname != 'EXTENDED_ARG':
+            names[start], start = f'{i.opname:27} {i.argrepr}'.rstrip(), None
+    return names
+
+
+def trace(frame, event, arg, raised=set()):
+    if frame.f_globals.get('__name__') != '__main__':
+        return None
+    if event == 'exception':
+        raised.add(frame)
+    elif event == 'return':
+        raised.discard(frame)
+    elif event in ('call', 'instruction'):
+        code, offset = frame.f_code, frame.f_lasti
+        where = f'{code.co_name}:{frame.f_lineno or "-"}'
+        arrow = '=>' if frame in raised else '->'
+        source = '' if arg is None else arg
+        print(f'{where:24} {source:>5} {arrow} {offset:<5} '
+              f'{disassemble(code)[offset]}')
+        raised.discard(frame)
+    return trace
+
+
+if __name__ == '__main__':
+    arguments = sys.argv[1:]
+    module = arguments[:1] == ['-m']
+    sys.argv[:] = arguments[module:]
+    if not sys.argv:
+        sys.exit(__doc__.strip())
+    if not module and not os.path.isfile(sys.argv[0]):
+        sys.exit(f'transitions.py: no such file: {sys.argv[0]}')
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # for "| head"
+    sys.settracestate(trace, trace_lines=False, trace_instructions=True)
+    try:
+        if module:
+            runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name='__main__')
+    finally:
+        sys.settracestate(None)
