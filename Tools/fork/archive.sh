@@ -97,7 +97,7 @@ CONF
 
     say "archive: asking this machine's apt sources for the source package $source (half a minute or so)"
     output=$(apt-get -q update </dev/null 2>&1) || :
-    complaint=$(printf '%s\n' "$output" | grep -E '^(E|W|Err)' | head -n 1) || :
+    complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
     versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
         awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
     if [ -z "$versions" ]; then

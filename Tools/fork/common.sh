@@ -24,6 +24,10 @@ die() {
     exit 1
 }
 
+full() {
+    die "cannot write to build/; is the disk full, or the folder somebody else's?"
+}
+
 have() {
     command -v "$1" >/dev/null 2>&1
 }

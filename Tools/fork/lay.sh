@@ -6,17 +6,17 @@ cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 . Tools/fork/overlay.sh
 
-tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || die "cannot write to $SRC; is the disk full, or has ./configure not run yet?"
+tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }
 on_exit cleanup
 
-overlay_list >"$tmp/want"
+overlay_list >"$tmp/want" || full
 twice=$(cut -d' ' -f1 "$tmp/want" | uniq -d | head -n 1)
 [ -z "$twice" ] || die "the overlay has both $(overlay_of "$twice") and a patch to it; keep one"
 [ -f "$LAID" ] || : >"$LAID"
-cat "$tmp/want" "$LAID" | cut -d' ' -f1 | sort -u >"$tmp/targets"
-sums_in "$FORK" <"$tmp/targets" >"$tmp/now"
-sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock"
+cat "$tmp/want" "$LAID" | cut -d' ' -f1 | sort -u >"$tmp/targets" 2>/dev/null || full
+sums_in "$FORK" <"$tmp/targets" >"$tmp/now" || full
+sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock" || full
 
 # What to do with each target: keep, edited (leave it alone), lay, drop; and whether the target has an edit of its own.
 awk -v want="$tmp/want" -v laid="$LAID" -v now="$tmp/now" -v stock="$tmp/stock" '
@@ -35,7 +35,7 @@ awk -v want="$tmp/want" -v laid="$LAID" -v now="$tmp/now" -v stock="$tmp/stock" 
         else action = edited ? "edited" : "keep"
         split(wanted ? w[$1] : l[$1], k, " ")
         print action, edited + 0, $1, k[1], file[$1]
-    }' "$tmp/targets" >"$tmp/plan"
+    }' "$tmp/targets" >"$tmp/plan" 2>/dev/null || full
 
 if [ "${1-}" = --unedited ]; then
     if grep -q -v '^[a-z]* 0 ' "$tmp/plan"; then exit 1; fi
@@ -47,8 +47,11 @@ if ! grep -q -v '^keep' "$tmp/plan"; then exit 0; fi
 mkdir "$tmp/new"
 while read -r action edited target kind file; do
     case $action in
-        lay) mkdir -p "$tmp/new/$(dirname "$target")" && produce "$target" "$kind" "$file" "$tmp/new/$target" ;;
-        drop) [ "$kind" = file ] || { mkdir -p "$tmp/new/$(dirname "$target")" && cp "$STOCK/$target" "$tmp/new/$target"; } ;;
+        lay)
+            mkdir -p "$tmp/new/$(dirname "$target")" 2>/dev/null || full
+            produce "$target" "$kind" "$file" "$tmp/new/$target"
+            ;;
+        drop) [ "$kind" = file ] || { mkdir -p "$tmp/new/$(dirname "$target")" && cp "$STOCK/$target" "$tmp/new/$target"; } 2>/dev/null || full ;;
         *) continue ;;
     esac
     if [ "$edited" = 1 ] && ! cmp -s "$tmp/new/$target" "$FORK/$target"; then
@@ -73,7 +76,7 @@ while read -r action edited target kind file; do
 done <"$tmp/plan"
 
 # The record: what was laid now, and the old line for what has edits.
-sums_in "$FORK" <"$tmp/targets" >"$tmp/now"
+sums_in "$FORK" <"$tmp/targets" >"$tmp/now" || full
 awk -v laid="$LAID" -v now="$tmp/now" -v plan="$tmp/plan" '
     BEGIN {
         while ((getline < laid) > 0) old[$1] = $0
@@ -81,6 +84,6 @@ awk -v laid="$LAID" -v now="$tmp/now" -v plan="$tmp/plan" '
         while ((getline < plan) > 0) action[$3] = $1
     }
     action[$1] == "edited" { print old[$1]; next }
-    { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid"
+    { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid" 2>/dev/null || full
 mv -f "$tmp/laid" "$LAID"
 say "source: $(grep -c '^lay\|^drop' "$tmp/plan" || :) overlay files laid or removed, of $(grep -c . "$tmp/want" || :)"

@@ -33,7 +33,7 @@ overlay_files() { # every file of the overlay, one path a line
 # A list of the overlay or of what is laid has lines "TARGET KIND SUM FILE": KIND is `patch` or `file`, SUM the checksum
 # of the overlay's FILE. In $LAID there is one field more, the checksum of what was laid at TARGET.
 overlay_list() {
-    overlay_files >"$tmp/files"
+    overlay_files >"$tmp/files" || full
     if grep -q '[[:space:]"\\]' "$tmp/files"; then
         die "the overlay cannot have a file name with a space, quote or backslash: $(grep '[[:space:]"\\]' "$tmp/files" | head -n 1)"
     fi
@@ -43,12 +43,12 @@ overlay_list() {
             if (index(target, top) == 1) target = substr(target, length(top) + 1)
             if (sub(/\.patch$/, "", target)) kind = "patch"
             print target, kind, $1, $2
-        }' | sort
+        }' | sort 2>/dev/null
 }
 
 sums_in() { # TREE: checksums of the paths on standard input that exist there, in lines "PATH SUM"
     (cd "$1" && while read -r sums_path; do [ ! -f "$sums_path" ] || echo "$sums_path"; done |
-        xargs sha256sum /dev/null | awk '$2 != "/dev/null" { print $2, $1 }')
+        xargs sha256sum /dev/null | awk '$2 != "/dev/null" { print $2, $1 }' 2>/dev/null)
 }
 
 produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an error
@@ -66,6 +66,7 @@ produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an e
     produced=yes
     output=$(patch --fuzz=0 --no-backup-if-mismatch -r - "$4" "$3" 2>&1 </dev/null) || produced=no
     case $produced$output in
+        *'space left'*) full ;;
         no* | *'(offset '* | *' with fuzz '*)
             die "$3 does not apply to CPython $(upstream VERSION), the release that UPSTREAM names ($(why "$(printf '%s\n' "$output" | grep '[Hh]unk #\|malformed\|garbage\|space left' | head -n 1)")); correct it, or take back the last version of it with git" ;;
     esac

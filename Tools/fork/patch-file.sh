@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 [ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
 sh Tools/fork/lay.sh >&2
-tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || die "cannot write to $SRC; is the disk full?"
+tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }
 on_exit cleanup
 
@@ -26,7 +26,7 @@ overlay_list | while read -r target kind sum file; do
     else
         echo 'index 0000000..e69de29'
     fi
-done >"$tmp/patch" || die "cannot write the patch file; is the disk full?"
+done >"$tmp/patch" || full
 result=build/settracestate-$(upstream VERSION).patch
 mv -f "$tmp/patch" "$result"
 say "patch file: $result"

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 [ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
 sh Tools/fork/lay.sh >/dev/null
-tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || die "cannot write to $SRC; is the disk full?"
+tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }
 on_exit cleanup
 
@@ -16,16 +16,16 @@ on_exit cleanup
     cut -d' ' -f1 "$LAID"
     # shellcheck disable=SC2086
     (cd "$FORK" && find . -mindepth 1 \( $NOT_OURS \) -prune -o -type f -cnewer "$ROOT/$RELEASE" -print) | sed 's,^\./,,'
-} | sort -u >"$tmp/targets"
+} | sort -u >"$tmp/targets" 2>/dev/null || full
 odd=$(grep '[[:space:]"\\]' "$tmp/targets" | head -n 1) || :
 [ -z "$odd" ] || die "the overlay cannot have a file name with a space, quote or backslash: $FORK/$odd"
-sums_in "$FORK" <"$tmp/targets" >"$tmp/fork"
-sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock"
+sums_in "$FORK" <"$tmp/targets" >"$tmp/fork" || full
+sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock" || full
 cut -d' ' -f1 "$LAID" | awk -v fork="$tmp/fork" -v stock="$tmp/stock" '
     BEGIN {
         while ((getline < stock) > 0) s[$1] = $2
         while ((getline < fork) > 0) if (s[$1] != $2) print $1
-    } { print }' | sort -u >"$tmp/differ"
+    } { print }' | sort -u >"$tmp/differ" 2>/dev/null || full
 gone=$( (cd "$STOCK" && find . -type f) | (cd "$FORK" && while IFS= read -r f; do [ -e "$f" ] || { echo "${f#./}"; break; }; done) )
 [ -z "$gone" ] || die "$FORK/$gone was deleted, which an overlay cannot say; restore it with: cp $STOCK/$gone $FORK/$gone"
 
@@ -55,7 +55,7 @@ while read -r target; do
     put "$tmp/patch" "$file.patch"
 done <"$tmp/differ"
 
-overlay_list >"$tmp/want"
-sums_in "$FORK" <"$tmp/targets" >"$tmp/fork"
-awk -v now="$tmp/fork" 'BEGIN { while ((getline < now) > 0) cur[$1] = $2 } { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid"
+overlay_list >"$tmp/want" || full
+sums_in "$FORK" <"$tmp/targets" >"$tmp/fork" || full
+awk -v now="$tmp/fork" 'BEGIN { while ((getline < now) > 0) cur[$1] = $2 } { print $0, cur[$1] }' "$tmp/want" >"$tmp/laid" 2>/dev/null || full
 mv -f "$tmp/laid" "$LAID"
