@@ -1,0 +1,63 @@
+"""Write the events that a trace function sees while the corpus runs, one JSON line a function.
+
+    python event_stream.py tracecorpus.py settrace|opcodes|instructions
+
+Run by test_events.py under the fork and under stock CPython. A line is [function's name, events]; an event is
+[code's qualified name, event, f_lasti, line in the code], and under "opcodes" and "instructions" only the events that announce
+an instruction are there, all named "instruction".
+"""
+
+import gc
+import importlib.util
+import json
+import sys
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location('tracecorpus', path)
+    module = sys.modules['tracecorpus'] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.CORPUS
+
+
+def position(frame):
+    # Counted from the first line of the code, since a patch moves the code that follows it.
+    line = frame.f_lineno
+    return frame.f_lasti, line and line - frame.f_code.co_firstlineno
+
+
+def settrace(events):
+    def trace(frame, event, arg):
+        events.append((frame.f_code.co_qualname, event, *position(frame)))
+        return trace
+    sys.settrace(trace)
+
+
+def opcodes(events):
+    def trace(frame, event, arg):
+        frame.f_trace_opcodes = True
+        if event in ('call', 'opcode'):
+            events.append((frame.f_code.co_qualname, 'instruction', *position(frame)))
+        return trace
+    sys.settrace(trace)
+
+
+def instructions(events):
+    def trace(frame, event, arg):
+        if event in ('call', 'line', 'instruction'):
+            events.append((frame.f_code.co_qualname, 'instruction', *position(frame)))
+        return trace
+    sys.settracestate(trace, trace_instructions=True)
+
+
+if __name__ == '__main__':
+    path, mode = sys.argv[1:]
+    install = {f.__name__: f for f in (settrace, opcodes, instructions)}[mode]
+    gc.disable()        # finalizers would run at other moments
+    for function in load(path):
+        function()      # fills caches
+        events = []
+        install(events)
+        function()
+        sys.settrace(None)
+        print(json.dumps([function.__name__, events]))
