@@ -96,7 +96,7 @@ CONF
     export APT_CONFIG
 
     say "archive: asking this machine's apt sources for the source package $source (half a minute or so)"
-    output=$(apt-get -q update </dev/null 2>&1) || :
+    shown apt-get -q update || :
     complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
     versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
         awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
@@ -104,9 +104,10 @@ CONF
         failed "$road" "no version on offer has the archive${complaint:+ ($complaint)}"
         return 1
     fi
+    apt_source() { (cd "$apt/got" && apt-get -q source --download-only --tar-only "$source=$1"); }
     for version in $versions; do
         say "archive: taking Debian's source package $source $version"
-        if output=$(cd "$apt/got" && apt-get -q source --download-only --tar-only "$source=$version" </dev/null 2>&1); then
+        if shown apt_source "$version"; then
             got=$(find "$apt/got" -type f -name '*.orig.tar*' | head -n 1)
             if [ -n "$got" ] && ! differs "$got"; then
                 keep "$got"
@@ -122,13 +123,16 @@ CONF
 
 by_site() {
     road=$url
+    curl_shows=-sS
+    wget_shows=-nv
+    if [ -t 1 ]; then curl_shows=-#; wget_shows=--progress=bar; fi
     if have curl; then
         say "archive: fetching $url"
-        output=$(curl -fsSL --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url" </dev/null 2>&1) || {
+        shown curl -fL $curl_shows --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url" || {
             failed "$road" "$(why "$output")"; return 1; }
     elif have wget; then
         say "archive: fetching $url"
-        output=$(wget -nv --tries=1 --timeout=20 -O "$tmp/part" "$url" </dev/null 2>&1) || {
+        shown wget $wget_shows --tries=1 --timeout=20 -O "$tmp/part" "$url" || {
             failed "$road" "$(why "$output")"; return 1; }
     else
         failed "$road" "neither curl nor wget here"

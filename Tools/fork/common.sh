@@ -44,7 +44,12 @@ sum_of() { # FILE: its SHA-256
 
 why() { # TEXT: the last line of what a failed command printed, as the cause
     why_line=$(printf '%s\n' "$1" | grep -v '^[[:space:]]*$' | tail -n 1)
-    printf '%s\n' "${why_line:-no reason given}"
+    printf '%s\n' "${why_line:-it gave no reason, or the one above}"
+}
+
+shown() { # COMMAND...: run it with all it says in $output, or on a terminal for the user to see as it goes
+    output=
+    if [ -t 1 ]; then "$@" </dev/null; else output=$("$@" </dev/null 2>&1); fi
 }
 
 on_exit() { # FUNCTION: run it however the script ends

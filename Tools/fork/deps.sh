@@ -65,9 +65,9 @@ if [ "$1" = check ]; then
 fi
 [ "$sudo" != none ] || die "--install-deps needs root or sudo, and this is neither; as root: $command"
 
-apt() { # ARGUMENT...: apt-get, with what it says in $output
+apt() { # ARGUMENT...
     # shellcheck disable=SC2086
-    output=$($sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null 2>&1)
+    shown $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"
 }
 updated=
 update() {

@@ -100,8 +100,15 @@ objects_build() { # SOURCE DIR WHAT ARGUMENT...: CPython's make all, unless noth
     }
     mv "$objects_at/.building" "$objects_at/.built"
     [ -n "${V-}" ] || warnings "$objects_at/build.log"
-    sed -n '/^The necessary bits to build these optional modules/,/^$/{/^[a-z_]/p;}; /^Failed to build these modules/,/^$/{/^[a-z_]/p;}' "$objects_at/build.log" 2>/dev/null |
-        tr -s ' \n' ' ' | { read -r objects_modules || :; [ -z "$objects_modules" ] || say "$objects_at: built without these optional modules: $objects_modules"; }
+    left_out 'The necessary bits to build these optional modules' 'built without these optional modules'
+    left_out 'Failed to build these modules' 'WARNING: these modules failed to build'
+    left_out 'Following modules built successfully but were removed' 'WARNING: these modules were built and cannot be imported'
+    say "$objects_at/python is built"
+}
+
+left_out() { # HEADING WORDS: the modules that CPython's build lists below HEADING
+    left_out_modules=$(sed -n "/^$1/,/^\$/{/^[a-z_]/p;}" "$objects_at/build.log" 2>/dev/null | tr -s ' \n' ' ')
+    [ -z "$left_out_modules" ] || say "$objects_at: $2: $left_out_modules"
 }
 
 warnings() { # LOG: the compiler's warnings about files of the overlay
