@@ -129,6 +129,16 @@ gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+settracestate_unset(PyObject *module, PyObject *events)
+{
+    PyTraceState state = {0};
+    if (PyEval_SetTraceState(record, events, &state) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 gettracestate_unset(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     PyTraceState state = {0};
@@ -148,6 +158,7 @@ static PyMethodDef methods[] = {
     {"settracestate_old", settracestate_old, METH_O},
     {"settrace", settrace, METH_O},
     {"gettracestate", gettracestate, METH_NOARGS},
+    {"settracestate_unset", settracestate_unset, METH_O},
     {"gettracestate_unset", gettracestate_unset, METH_NOARGS},
     {NULL, NULL}
 };

@@ -48,9 +48,108 @@ find_starts(PyCodeObject *code, _PyCodeBlocks *blocks)
     }
 }
 
+static inline void
+mark_leader(_PyCodeBlocks *blocks, int unit)
+{
+    if (0 <= unit && unit < blocks->size) {
+        blocks->units[unit] |= _PyCodeBlocks_LEADER;
+    }
+}
+
+/* Does what follows the instruction start a basic block? */
+static inline int
+ends_block(int opcode)
+{
+    switch (opcode) {
+        case FOR_ITER:
+        case JUMP_IF_FALSE_OR_POP:
+        case JUMP_IF_TRUE_OR_POP:
+        case POP_JUMP_BACKWARD_IF_FALSE:
+        case POP_JUMP_BACKWARD_IF_NONE:
+        case POP_JUMP_BACKWARD_IF_NOT_NONE:
+        case POP_JUMP_BACKWARD_IF_TRUE:
+        case POP_JUMP_FORWARD_IF_FALSE:
+        case POP_JUMP_FORWARD_IF_NONE:
+        case POP_JUMP_FORWARD_IF_NOT_NONE:
+        case POP_JUMP_FORWARD_IF_TRUE:
+        case SEND:
+        case YIELD_VALUE:
+            return 1;
+        default:
+            return 0;
+    }
+}
+
+/* The exception table is a sequence of numbers in groups of six bits, as
+   Objects/exception_handling_notes.txt describes. */
+static const unsigned char *
+read_varint(const unsigned char *p, const unsigned char *end, int *value)
+{
+    int more = 1;
+    *value = 0;
+    while (more && p < end) {
+        *value = *value << 6 | (*p & 63);
+        more = *p++ & 64;
+    }
+    return p;
+}
+
+static void
+find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
+{
+    mark_leader(blocks, code->_co_firsttraceable);
+    int next;
+    for (int start = 0; start < blocks->size; start = next) {
+        int operation = _PyCodeBlocks_Operation(code, start);
+        int opcode = opcode_at(code, operation);
+        next = operation + 1 + _PyOpcode_Caches[opcode];
+        mark_leader(blocks, _PyCodeBlocks_Target(code, start));
+        if (opcode == RESUME) {
+            mark_leader(blocks, start);
+        }
+        if (ends_block(opcode)) {
+            mark_leader(blocks, next);
+        }
+    }
+    const unsigned char *p =
+        (unsigned char *)PyBytes_AS_STRING(code->co_exceptiontable);
+    const unsigned char *end = p + PyBytes_GET_SIZE(code->co_exceptiontable);
+    while (p < end) {
+        int handler, ignored;
+        p = read_varint(p, end, &ignored);      // start
+        p = read_varint(p, end, &ignored);      // size
+        p = read_varint(p, end, &handler);
+        p = read_varint(p, end, &ignored);      // depth and lasti
+        mark_leader(blocks, handler);
+    }
+}
+
+static void
+find_lines(PyCodeObject *code, _PyCodeBlocks *blocks)
+{
+    int previous = -1;
+    for (int unit = 0; unit < blocks->size; unit++) {
+        uint8_t *flags = &blocks->units[unit];
+        if (*flags & _PyCodeBlocks_DISTANCE) {
+            continue;
+        }
+        int line = _PyCode_LineNumberFromArray(code, unit);
+        // Whatever its line, what follows the first RESUME starts one.
+        if (*flags & _PyCodeBlocks_LEADER || line != previous
+            || unit == code->_co_firsttraceable + 1)
+        {
+            *flags |= _PyCodeBlocks_LINE;
+        }
+        previous = line;
+    }
+}
+
 const _PyCodeBlocks *
 _PyCodeBlocks_Compute(PyCodeObject *code)
 {
+    if (_PyCode_InitLineArray(code)) {
+        return NULL;
+    }
     int size = (int)Py_SIZE(code);
     _PyCodeBlocks *blocks = PyMem_Malloc(offsetof(_PyCodeBlocks, units) + size);
     if (blocks == NULL) {
@@ -59,6 +158,8 @@ _PyCodeBlocks_Compute(PyCodeObject *code)
     }
     blocks->size = size;
     find_starts(code, blocks);
+    find_leaders(code, blocks);
+    find_lines(code, blocks);
     if (_PyCode_SetExtra((PyObject *)code, 0, blocks) < 0) {
         PyMem_Free(blocks);
         if (!PyErr_Occurred()) {

@@ -32,10 +32,26 @@ module sys
 /* --- The state -------------------------------------------------------- */
 
 static int
+check_struct_size(const PyTraceState *state)
+{
+    if (state->struct_size < sizeof(state->struct_size)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "PyTraceState.struct_size is not set: "
+                        "initialize it with PyTraceState_INIT");
+        return -1;
+    }
+    return 0;
+}
+
+/* The bits for inst_tracing, or -1 with an exception set. */
+static int
 flags_from_state(const PyTraceState *state)
 {
     if (state == NULL) {
         return 0;
+    }
+    if (check_struct_size(state) < 0) {
+        return -1;
     }
 #define HAS(FIELD) (state->struct_size >= \
                     offsetof(PyTraceState, FIELD) + sizeof(state->FIELD))
@@ -65,9 +81,9 @@ state_from_flags(int flags, PyTraceState *state)
 #undef SET
 }
 
-int
-_PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
-                      int flags)
+/* Ask the audit hooks, which must not install a trace function themselves. */
+static int
+begin_install(PyThreadState *tstate)
 {
     if (tstate->inst_installing) {
         PyErr_SetString(PyExc_RuntimeError,
@@ -78,6 +94,16 @@ _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
     tstate->inst_installing = 1;
     if (_PySys_Audit(_PyThreadState_GET(), "sys.settrace", NULL) < 0) {
         tstate->inst_installing = 0;
+        return -1;
+    }
+    return 0;
+}
+
+int
+_PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
+                      int flags)
+{
+    if (begin_install(tstate) < 0) {
         return -1;
     }
 
@@ -105,8 +131,11 @@ int
 PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                      const PyTraceState *state)
 {
-    return _PyTraceState_Install(_PyThreadState_GET(), func, obj,
-                                 flags_from_state(state));
+    int flags = flags_from_state(state);
+    if (flags < 0) {
+        return -1;
+    }
+    return _PyTraceState_Install(_PyThreadState_GET(), func, obj, flags);
 }
 
 int
@@ -114,9 +143,13 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
                                const PyTraceState *state)
 {
     PyThreadState *current = _PyThreadState_GET();
-    int flags = (func != NULL) ? flags_from_state(state) : 0;
-    if (_PySys_Audit(current, "sys.settrace", NULL) < 0) {
+    int flags = flags_from_state(state);
+    if (flags < 0 || begin_install(current) < 0) {
         return -1;
+    }
+    current->inst_installing = 0;
+    if (func == NULL) {
+        flags = 0;
     }
 
     // Between counting the threads and the last store nothing runs that could
@@ -166,10 +199,7 @@ int
 PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
 {
     PyThreadState *tstate = _PyThreadState_GET();
-    if (state != NULL && state->struct_size < sizeof(state->struct_size)) {
-        PyErr_SetString(PyExc_ValueError,
-                        "PyTraceState.struct_size is not set: "
-                        "initialize it with PyTraceState_INIT");
+    if (state != NULL && check_struct_size(state) < 0) {
         return -1;
     }
     if (func != NULL) {

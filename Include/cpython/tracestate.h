@@ -27,7 +27,7 @@ typedef struct {
    for the events that state names (NULL: the defaults).  With func == NULL,
    switch tracing off and reset the state.  Raise the audit event
    "sys.settrace".  Return 0, or -1 with an exception set and the state as it
-   was before. */
+   was before.  state->struct_size must be set (use PyTraceState_INIT). */
 PyAPI_FUNC(int) PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                                      const PyTraceState *state);
 

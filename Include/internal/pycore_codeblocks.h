@@ -12,13 +12,18 @@ extern "C" {
    first use and kept beside the code object. */
 typedef struct {
     int size;                   /* code units */
-    /* A code unit's distance from the start of the instruction that it belongs
-       to (an instruction starts at its first EXTENDED_ARG and ends with its
-       inline cache), at most _PyCodeBlocks_DISTANCE. */
-    uint8_t units[1];
+    uint8_t units[1];           /* for each code unit, what follows */
 } _PyCodeBlocks;
 
+/* The distance from the start of the instruction that the unit belongs to, at
+   most this.  (An instruction starts at its first EXTENDED_ARG and ends with
+   its inline cache.) */
 #define _PyCodeBlocks_DISTANCE 0x0f
+/* A 'line' event is possible here: the instruction is a leader, or its line is
+   another than that of the instruction before it. */
+#define _PyCodeBlocks_LINE 0x40
+/* A basic block starts here. */
+#define _PyCodeBlocks_LEADER 0x80
 
 /* Reserve the co_extra index, always 0, of the current interpreter: code
    objects of frozen modules are shared between interpreters, and so is what

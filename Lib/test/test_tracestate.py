@@ -6,7 +6,9 @@ the overlay's tests/test_events.py, from outside.
 
 import contextlib
 import dis
+import doctest
 import gc
+import inspect
 import os
 import sys
 import textwrap
@@ -136,6 +138,13 @@ class StateTest(BaseTestCase):
                     self.assertEqual(threading.gettracestate(), DEFAULT)
         self.assertRaises(TypeError, sys.gettracestate, None)
 
+    def test_signatures(self):
+        signature = inspect.signature(sys.settracestate)
+        self.assertEqual(list(signature.parameters), list(DEFAULT))
+        for function in (threading.settracestate,
+                         threading.settracestate_all_threads):
+            self.assertEqual(inspect.signature(function), signature)
+
     def test_truth_values(self):
         class Bad:
             def __bool__(self):
@@ -186,10 +195,24 @@ class StateTest(BaseTestCase):
                          threading.settracestate, threading.gettracestate,
                          threading.settracestate_all_threads):
             self.assertIn('state', function.__doc__)
-        self.assertEqual(
-            sys.settracestate.__text_signature__,
-            '($module, /, tracefunc, *, trace_lines=True,\n'
-            '              trace_instructions=False)')
+
+    def test_doctest(self):
+        # It saves and restores the trace state, whatever that is.
+        def f():
+            """
+            >>> 1 + 1
+            2
+            """
+        sys.settracestate(ignore, trace_instructions=True)
+        stdout = sys.stdout
+        results = doctest.DocTestRunner().run(
+            doctest.DocTestFinder().find(f, 'f', globs={})[0])
+        state = sys.gettracestate()
+        sys.settracestate(None)
+        self.assertEqual(results, (0, 1))
+        self.assertIs(sys.stdout, stdout)
+        self.assertEqual(state['tracefunc'], ignore)
+        self.assertTrue(state['trace_instructions'])
 
     def test_audit(self):
         assert_python_ok('-c', textwrap.dedent('''
@@ -201,7 +224,8 @@ class StateTest(BaseTestCase):
                     events.append(args)
                     if failing:
                         raise ValueError('no')
-                    for set in sys.settracestate, sys.settrace:
+                    for set in (sys.settracestate, sys.settrace,
+                                sys._settracestate_all_threads):
                         try:
                             set(None)
                         except RuntimeError as e:
@@ -214,6 +238,8 @@ class StateTest(BaseTestCase):
             assert events == [()], events
             state = sys.gettracestate()
             assert state['trace_instructions']
+            sys._settracestate_all_threads(**state)
+            assert len(events) == 2 and sys.gettracestate() == state
             failing = True
             for set in (lambda: sys.settracestate(None),
                         lambda: sys.settracestate(len, trace_lines=False),
@@ -232,24 +258,6 @@ class StateTest(BaseTestCase):
                 assert threading.gettrace() is None
             failing = False
             hook = None
-            '''))
-
-    def test_set_from_audit_hook_of_all_threads(self):
-        # Nothing but the last one to be set remains.
-        assert_python_ok('-c', textwrap.dedent('''
-            import sys
-            nested = False
-            def hook(event, args):
-                global nested
-                if event == 'sys.settrace' and not nested:
-                    nested = True
-                    sys.settracestate(len, trace_lines=False)
-            sys.addaudithook(hook)
-            def trace(frame, event, arg): pass
-            sys._settracestate_all_threads(trace, trace_instructions=True)
-            assert sys.gettracestate() == dict(
-                tracefunc=trace, trace_lines=True, trace_instructions=True)
-            sys.settrace(None)
             '''))
 
     def test_set_from_del(self):
@@ -1451,6 +1459,9 @@ class CAPITest(BaseTestCase):
         self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0))
         self.assertRaisesRegex(ValueError, 'PyTraceState_INIT',
                                _testtracestate.gettracestate_unset)
+        self.assertRaisesRegex(ValueError, 'PyTraceState_INIT',
+                               _testtracestate.settracestate_unset, [])
+        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0))
 
     def test_settrace_resets(self):
         _testtracestate.settracestate([], trace_lines=False,
