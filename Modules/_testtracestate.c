@@ -36,11 +36,22 @@ parse_state(PyObject *args, PyObject *kwargs, PyTraceState *state,
             PyObject **obj)
 {
     static char *keywords[] = {
-        "events", "trace_lines", "trace_instructions", NULL,
+        "events", "trace_lines", "trace_instructions", "trace_branches",
+        "opcode", NULL,
     };
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pp", keywords, obj,
-                                       &state->trace_lines,
-                                       &state->trace_instructions);
+    int opcode = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pppi", keywords, obj,
+                                     &state->trace_lines,
+                                     &state->trace_instructions,
+                                     &state->trace_branches, &opcode))
+    {
+        return 0;
+    }
+    if (opcode >= 0) {
+        state->filter_instructions = 1;
+        PyTraceState_FILTER_ADD(state, opcode);
+    }
+    return 1;
 }
 
 static PyObject *
@@ -111,7 +122,8 @@ settrace(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
-/* (is the function this module's, the object, trace_lines, trace_instructions) */
+/* (is the function this module's, the object, trace_lines, trace_instructions,
+   trace_branches, number of opcodes in the filter or -1) */
 static PyObject *
 gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
@@ -124,8 +136,13 @@ gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
     if (obj == NULL) {
         obj = Py_NewRef(Py_None);
     }
-    return Py_BuildValue("(iNii)", func == record || func == ignore, obj,
-                         state.trace_lines, state.trace_instructions);
+    int filtered = state.filter_instructions ? 0 : -1;
+    for (int opcode = 0; opcode < 256 && filtered >= 0; opcode++) {
+        filtered += PyTraceState_FILTER_HAS(&state, opcode);
+    }
+    return Py_BuildValue("(iNiiii)", func == record || func == ignore, obj,
+                         state.trace_lines, state.trace_instructions,
+                         state.trace_branches, filtered);
 }
 
 static PyObject *
@@ -174,8 +191,10 @@ PyInit__testtracestate(void)
 {
     PyObject *m = PyModule_Create(&module);
     if (m != NULL
-        && PyModule_AddIntConstant(m, "PyTrace_INSTRUCTION",
-                                   PyTrace_INSTRUCTION) < 0)
+        && (PyModule_AddIntConstant(m, "PyTrace_INSTRUCTION",
+                                    PyTrace_INSTRUCTION) < 0
+            || PyModule_AddIntConstant(m, "PyTrace_BRANCH",
+                                       PyTrace_BRANCH) < 0))
     {
         Py_CLEAR(m);
     }

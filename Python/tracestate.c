@@ -31,54 +31,57 @@ module sys
 
 /* --- The state -------------------------------------------------------- */
 
+/* What the caller's structure says, whatever fields it knows. */
 static int
-check_struct_size(const PyTraceState *state)
+read_state(const PyTraceState *state, PyTraceState *result)
 {
+    *result = (PyTraceState)PyTraceState_INIT;
+    if (state == NULL) {
+        return 0;
+    }
     if (state->struct_size < sizeof(state->struct_size)) {
         PyErr_SetString(PyExc_ValueError,
                         "PyTraceState.struct_size is not set: "
                         "initialize it with PyTraceState_INIT");
         return -1;
     }
+    memcpy(result, state, Py_MIN(state->struct_size, sizeof(*result)));
+    result->struct_size = sizeof(*result);
     return 0;
 }
 
-/* The bits for inst_tracing, or -1 with an exception set. */
-static int
-flags_from_state(const PyTraceState *state)
+static void
+store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
+            const PyTraceState *state)
 {
-    if (state == NULL) {
-        return 0;
-    }
-    if (check_struct_size(state) < 0) {
-        return -1;
-    }
-#define HAS(FIELD) (state->struct_size >= \
-                    offsetof(PyTraceState, FIELD) + sizeof(state->FIELD))
     int flags = 0;
-    if (HAS(trace_lines) && !state->trace_lines) {
-        flags |= _PyTrace_NO_LINES;
+    if (func != NULL) {
+        flags = (state->trace_lines ? 0 : _PyTrace_NO_LINES)
+                | (state->trace_instructions ? _PyTrace_INSTRUCTIONS : 0)
+                | (state->trace_branches ? _PyTrace_BRANCHES : 0)
+                | (state->filter_instructions ? _PyTrace_FILTER : 0);
+        memcpy(tstate->inst_filter, state->instruction_filter,
+               sizeof(tstate->inst_filter));
     }
-    if (HAS(trace_instructions) && state->trace_instructions) {
-        flags |= _PyTrace_INSTRUCTIONS;
-    }
-#undef HAS
-    return flags;
+    tstate->c_tracefunc = func;
+    tstate->c_traceobj = obj;
+    tstate->inst_tracing = flags;
+    _PyThreadState_UpdateTracingState(tstate);
 }
 
 static void
-state_from_flags(int flags, PyTraceState *state)
+load_state(PyThreadState *tstate, PyTraceState *state)
 {
-#define SET(FIELD, VALUE) \
-    do { \
-        if (state->struct_size >= \
-            offsetof(PyTraceState, FIELD) + sizeof(state->FIELD)) { \
-            state->FIELD = (VALUE); \
-        } \
-    } while (0)
-    SET(trace_lines, !(flags & _PyTrace_NO_LINES));
-    SET(trace_instructions, (flags & _PyTrace_INSTRUCTIONS) != 0);
-#undef SET
+    int flags = tstate->inst_tracing;
+    *state = (PyTraceState)PyTraceState_INIT;
+    state->trace_lines = !(flags & _PyTrace_NO_LINES);
+    state->trace_instructions = (flags & _PyTrace_INSTRUCTIONS) != 0;
+    state->trace_branches = (flags & _PyTrace_BRANCHES) != 0;
+    state->filter_instructions = (flags & _PyTrace_FILTER) != 0;
+    if (state->filter_instructions) {
+        memcpy(state->instruction_filter, tstate->inst_filter,
+               sizeof(state->instruction_filter));
+    }
 }
 
 /* Ask the audit hooks, which must not install a trace function themselves. */
@@ -101,27 +104,22 @@ begin_install(PyThreadState *tstate)
 
 int
 _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
-                      int flags)
+                      const PyTraceState *state)
 {
-    if (begin_install(tstate) < 0) {
+    PyTraceState copy;
+    if (read_state(state, &copy) < 0 || begin_install(tstate) < 0) {
         return -1;
     }
 
     PyObject *old = tstate->c_traceobj;
     Py_XINCREF(obj);
-    tstate->inst_tracing = 0;
-    tstate->c_tracefunc = NULL;
-    tstate->c_traceobj = NULL;
     // Profiling goes on, should this free the old object.
-    _PyThreadState_UpdateTracingState(tstate);
+    store_state(tstate, NULL, NULL, NULL);
     Py_XDECREF(old);
 
     // Whatever that ran may have set the state of all threads.
     old = tstate->c_traceobj;
-    tstate->c_traceobj = obj;
-    tstate->c_tracefunc = func;
-    tstate->inst_tracing = (func != NULL) ? flags : 0;
-    _PyThreadState_UpdateTracingState(tstate);
+    store_state(tstate, func, obj, &copy);
     tstate->inst_installing = 0;
     Py_XDECREF(old);
     return 0;
@@ -131,11 +129,7 @@ int
 PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                      const PyTraceState *state)
 {
-    int flags = flags_from_state(state);
-    if (flags < 0) {
-        return -1;
-    }
-    return _PyTraceState_Install(_PyThreadState_GET(), func, obj, flags);
+    return _PyTraceState_Install(_PyThreadState_GET(), func, obj, state);
 }
 
 int
@@ -143,14 +137,11 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
                                const PyTraceState *state)
 {
     PyThreadState *current = _PyThreadState_GET();
-    int flags = flags_from_state(state);
-    if (flags < 0 || begin_install(current) < 0) {
+    PyTraceState copy;
+    if (read_state(state, &copy) < 0 || begin_install(current) < 0) {
         return -1;
     }
     current->inst_installing = 0;
-    if (func == NULL) {
-        flags = 0;
-    }
 
     // Between counting the threads and the last store nothing runs that could
     // end one: what the old functions free, they free afterwards.
@@ -181,10 +172,7 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
          ts != NULL; ts = ts->next)
     {
         old[count++] = ts->c_traceobj;
-        ts->c_tracefunc = func;
-        ts->c_traceobj = Py_XNewRef(obj);
-        ts->inst_tracing = flags;
-        _PyThreadState_UpdateTracingState(ts);
+        store_state(ts, func, Py_XNewRef(obj), &copy);
     }
     PyThread_release_lock(lock);
 
@@ -199,7 +187,8 @@ int
 PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
 {
     PyThreadState *tstate = _PyThreadState_GET();
-    if (state != NULL && check_struct_size(state) < 0) {
+    PyTraceState copy;
+    if (read_state(state, &copy) < 0) {
         return -1;
     }
     if (func != NULL) {
@@ -209,7 +198,10 @@ PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
         *obj = Py_XNewRef(tstate->c_traceobj);
     }
     if (state != NULL) {
-        state_from_flags(tstate->inst_tracing, state);
+        size_t size = state->struct_size;
+        load_state(tstate, &copy);
+        memcpy(state, &copy, Py_MIN(size, sizeof(copy)));
+        state->struct_size = size;
     }
     return 0;
 }
@@ -217,7 +209,7 @@ PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
 
 /* --- The trace functions of sys.settrace() and sys.settracestate() ----- */
 
-static PyObject *event_names[PyTrace_INSTRUCTION + 1];
+static PyObject *event_names[PyTrace_BRANCH + 1];
 
 static int
 init_event_names(void)
@@ -229,6 +221,7 @@ init_event_names(void)
         [PyTrace_RETURN] = "return",
         [PyTrace_OPCODE] = "opcode",
         [PyTrace_INSTRUCTION] = "instruction",
+        [PyTrace_BRANCH] = "branch",
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
         if (names[i] != NULL && event_names[i] == NULL) {
@@ -305,33 +298,108 @@ _PyTraceState_GetTrace(void)
     return Py_NewRef(func != NULL ? func : Py_None);
 }
 
-/* What tracefunc and the flags given from Python come to. */
-static PyObject *
-state_as_dict(PyObject *tracefunc, int flags)
+static int
+filter_from_iterable(PyObject *iterable, PyTraceState *state)
 {
-    PyTraceState state = PyTraceState_INIT;
-    state_from_flags(flags, &state);
-    return Py_BuildValue("{sOsOsO}",
+    if (Py_IsNone(iterable)) {
+        return 0;
+    }
+    PyObject *iterator = PyObject_GetIter(iterable);
+    if (iterator == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Format(PyExc_TypeError,
+                         "instruction_filter must be an iterable of opcodes "
+                         "or None, not %.200s", Py_TYPE(iterable)->tp_name);
+        }
+        return -1;
+    }
+    state->filter_instructions = 1;
+    PyObject *item;
+    while ((item = PyIter_Next(iterator)) != NULL) {
+        // What does not fit a Py_ssize_t is clipped, and so out of range too.
+        Py_ssize_t opcode = PyNumber_AsSsize_t(item, NULL);
+        if (opcode == -1 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+                PyErr_Format(PyExc_TypeError,
+                             "instruction_filter: an opcode must be an integer, "
+                             "not %.200s", Py_TYPE(item)->tp_name);
+            }
+        }
+        else if (opcode < 0 || opcode > 255) {
+            PyErr_Format(PyExc_ValueError,
+                         "instruction_filter: an opcode must be in range(256), "
+                         "not %R", item);
+        }
+        Py_DECREF(item);
+        if (PyErr_Occurred()) {
+            break;
+        }
+        PyTraceState_FILTER_ADD(state, opcode);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* None without a filter. */
+static PyObject *
+filter_as_frozenset(const PyTraceState *state)
+{
+    if (!state->filter_instructions) {
+        Py_RETURN_NONE;
+    }
+    PyObject *result = PyFrozenSet_New(NULL);
+    for (int opcode = 0; result != NULL && opcode < 256; opcode++) {
+        if (PyTraceState_FILTER_HAS(state, opcode)) {
+            PyObject *item = PyLong_FromLong(opcode);
+            if (item == NULL || PySet_Add(result, item) < 0) {
+                Py_CLEAR(result);
+            }
+            Py_XDECREF(item);
+        }
+    }
+    return result;
+}
+
+static PyObject *
+state_as_dict(PyObject *tracefunc, const PyTraceState *state)
+{
+    PyObject *filter = filter_as_frozenset(state);
+    if (filter == NULL) {
+        return NULL;
+    }
+#define BOOL(FIELD) state->FIELD ? Py_True : Py_False
+    return Py_BuildValue("{sOsOsOsOsN}",
                          "tracefunc", tracefunc,
-                         "trace_lines", state.trace_lines ? Py_True : Py_False,
-                         "trace_instructions",
-                         state.trace_instructions ? Py_True : Py_False);
+                         "trace_lines", BOOL(trace_lines),
+                         "trace_instructions", BOOL(trace_instructions),
+                         "trace_branches", BOOL(trace_branches),
+                         "instruction_filter", filter);
+#undef BOOL
 }
 
 static PyObject *
 set_python_state(int (*set)(Py_tracefunc, PyObject *, const PyTraceState *),
-                 PyObject *tracefunc, int trace_lines, int trace_instructions)
+                 PyObject *tracefunc, const PyTraceState *state)
 {
-    PyTraceState state = PyTraceState_INIT;
-    state.trace_lines = trace_lines;
-    state.trace_instructions = trace_instructions;
     int err = Py_IsNone(tracefunc)
               ? set(NULL, NULL, NULL)
-              : set(trace_trampoline, tracefunc, &state);
+              : set(trace_trampoline, tracefunc, state);
     if (err < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
+}
+
+/* The parameters of the functions below. */
+static int
+make_state(PyTraceState *state, int trace_lines, int trace_instructions,
+           int trace_branches, PyObject *instruction_filter)
+{
+    *state = (PyTraceState)PyTraceState_INIT;
+    state->trace_lines = trace_lines;
+    state->trace_instructions = trace_instructions;
+    state->trace_branches = trace_branches;
+    return filter_from_iterable(instruction_filter, state);
 }
 
 /*[clinic input]
@@ -346,6 +414,13 @@ sys.settracestate
         Call it for 'instruction' events: before every bytecode instruction
         that no 'line' event announces, with the byte offset of the
         instruction that the frame executed before as the argument.
+    trace_branches: bool = False
+        Call it for 'branch' events: before the first instruction of every
+        basic block, with a tuple of the offset of the instruction that the
+        frame executed before, or -1, and the offset of this one.
+    instruction_filter: object = None
+        An iterable of opcodes, as in dis.opmap: only these have an
+        'instruction' event.  None: all of them.
 
 Set what the current thread is traced for, and by which function.
 
@@ -362,11 +437,17 @@ To save and restore the whole state:
 
 static PyObject *
 sys_settracestate_impl(PyObject *module, PyObject *tracefunc,
-                       int trace_lines, int trace_instructions)
-/*[clinic end generated code: output=277ac8450490b437 input=83f191f7f18f6436]*/
+                       int trace_lines, int trace_instructions,
+                       int trace_branches, PyObject *instruction_filter)
+/*[clinic end generated code: output=0e3a840ec99b5917 input=70c658922b2277e4]*/
 {
-    return set_python_state(PyEval_SetTraceState, tracefunc,
-                            trace_lines, trace_instructions);
+    PyTraceState state;
+    if (make_state(&state, trace_lines, trace_instructions, trace_branches,
+                   instruction_filter) < 0)
+    {
+        return NULL;
+    }
+    return set_python_state(PyEval_SetTraceState, tracefunc, &state);
 }
 
 /*[clinic input]
@@ -376,6 +457,8 @@ sys._settracestate_all_threads
     *
     trace_lines: bool = True
     trace_instructions: bool = False
+    trace_branches: bool = False
+    instruction_filter: object = None
 
 Do sys.settracestate() for every thread of the interpreter.
 
@@ -384,11 +467,18 @@ See threading.settracestate_all_threads().
 
 static PyObject *
 sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
-                                    int trace_lines, int trace_instructions)
-/*[clinic end generated code: output=5933426327daa2ab input=2b6aad38bedc5423]*/
+                                    int trace_lines, int trace_instructions,
+                                    int trace_branches,
+                                    PyObject *instruction_filter)
+/*[clinic end generated code: output=9821fe5298115e32 input=232e78d2cff33eec]*/
 {
-    return set_python_state(PyEval_SetTraceStateAllThreads, tracefunc,
-                            trace_lines, trace_instructions);
+    PyTraceState state;
+    if (make_state(&state, trace_lines, trace_instructions, trace_branches,
+                   instruction_filter) < 0)
+    {
+        return NULL;
+    }
+    return set_python_state(PyEval_SetTraceStateAllThreads, tracefunc, &state);
 }
 
 /*[clinic input]
@@ -398,20 +488,28 @@ sys._make_tracestate
     *
     trace_lines: bool = True
     trace_instructions: bool = False
+    trace_branches: bool = False
+    instruction_filter: object = None
 
 Return what sys.gettracestate() returns after sys.settracestate() with these arguments.
 [clinic start generated code]*/
 
 static PyObject *
 sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
-                          int trace_lines, int trace_instructions)
-/*[clinic end generated code: output=2974940320b50b05 input=baaace5d141589b8]*/
+                          int trace_lines, int trace_instructions,
+                          int trace_branches, PyObject *instruction_filter)
+/*[clinic end generated code: output=c74414e054835a4b input=67422301cfaeb29d]*/
 {
-    PyTraceState state = PyTraceState_INIT;
-    state.trace_lines = trace_lines;
-    state.trace_instructions = trace_instructions;
-    int flags = Py_IsNone(tracefunc) ? 0 : flags_from_state(&state);
-    return state_as_dict(tracefunc, flags);
+    PyTraceState state;
+    if (make_state(&state, trace_lines, trace_instructions, trace_branches,
+                   instruction_filter) < 0)
+    {
+        return NULL;
+    }
+    if (Py_IsNone(tracefunc)) {
+        state = (PyTraceState)PyTraceState_INIT;
+    }
+    return state_as_dict(tracefunc, &state);
 }
 
 /*[clinic input]
@@ -422,19 +520,60 @@ Return the trace state of the current thread: a dict of sys.settracestate()'s pa
     tracefunc           the trace function, or None
     trace_lines         bool
     trace_instructions  bool
+    trace_branches      bool
+    instruction_filter  frozenset of int, or None
 [clinic start generated code]*/
 
 static PyObject *
 sys_gettracestate_impl(PyObject *module)
-/*[clinic end generated code: output=bf5f728331b16100 input=89e180c3b3f24e2c]*/
+/*[clinic end generated code: output=bf5f728331b16100 input=d61353315ff09910]*/
 {
     PyThreadState *tstate = _PyThreadState_GET();
-    int flags = tstate->inst_tracing;
+    PyTraceState state;
+    load_state(tstate, &state);
     // Owned, because making the dict may run the garbage collector.
     PyObject *func = tstate->c_traceobj;
     func = Py_NewRef(func != NULL ? func : Py_None);
-    PyObject *result = state_as_dict(func, flags);
+    PyObject *result = state_as_dict(func, &state);
     Py_DECREF(func);
+    return result;
+}
+
+/*[clinic input]
+sys._getcodeleaders
+
+    code: object(subclass_of="&PyCode_Type", type="PyCodeObject *")
+    /
+
+Return the byte offsets at which the basic blocks of a code object start.
+
+A tuple in ascending order, beginning with the code's first RESUME.  See the
+codeblocks module.
+[clinic start generated code]*/
+
+static PyObject *
+sys__getcodeleaders_impl(PyObject *module, PyCodeObject *code)
+/*[clinic end generated code: output=5a81d8421fbda865 input=787d7319df1e7455]*/
+{
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
+    if (blocks == NULL) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(0);
+    for (int unit = 0; list != NULL && unit < blocks->size; unit++) {
+        if (blocks->units[unit] & _PyCodeBlocks_LEADER) {
+            PyObject *offset = PyLong_FromLong(UNIT_TO_OFFSET(unit));
+            if (offset == NULL || PyList_Append(list, offset) < 0) {
+                Py_CLEAR(list);
+            }
+            Py_XDECREF(offset);
+        }
+    }
+    if (list == NULL) {
+        return NULL;
+    }
+    PyObject *result = PyList_AsTuple(list);
+    Py_DECREF(list);
     return result;
 }
 
@@ -443,6 +582,7 @@ static PyMethodDef sys_methods[] = {
     SYS__SETTRACESTATE_ALL_THREADS_METHODDEF
     SYS__MAKE_TRACESTATE_METHODDEF
     SYS_GETTRACESTATE_METHODDEF
+    SYS__GETCODELEADERS_METHODDEF
     {NULL, NULL}
 };
 
@@ -471,14 +611,12 @@ is_backward_jump(PyCodeObject *code, int start)
    at 'unit', or -1 if it executed none.
 
    frame->prev_instr, here instr_prev, is the record that CPython keeps, and
-   tells as much except in the cases below. */
+   tells as much except in the cases below.  'raised' is where the eval loop
+   looked for a handler, if it came here so, or -1. */
 static int
-previous_unit(PyThreadState *tstate, PyCodeObject *code,
-              const _PyCodeBlocks *blocks, int unit, int instr_prev)
+previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
+              int instr_prev, int raised)
 {
-    int raised = tstate->inst_raised - 1;
-    tstate->inst_raised = 0;
-
     if (instr_prev < code->_co_firsttraceable) {
         return -1;
     }
@@ -547,14 +685,33 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
     return err;
 }
 
+static PyObject *
+offset_object(int unit)
+{
+    return PyLong_FromLong(unit < 0 ? -1 : UNIT_TO_OFFSET(unit));
+}
+
 static int
 call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
 {
-    PyObject *arg = PyLong_FromLong(prev < 0 ? -1 : UNIT_TO_OFFSET(prev));
+    PyObject *arg = offset_object(prev);
     if (arg == NULL) {
         return -1;
     }
     int err = call_tracefunc(tstate, f, PyTrace_INSTRUCTION, arg);
+    Py_DECREF(arg);
+    return err;
+}
+
+static int
+call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
+{
+    PyObject *arg = Py_BuildValue("(NN)", offset_object(prev),
+                                  offset_object(unit));
+    if (arg == NULL) {
+        return -1;
+    }
+    int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
     Py_DECREF(arg);
     return err;
 }
@@ -578,50 +735,126 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
+/* Is the instruction at 'unit' to have an 'instruction' event? */
+static inline int
+wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
+{
+    int flags = tstate->inst_tracing;
+    if (!(flags & _PyTrace_FILTER)) {
+        return flags & _PyTrace_INSTRUCTIONS;
+    }
+    if (!(flags & _PyTrace_INSTRUCTIONS)) {
+        return 0;
+    }
+    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
+    if (opcode == EXTENDED_ARG) {
+        unit = _PyCodeBlocks_Operation(code, unit);
+        opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
+    }
+    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
+}
+
+static inline int
+wants_branch(PyThreadState *tstate, int marks)
+{
+    return (tstate->inst_tracing & _PyTrace_BRANCHES)
+           && (marks & _PyCodeBlocks_LEADER);
+}
+
+static inline int
+wants_line(PyThreadState *tstate, int marks)
+{
+    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
+           && (marks & _PyCodeBlocks_LINE);
+}
+
 int
 _PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
                           int instr_prev)
 {
+    int raised = tstate->inst_raised - 1;
+    tstate->inst_raised = 0;
+
+    PyFrameObject *f = frame->frame_obj;
+    if (tstate->c_tracefunc == trace_trampoline
+        && (f == NULL || f->f_trace == NULL))
+    {
+        return 0;
+    }
     PyCodeObject *code = frame->f_code;
     const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
     if (blocks == NULL) {
         return -1;
     }
     int unit = _PyInterpreterFrame_LASTI(frame);
-    int prev = previous_unit(tstate, code, blocks, unit, instr_prev);
-    PyFrameObject *f = _PyFrame_GetFrameObject(frame);
+    int marks = blocks->units[unit];
+    int resume = _PyOpcode_Deopt[_Py_OPCODE(*frame->prev_instr)] == RESUME;
+    if (!wants_branch(tstate, marks)
+        && (resume || (!wants_instruction(tstate, code, unit)
+                       && !wants_line(tstate, marks)
+                       && (f == NULL || !f->f_trace_opcodes))))
+    {
+        return 0;
+    }
+
+    f = _PyFrame_GetFrameObject(frame);
     if (f == NULL) {
         return -1;
     }
-
-    int announced = 0;
-    if (!(tstate->inst_tracing & _PyTrace_NO_LINES) && f->f_trace_lines) {
-        if (_PyCode_InitLineArray(code)) {
-            return -1;
-        }
-        int line = line_started(frame, instr_prev);
-        if (line != -1) {
-            announced = 1;
-            f->f_lineno = line;
-            int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
-            f->f_lineno = 0;
-            if (err) {
-                return -1;
+    int prev;
+    int announced = resume;     // by the 'call' event
+    if (!resume) {
+        prev = previous_unit(code, blocks, unit, instr_prev, raised);
+        if (wants_line(tstate, marks) && f->f_trace_lines) {
+            int line = line_started(frame, instr_prev);
+            if (line != -1) {
+                announced = 1;
+                f->f_lineno = line;
+                int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
+                f->f_lineno = 0;
+                if (err) {
+                    return -1;
+                }
             }
         }
     }
-    /* A trace function may have set f_lineno: then the instruction that it
-       jumped to is the one to announce. */
-    while ((tstate->inst_tracing & _PyTrace_INSTRUCTIONS) &&
-           (!announced || unit != _PyInterpreterFrame_LASTI(frame)))
-    {
-        announced = 1;
-        unit = _PyInterpreterFrame_LASTI(frame);
-        if (call_instruction(tstate, f, prev) < 0) {
-            return -1;
-        }
+    else if (unit <= code->_co_firsttraceable) {
+        prev = -1;
     }
-    if (f->f_trace_opcodes) {
+    else {
+        // Only this instruction, since it may be dispatched twice: see
+        // handle_eval_breaker in Python/ceval.c.
+        prev = _PyCodeBlocks_Start(blocks, unit - 1);
+    }
+
+    /* A trace function may set f_lineno: then the instruction that it jumped to
+       is the one to announce. */
+    for (;;) {
+        int now = _PyInterpreterFrame_LASTI(frame);
+        if (now != unit) {
+            unit = now;
+            announced = 0;
+        }
+        if (!announced && wants_instruction(tstate, code, unit)) {
+            if (call_instruction(tstate, f, prev) < 0) {
+                return -1;
+            }
+            if (unit != _PyInterpreterFrame_LASTI(frame)) {
+                continue;
+            }
+        }
+        announced = 1;
+        if (wants_branch(tstate, blocks->units[unit])) {
+            if (call_branch(tstate, f, prev, unit) < 0) {
+                return -1;
+            }
+            if (unit != _PyInterpreterFrame_LASTI(frame)) {
+                continue;
+            }
+        }
+        break;
+    }
+    if (!resume && f->f_trace_opcodes) {
         return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
     }
     return 0;

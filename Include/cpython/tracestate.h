@@ -7,10 +7,13 @@ extern "C" {
 /* The trace state of a thread: the trace function and what it is called for.
    Reference: Doc/c-api/tracestate.rst.  Implementation: Python/tracestate.c. */
 
-/* A value of 'what' beside those in cpython/pystate.h.  The trace function's
-   'arg' is the byte offset, a Python int, of the instruction that the frame
-   executed before the one that it is about to execute. */
+/* Values of 'what' beside those in cpython/pystate.h.  The trace function's
+   'arg' is, in byte offsets that are Python ints, */
+/* ... the instruction that the frame executed before: */
 #define PyTrace_INSTRUCTION 8
+/* ... a tuple of that, or -1, and the instruction that it is about to execute,
+   the first one of a basic block: */
+#define PyTrace_BRANCH 9
 
 typedef struct {
     /* sizeof(PyTraceState) as the caller was compiled: fields that a caller
@@ -18,10 +21,23 @@ typedef struct {
     size_t struct_size;
     int trace_lines;            /* default 1: PyTrace_LINE events */
     int trace_instructions;     /* default 0: PyTrace_INSTRUCTION events */
+    int trace_branches;         /* default 0: PyTrace_BRANCH events */
+    /* default 0: PyTrace_INSTRUCTION events only for the opcodes that are in
+       instruction_filter */
+    int filter_instructions;
+    unsigned char instruction_filter[32];       /* a bit for each opcode */
 } PyTraceState;
 
 /* The defaults, which are what PyEval_SetTrace() asks for. */
-#define PyTraceState_INIT {sizeof(PyTraceState), 1, 0}
+#define PyTraceState_INIT {sizeof(PyTraceState), 1, 0, 0, 0, {0}}
+
+/* Add an opcode, 0 to 255, to state->instruction_filter; ask if it is there. */
+#define PyTraceState_FILTER_ADD(state, opcode) \
+    ((void)((state)->instruction_filter[(unsigned char)(opcode) >> 3] |= \
+            (unsigned char)(1 << ((opcode) & 7))))
+#define PyTraceState_FILTER_HAS(state, opcode) \
+    (((state)->instruction_filter[(unsigned char)(opcode) >> 3] \
+      >> ((opcode) & 7)) & 1)
 
 /* Install func, called with obj, as the trace function of the current thread,
    for the events that state names (NULL: the defaults).  With func == NULL,

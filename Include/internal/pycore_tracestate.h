@@ -14,15 +14,18 @@ extern "C" {
    sys.settrace() installs, and none without a trace function. */
 #define _PyTrace_INSTRUCTIONS 1
 #define _PyTrace_NO_LINES 2
+#define _PyTrace_BRANCHES 4
+/* Only the opcodes in PyThreadState.inst_filter get an 'instruction' event. */
+#define _PyTrace_FILTER 8
 
 /* Called once for each interpreter, with its sys module. */
 extern int _PyTraceState_Init(PyObject *sysmod);
 
-/* Install func as the trace function of tstate for what the bits in flags say.
-   With func == NULL, switch tracing off.  Return 0, or -1 with an exception set
-   and the state as it was. */
+/* Install func as the trace function of the current thread, for what state
+   (NULL: the defaults) says.  With func == NULL, switch tracing off.  Return 0,
+   or -1 with an exception set and the state as it was. */
 extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
-                                 PyObject *obj, int flags);
+                                 PyObject *obj, const PyTraceState *state);
 
 /* sys.settrace() and sys.gettrace(). */
 extern PyObject *_PyTraceState_SetTrace(PyObject *func);

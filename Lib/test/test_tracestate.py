@@ -26,7 +26,8 @@ from test.tracecorpus import CORPUS
 _testcapi = import_helper.import_module('_testcapi')
 _testtracestate = import_helper.import_module('_testtracestate')
 
-DEFAULT = {'tracefunc': None, 'trace_lines': True, 'trace_instructions': False}
+DEFAULT = {'tracefunc': None, 'trace_lines': True, 'trace_instructions': False,
+           'trace_branches': False, 'instruction_filter': None}
 RESUME = dis.opmap['RESUME']
 EXTENDED_ARG = dis.opmap['EXTENDED_ARG']
 
@@ -95,7 +96,7 @@ class StateTest(BaseTestCase):
                 sys.settracestate(ignore, trace_lines=lines,
                                   trace_instructions=instructions)
                 saved = sys.gettracestate()
-                self.assertEqual(saved, {
+                self.assertEqual(saved, DEFAULT | {
                     'tracefunc': ignore, 'trace_lines': lines,
                     'trace_instructions': instructions})
                 sys.settracestate(None)
@@ -273,15 +274,13 @@ class StateTest(BaseTestCase):
         sys.settracestate(Function(), trace_instructions=True)
         sys.settracestate(ignore, trace_instructions=True)
         self.assertRegex(errors[0], 'while another')
-        self.assertEqual(sys.gettracestate(), {
-            'tracefunc': ignore, 'trace_lines': True,
-            'trace_instructions': True})
+        self.assertEqual(sys.gettracestate(), DEFAULT | {
+            'tracefunc': ignore, 'trace_instructions': True})
         # All threads: it is freed when the state is in place.
         sys.settracestate(Function(), trace_instructions=True)
         sys._settracestate_all_threads(None)
-        self.assertEqual(sys.gettracestate(), {
-            'tracefunc': ignore, 'trace_lines': False,
-            'trace_instructions': False})
+        self.assertEqual(sys.gettracestate(), DEFAULT | {
+            'tracefunc': ignore, 'trace_lines': False})
 
     def test_settrace_c_api_resets(self):
         sys.settracestate(ignore, trace_lines=False, trace_instructions=True)
@@ -784,8 +783,7 @@ class WaysInTest(BaseTestCase):
         sys.settracestate(ignore, trace_instructions=True)
         code = textwrap.dedent('''
             import sys
-            assert sys.gettracestate() == dict(
-                tracefunc=None, trace_lines=True, trace_instructions=False)
+            assert sys.gettracestate() == DEFAULT
             events = []
             def trace(frame, event, arg):
                 events.append(event)
@@ -798,6 +796,7 @@ class WaysInTest(BaseTestCase):
             sys.settracestate(None)
             assert 'instruction' in events
             ''')
+        code = f'DEFAULT = {DEFAULT}\n' + code
         self.assertEqual(support.run_in_subinterp(code), 0)
         self.assertTrue(sys.gettracestate()['trace_instructions'])
         sys.settracestate(None)
@@ -1039,8 +1038,8 @@ class WrongTest(BaseTestCase):
                 exec("def f():\\n  x = 1\\n  return x or 2", ns)
                 return ns["f"]
             DEFAULT = sys.gettracestate()
-            WANTED = dict(tracefunc=trace, trace_lines=False,
-                          trace_instructions=True)
+            WANTED = DEFAULT | dict(tracefunc=trace, trace_lines=False,
+                                    trace_instructions=True)
             failures = 0
             set_nomemory, remove = _testcapi.set_nomemory, _testcapi.remove_mem_hooks
             set, get = sys.settracestate, sys.gettracestate
@@ -1294,8 +1293,8 @@ class ThreadTest(BaseTestCase):
             states.append(sys.gettracestate())
         states = []
         threading.settracestate(trace, trace_lines=False, trace_instructions=1)
-        expected = {'tracefunc': trace, 'trace_lines': False,
-                    'trace_instructions': True}
+        expected = DEFAULT | {'tracefunc': trace, 'trace_lines': False,
+                              'trace_instructions': True}
         self.assertEqual(threading.gettracestate(), expected)
         self.assertEqual(sys.gettracestate(), DEFAULT)
         with self.assertRaisesRegex(RuntimeError, 'gettracestate'):
@@ -1371,8 +1370,9 @@ class ThreadTest(BaseTestCase):
             late.join()
             threading.settracestate_all_threads(None)
         self.assertEqual(states, [state] * 4)
-        self.assertEqual(state, {'tracefunc': trace, 'trace_lines': False,
-                                 'trace_instructions': True})
+        self.assertEqual(state, DEFAULT | {
+            'tracefunc': trace, 'trace_lines': False,
+            'trace_instructions': True})
         self.assertEqual(seen, {*threads, late})
         self.assertEqual(sys.gettracestate(), DEFAULT)
         self.assertEqual(threading.gettracestate(), DEFAULT)
@@ -1445,7 +1445,7 @@ class CAPITest(BaseTestCase):
         self.assertEqual([e[0] for e in events], [self.CALL, self.RETURN])
 
     def test_get(self):
-        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0))
+        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0, 0, -1))
         events = []
         _testtracestate.settracestate(events, trace_lines=False,
                                       trace_instructions=True)
@@ -1454,14 +1454,14 @@ class CAPITest(BaseTestCase):
         with self.assertRaises(RuntimeError):
             sys.gettrace()
         _testtracestate.settracestate(None, trace_instructions=True)
-        self.assertEqual(state, (1, events, 0, 1))
+        self.assertEqual(state, (1, events, 0, 1, 0, -1))
         self.assertIs(python['tracefunc'], events)
-        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0))
+        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0, 0, -1))
         self.assertRaisesRegex(ValueError, 'PyTraceState_INIT',
                                _testtracestate.gettracestate_unset)
         self.assertRaisesRegex(ValueError, 'PyTraceState_INIT',
                                _testtracestate.settracestate_unset, [])
-        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0))
+        self.assertEqual(_testtracestate.gettracestate(), (0, None, 1, 0, 0, -1))
 
     def test_settrace_resets(self):
         _testtracestate.settracestate([], trace_lines=False,
@@ -1469,7 +1469,7 @@ class CAPITest(BaseTestCase):
         _testtracestate.settrace([])
         state = _testtracestate.gettracestate()
         sys.settrace(None)
-        self.assertEqual(state[2:], (1, 0))
+        self.assertEqual(state[2:], (1, 0, 0, -1))
 
     def test_all_threads(self):
         with threading_helper.wait_threads_exit():
@@ -1489,7 +1489,7 @@ class CAPITest(BaseTestCase):
             go.set()
             thread.join()
             _testtracestate.settracestate_all_threads(None)
-        self.assertEqual(states, [(1, 0, 0, 1)] * 2)
+        self.assertEqual(states, [(1, 0, 0, 1, 0, -1)] * 2)
 
     def test_audit(self):
         assert_python_ok('-c', textwrap.dedent('''
@@ -1506,7 +1506,7 @@ class CAPITest(BaseTestCase):
                     pass
                 else:
                     raise AssertionError
-            assert _testtracestate.gettracestate() == (0, None, 1, 0)
+            assert _testtracestate.gettracestate() == (0, None, 1, 0, 0, -1)
             '''))
 
 

@@ -4,7 +4,8 @@ preserve
 
 PyDoc_STRVAR(sys_settracestate__doc__,
 "settracestate($module, /, tracefunc, *, trace_lines=True,\n"
-"              trace_instructions=False)\n"
+"              trace_instructions=False, trace_branches=False,\n"
+"              instruction_filter=None)\n"
 "--\n"
 "\n"
 "Set what the current thread is traced for, and by which function.\n"
@@ -17,6 +18,13 @@ PyDoc_STRVAR(sys_settracestate__doc__,
 "    Call it for \'instruction\' events: before every bytecode instruction\n"
 "    that no \'line\' event announces, with the byte offset of the\n"
 "    instruction that the frame executed before as the argument.\n"
+"  trace_branches\n"
+"    Call it for \'branch\' events: before the first instruction of every\n"
+"    basic block, with a tuple of the offset of the instruction that the\n"
+"    frame executed before, or -1, and the offset of this one.\n"
+"  instruction_filter\n"
+"    An iterable of opcodes, as in dis.opmap: only these have an\n"
+"    \'instruction\' event.  None: all of them.\n"
 "\n"
 "What is not given takes its default: sys.settracestate(f) is sys.settrace(f).\n"
 "With None as the function tracing is switched off and every flag reset.\n"
@@ -33,19 +41,22 @@ PyDoc_STRVAR(sys_settracestate__doc__,
 
 static PyObject *
 sys_settracestate_impl(PyObject *module, PyObject *tracefunc,
-                       int trace_lines, int trace_instructions);
+                       int trace_lines, int trace_instructions,
+                       int trace_branches, PyObject *instruction_filter);
 
 static PyObject *
 sys_settracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *return_value = NULL;
-    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", "trace_branches", "instruction_filter", NULL};
     static _PyArg_Parser _parser = {NULL, _keywords, "settracestate", 0};
-    PyObject *argsbuf[3];
+    PyObject *argsbuf[5];
     Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
     PyObject *tracefunc;
     int trace_lines = 1;
     int trace_instructions = 0;
+    int trace_branches = 0;
+    PyObject *instruction_filter = Py_None;
 
     args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
     if (!args) {
@@ -64,12 +75,27 @@ sys_settracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyO
             goto skip_optional_kwonly;
         }
     }
-    trace_instructions = PyObject_IsTrue(args[2]);
-    if (trace_instructions < 0) {
-        goto exit;
+    if (args[2]) {
+        trace_instructions = PyObject_IsTrue(args[2]);
+        if (trace_instructions < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
     }
+    if (args[3]) {
+        trace_branches = PyObject_IsTrue(args[3]);
+        if (trace_branches < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    instruction_filter = args[4];
 skip_optional_kwonly:
-    return_value = sys_settracestate_impl(module, tracefunc, trace_lines, trace_instructions);
+    return_value = sys_settracestate_impl(module, tracefunc, trace_lines, trace_instructions, trace_branches, instruction_filter);
 
 exit:
     return return_value;
@@ -77,7 +103,9 @@ exit:
 
 PyDoc_STRVAR(sys__settracestate_all_threads__doc__,
 "_settracestate_all_threads($module, /, tracefunc, *, trace_lines=True,\n"
-"                           trace_instructions=False)\n"
+"                           trace_instructions=False,\n"
+"                           trace_branches=False,\n"
+"                           instruction_filter=None)\n"
 "--\n"
 "\n"
 "Do sys.settracestate() for every thread of the interpreter.\n"
@@ -89,19 +117,23 @@ PyDoc_STRVAR(sys__settracestate_all_threads__doc__,
 
 static PyObject *
 sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
-                                    int trace_lines, int trace_instructions);
+                                    int trace_lines, int trace_instructions,
+                                    int trace_branches,
+                                    PyObject *instruction_filter);
 
 static PyObject *
 sys__settracestate_all_threads(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *return_value = NULL;
-    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", "trace_branches", "instruction_filter", NULL};
     static _PyArg_Parser _parser = {NULL, _keywords, "_settracestate_all_threads", 0};
-    PyObject *argsbuf[3];
+    PyObject *argsbuf[5];
     Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
     PyObject *tracefunc;
     int trace_lines = 1;
     int trace_instructions = 0;
+    int trace_branches = 0;
+    PyObject *instruction_filter = Py_None;
 
     args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
     if (!args) {
@@ -120,12 +152,27 @@ sys__settracestate_all_threads(PyObject *module, PyObject *const *args, Py_ssize
             goto skip_optional_kwonly;
         }
     }
-    trace_instructions = PyObject_IsTrue(args[2]);
-    if (trace_instructions < 0) {
-        goto exit;
+    if (args[2]) {
+        trace_instructions = PyObject_IsTrue(args[2]);
+        if (trace_instructions < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
     }
+    if (args[3]) {
+        trace_branches = PyObject_IsTrue(args[3]);
+        if (trace_branches < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    instruction_filter = args[4];
 skip_optional_kwonly:
-    return_value = sys__settracestate_all_threads_impl(module, tracefunc, trace_lines, trace_instructions);
+    return_value = sys__settracestate_all_threads_impl(module, tracefunc, trace_lines, trace_instructions, trace_branches, instruction_filter);
 
 exit:
     return return_value;
@@ -133,7 +180,8 @@ exit:
 
 PyDoc_STRVAR(sys__make_tracestate__doc__,
 "_make_tracestate($module, /, tracefunc, *, trace_lines=True,\n"
-"                 trace_instructions=False)\n"
+"                 trace_instructions=False, trace_branches=False,\n"
+"                 instruction_filter=None)\n"
 "--\n"
 "\n"
 "Return what sys.gettracestate() returns after sys.settracestate() with these arguments.");
@@ -143,19 +191,22 @@ PyDoc_STRVAR(sys__make_tracestate__doc__,
 
 static PyObject *
 sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
-                          int trace_lines, int trace_instructions);
+                          int trace_lines, int trace_instructions,
+                          int trace_branches, PyObject *instruction_filter);
 
 static PyObject *
 sys__make_tracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *return_value = NULL;
-    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", NULL};
+    static const char * const _keywords[] = {"tracefunc", "trace_lines", "trace_instructions", "trace_branches", "instruction_filter", NULL};
     static _PyArg_Parser _parser = {NULL, _keywords, "_make_tracestate", 0};
-    PyObject *argsbuf[3];
+    PyObject *argsbuf[5];
     Py_ssize_t noptargs = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) - 1;
     PyObject *tracefunc;
     int trace_lines = 1;
     int trace_instructions = 0;
+    int trace_branches = 0;
+    PyObject *instruction_filter = Py_None;
 
     args = _PyArg_UnpackKeywords(args, nargs, NULL, kwnames, &_parser, 1, 1, 0, argsbuf);
     if (!args) {
@@ -174,12 +225,27 @@ sys__make_tracestate(PyObject *module, PyObject *const *args, Py_ssize_t nargs, 
             goto skip_optional_kwonly;
         }
     }
-    trace_instructions = PyObject_IsTrue(args[2]);
-    if (trace_instructions < 0) {
-        goto exit;
+    if (args[2]) {
+        trace_instructions = PyObject_IsTrue(args[2]);
+        if (trace_instructions < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
     }
+    if (args[3]) {
+        trace_branches = PyObject_IsTrue(args[3]);
+        if (trace_branches < 0) {
+            goto exit;
+        }
+        if (!--noptargs) {
+            goto skip_optional_kwonly;
+        }
+    }
+    instruction_filter = args[4];
 skip_optional_kwonly:
-    return_value = sys__make_tracestate_impl(module, tracefunc, trace_lines, trace_instructions);
+    return_value = sys__make_tracestate_impl(module, tracefunc, trace_lines, trace_instructions, trace_branches, instruction_filter);
 
 exit:
     return return_value;
@@ -193,7 +259,9 @@ PyDoc_STRVAR(sys_gettracestate__doc__,
 "\n"
 "    tracefunc           the trace function, or None\n"
 "    trace_lines         bool\n"
-"    trace_instructions  bool");
+"    trace_instructions  bool\n"
+"    trace_branches      bool\n"
+"    instruction_filter  frozenset of int, or None");
 
 #define SYS_GETTRACESTATE_METHODDEF    \
     {"gettracestate", (PyCFunction)sys_gettracestate, METH_NOARGS, sys_gettracestate__doc__},
@@ -206,4 +274,36 @@ sys_gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     return sys_gettracestate_impl(module);
 }
-/*[clinic end generated code: output=c2fe11a870a2f016 input=a9049054013a1b77]*/
+
+PyDoc_STRVAR(sys__getcodeleaders__doc__,
+"_getcodeleaders($module, code, /)\n"
+"--\n"
+"\n"
+"Return the byte offsets at which the basic blocks of a code object start.\n"
+"\n"
+"A tuple in ascending order, beginning with the code\'s first RESUME.  See the\n"
+"codeblocks module.");
+
+#define SYS__GETCODELEADERS_METHODDEF    \
+    {"_getcodeleaders", (PyCFunction)sys__getcodeleaders, METH_O, sys__getcodeleaders__doc__},
+
+static PyObject *
+sys__getcodeleaders_impl(PyObject *module, PyCodeObject *code);
+
+static PyObject *
+sys__getcodeleaders(PyObject *module, PyObject *arg)
+{
+    PyObject *return_value = NULL;
+    PyCodeObject *code;
+
+    if (!PyObject_TypeCheck(arg, &PyCode_Type)) {
+        _PyArg_BadArgument("_getcodeleaders", "argument", (&PyCode_Type)->tp_name, arg);
+        goto exit;
+    }
+    code = (PyCodeObject *)arg;
+    return_value = sys__getcodeleaders_impl(module, code);
+
+exit:
+    return return_value;
+}
+/*[clinic end generated code: output=10c6e69d3dcdc094 input=a9049054013a1b77]*/
