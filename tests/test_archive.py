@@ -20,6 +20,7 @@ def test_named_file(door, tmp_path):
     shutil.copy(door.release, elsewhere)
     door.configure(f'--with-cpython-source={elsewhere}')
     elsewhere.unlink()
+    door.run('../configure', '--with-cpython-source=downloads/Python-9.9.9.tgz', cwd=door.path / 'build')
     assert (door.path / 'build/downloads' / door.release.name).read_bytes() == door.release.read_bytes()
     door.configure()
 

@@ -118,7 +118,8 @@ def test_help_names_every_target(ready):
 def test_makefile_follows_its_source(ready):
     ready.make()
     ready.write('Makefile.pre.in', ready.read('Makefile.pre.in') + '\nnew:\n\t@echo new target\n')
-    assert 'new target' in ready.make('new').stdout
+    assert 'new target' in ready.make('new', 'BUILDDIR=build/other').stdout
+    assert 'CONFIGURED = build/release\n' in ready.read('Makefile')
 
 
 def test_parallel_make(ready):
