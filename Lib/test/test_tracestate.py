@@ -4,6 +4,7 @@ The stream of events as a whole is compared with what stock CPython reports in
 the overlay's tests/test_events.py, from outside.
 """
 
+import asyncio
 import contextlib
 import dis
 import doctest
@@ -22,55 +23,13 @@ from test import support
 from test.support import import_helper, threading_helper
 from test.support.script_helper import assert_python_ok
 from test.tracecorpus import CORPUS
+from test.tracesupport import DEFAULT, BaseTestCase, ignore, record, traced, tracing
 
 _testcapi = import_helper.import_module('_testcapi')
 _testtracestate = import_helper.import_module('_testtracestate')
 
-DEFAULT = {'tracefunc': None, 'trace_lines': True, 'trace_instructions': False,
-           'trace_branches': False, 'instruction_filter': None}
 RESUME = dis.opmap['RESUME']
 EXTENDED_ARG = dis.opmap['EXTENDED_ARG']
-
-
-def ignore(frame, event, arg):
-    return ignore
-
-
-def record(events, only=None):
-    """A trace function that appends (name, event, offset, arg) to events."""
-    def trace(frame, event, arg):
-        if only is None or frame.f_code.co_name in only:
-            if event in ('return', 'exception'):
-                arg = None
-            events.append((frame.f_code.co_name, event, frame.f_lasti, arg))
-            return trace
-    return trace
-
-
-@contextlib.contextmanager
-def tracing(tracefunc, **flags):
-    sys.settracestate(tracefunc, **flags)
-    try:
-        yield
-    finally:
-        sys.settracestate(None)
-
-
-def traced(function, *args, only=None, **flags):
-    """The events of a call of function."""
-    events = []
-    flags.setdefault('trace_instructions', True)
-    with tracing(record(events, only), **flags):
-        function(*args)
-    return events
-
-
-class BaseTestCase(unittest.TestCase):
-
-    def setUp(self):
-        saved = sys.gettracestate()
-        self.addCleanup(lambda: sys.settracestate(**saved))
-        sys.settracestate(None)
 
 
 class StateTest(BaseTestCase):
@@ -1508,6 +1467,11 @@ class CAPITest(BaseTestCase):
                     raise AssertionError
             assert _testtracestate.gettracestate() == (0, None, 1, 0, 0, -1)
             '''))
+
+
+def tearDownModule():
+    # What the corpus leaves behind.
+    asyncio.set_event_loop_policy(None)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,178 @@
+"""Basic blocks of bytecode, and the edges between them.
+
+A basic block is a sequence of instructions that control enters at its first
+one, the leader, and leaves after its last one.  The blocks are those whose
+entries sys.settracestate(trace_branches=True) reports: an edge's (source,
+target) is the argument of a 'branch' event.  All offsets are in bytes, as in
+dis and frame.f_lasti.
+"""
+
+import collections
+import dis
+import sys
+import types
+
+__all__ = ['basic_blocks', 'BasicBlock', 'Edge']
+
+
+class Edge(collections.namedtuple('Edge', 'source target kind condition')):
+    """A way that control takes into a basic block.
+
+    source      offset of the instruction that control comes from; -1 for the
+                entry of the code
+    target      offset of the instruction that control goes to, a leader
+    kind        'entry'         of the code, at its first RESUME
+                'fall-through'  to the next instruction
+                'jump'          as the instruction says
+                'resume'        from a yield to the RESUME after it
+                'throw'         from the yield of a 'yield from' or 'await',
+                                where generator.throw() has ended what it
+                                waited for
+                'exception'     to the handler
+    condition   for the two edges of a conditional jump, the truth value of what
+                it tests: of the operand; for a ..._IF_NONE or ..._IF_NOT_NONE,
+                whether the operand is None; for FOR_ITER, whether there is one
+                more item; for SEND, whether there is one more value to yield.
+                None for all other edges.
+    """
+
+    __slots__ = ()
+
+
+class BasicBlock(collections.namedtuple(
+        'BasicBlock', 'start end instructions predecessors successors')):
+    """A basic block.
+
+    start           offset of its first instruction, the leader
+    end             offset after its last instruction and its inline cache
+    instructions    a tuple of dis.Instruction, with EXTENDED_ARG prefixes as
+                    instructions of their own; each has its source positions
+    predecessors    a tuple of the edges that lead to the leader
+    successors      a tuple of the edges that leave the block: those of kind
+                    'exception' from any instruction that can raise, all others
+                    from the last one
+    """
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return f'<basic block {self.start} to {self.end}>'
+
+
+# Instructions that cannot raise an exception, so that no handler is entered
+# from them.  RERAISE and jumps back, which can be interrupted, are not here.
+_CANNOT_RAISE = frozenset(dis.opmap[name] for name in (
+    'CACHE', 'COPY', 'COPY_FREE_VARS', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT',
+    'JUMP_FORWARD', 'KW_NAMES', 'LOAD_CLOSURE', 'LOAD_CONST', 'NOP', 'POP_EXCEPT',
+    'POP_JUMP_FORWARD_IF_NONE', 'POP_JUMP_FORWARD_IF_NOT_NONE', 'POP_TOP',
+    'PUSH_EXC_INFO', 'PUSH_NULL', 'RETURN_VALUE', 'STORE_FAST', 'SWAP',
+))
+
+_UNCONDITIONAL = frozenset(dis.opmap[name] for name in (
+    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT', 'JUMP_FORWARD',
+))
+
+_NO_SUCCESSOR = frozenset(dis.opmap[name] for name in (
+    'RAISE_VARARGS', 'RERAISE', 'RETURN_VALUE',
+))
+
+_ENDS = _UNCONDITIONAL | _NO_SUCCESSOR
+
+_SEND = dis.opmap['SEND']
+_YIELD_VALUE = dis.opmap['YIELD_VALUE']
+
+# What a conditional jump's operand is when it jumps.
+_JUMPS_IF = {
+    dis.opmap['FOR_ITER']: False,
+    dis.opmap['SEND']: False,
+} | {opcode: not name.endswith(('_IF_FALSE', '_IF_FALSE_OR_POP', '_IF_NOT_NONE'))
+     for name, opcode in dis.opmap.items() if '_IF_' in name}
+
+
+def _code_of(x):
+    """The code object of x: itself, or what dis would disassemble."""
+    code = dis._get_code_object(x)
+    if not isinstance(code, types.CodeType):
+        raise TypeError(f"don't know the code of {type(x).__name__} objects")
+    return code
+
+
+def basic_blocks(x):
+    """Return the basic blocks of x, a tuple of BasicBlock in order of offset.
+
+    x is a code object, a function, method, class with code, generator or
+    coroutine, or a string of source code, as for dis.get_instructions().
+    Raises TypeError for anything else, SyntaxError for a string that cannot be
+    compiled.
+
+    The first block starts at the first RESUME.  What comes before (it makes
+    cells or a generator) is never traced and is in no block; neither is what
+    cannot be reached because it follows a return, raise or jump.
+    """
+    code = _code_of(x)
+    leaders = sys._getcodeleaders(code)
+    starts = set(leaders)
+    instructions = list(dis.get_instructions(code))
+    after = [i.offset for i in instructions[1:]] + [len(code.co_code)]
+    bodies, ends = [], []
+    reachable = False
+    for instruction, end in zip(instructions, after):
+        if instruction.offset in starts:
+            bodies.append([])
+            ends.append(end)
+            reachable = True
+        if reachable:
+            bodies[-1].append(instruction)
+            ends[-1] = end
+            reachable = instruction.opcode not in _ENDS
+    handlers = dis._parse_exception_table(code)
+
+    successors = []
+    for i, (body, end) in enumerate(zip(bodies, ends)):
+        # SEND goes to what throw() does when it ends the loop that follows.
+        before = bodies[i - 1][-1]
+        throw_target = before.argval if i and before.opcode == _SEND else None
+        successors.append(_successors(body, end, starts, handlers, throw_target))
+    predecessors = {start: [] for start in leaders}
+    if leaders:
+        predecessors[leaders[0]].append(Edge(-1, leaders[0], 'entry', None))
+    for edges in successors:
+        for edge in edges:
+            predecessors[edge.target].append(edge)
+    return tuple(
+        BasicBlock(start, end, tuple(body), tuple(predecessors[start]), tuple(edges))
+        for start, end, body, edges in zip(leaders, ends, bodies, successors))
+
+
+def _successors(body, end, leaders, handlers, throw_target):
+    """The edges that leave a block, which ends at offset end."""
+    edges = []
+    source = None
+    for instruction in body:
+        # An instruction starts at the first of its EXTENDED_ARGs.
+        if source is None:
+            source = instruction.offset
+        opcode = instruction.opcode
+        if opcode == dis.EXTENDED_ARG:
+            continue
+        if opcode not in _CANNOT_RAISE:
+            for handler in handlers:
+                if handler.start <= instruction.offset < handler.end:
+                    edges.append(Edge(source, handler.target, 'exception', None))
+                    break
+        if opcode in _NO_SUCCESSOR:
+            return edges
+        if opcode in _UNCONDITIONAL:
+            edges.append(Edge(source, instruction.argval, 'jump', None))
+            return edges
+        last, source = source, None
+    if opcode == _YIELD_VALUE and throw_target is not None:
+        edges.append(Edge(last, throw_target, 'throw', None))
+    condition = _JUMPS_IF.get(opcode)
+    if condition is not None:
+        edges.append(Edge(last, instruction.argval, 'jump', condition))
+        condition = not condition
+    if end in leaders:
+        kind = 'resume' if opcode == _YIELD_VALUE else 'fall-through'
+        edges.append(Edge(last, end, kind, condition))
+    return edges

@@ -1,0 +1,288 @@
+"""Tests of the codeblocks module, and of the basic blocks that tracing uses."""
+
+import codeblocks
+import dis
+import os
+import sys
+import tokenize
+import types
+import unittest
+import warnings
+from test import support
+
+CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER', 'SEND'}
+NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
+                   'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
+
+
+def instructions(code):
+    """(offset of the first EXTENDED_ARG, the instruction proper) for each."""
+    start = None
+    for instruction in dis.get_instructions(code):
+        if start is None:
+            start = instruction.offset
+        if instruction.opname != 'EXTENDED_ARG':
+            yield start, instruction
+            start = None
+
+
+def expected_leaders(code):
+    """The definition, from what dis and the exception table say."""
+    found = set()
+    after = entry = None
+    for offset, instruction in instructions(code):
+        name = instruction.opname
+        if name == 'RESUME' or after in CONDITIONAL or after == 'YIELD_VALUE':
+            found.add(offset)
+        if name == 'RESUME' and entry is None:
+            entry = offset
+        if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
+            found.add(instruction.argval)
+        after = name
+    found.update(entry.target for entry in dis._parse_exception_table(code))
+    return tuple(sorted(found)), entry
+
+
+def code_objects(code):
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from code_objects(const)
+
+
+def library(tests):
+    """Every code object of the standard library, or of its tests."""
+    top = os.path.dirname(os.__file__)
+    for directory, names, files in os.walk(top):
+        names[:] = [n for n in names if n not in ('site-packages', '__pycache__')]
+        inside = os.path.relpath(directory, top).split(os.sep)
+        if tests != bool({'test', 'tests', 'idle_test'} & set(inside)):
+            continue
+        for name in sorted(files):
+            if name.endswith('.py'):
+                path = os.path.join(directory, name)
+                try:
+                    with tokenize.open(path) as file:
+                        code = compile(file.read(), path, 'exec', dont_inherit=True)
+                except (SyntaxError, ValueError, UnicodeError):
+                    continue        # tests of such files
+                yield from code_objects(code)
+
+
+class LibraryTest(unittest.TestCase):
+
+    def check(self, tests, least):
+        count = 0
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            for code in library(tests):
+                count += 1
+                expected, entry = expected_leaders(code)
+                found = sys._getcodeleaders(code)
+                if found != expected:
+                    self.fail(f'{code}: {found} != {expected}')
+                self.assertEqual(found[0], entry)
+                self.check_blocks(code, codeblocks.basic_blocks(code))
+        self.assertGreater(count, least)
+
+    def check_blocks(self, code, blocks):
+        """What must hold of blocks and edges, whatever they are."""
+        starts = {block.start: block for block in blocks}
+        self.assertEqual(tuple(starts), sys._getcodeleaders(code))
+        offsets = [i.offset for i in dis.get_instructions(code)]
+        offsets.append(len(code.co_code))
+        for block, limit in zip(blocks, [*list(starts)[1:], offsets[-1]]):
+            last = block.instructions[-1]
+            self.assertEqual(block.end, offsets[offsets.index(last.offset) + 1])
+            # Between blocks is only what cannot be reached.
+            if last.opname not in NO_FALL_THROUGH:
+                self.assertEqual(block.end, limit)
+            self.assertLessEqual(block.end, limit)
+        arriving = []
+        for block in blocks:
+            own = {i.offset for i in block.instructions}
+            last = block.instructions[-1].opname
+            self.assertEqual(block.start, block.instructions[0].offset)
+            kinds = [edge.kind for edge in block.successors]
+            ways = [kind for kind in kinds if kind != 'exception']
+            for edge in block.successors:
+                self.assertIn(edge.source, own)
+                self.assertIn(edge, starts[edge.target].predecessors)
+            for edge in block.predecessors:
+                self.assertEqual(edge.target, block.start)
+                if edge.kind == 'entry':
+                    arriving.append(edge)
+            # Only the last instruction ends the block.
+            for i in block.instructions[:-1]:
+                self.assertNotIn(i.opname, CONDITIONAL)
+                self.assertNotIn(i.opname, NO_FALL_THROUGH, code)
+                self.assertNotEqual(i.opname, 'YIELD_VALUE')
+            if last in CONDITIONAL:
+                self.assertEqual(ways, ['jump', 'fall-through'])
+                conditions = {edge.condition for edge in block.successors
+                              if edge.kind != 'exception'}
+                self.assertEqual(conditions, {True, False})
+            elif last.startswith('JUMP'):
+                self.assertEqual(ways, ['jump'])
+            elif last in NO_FALL_THROUGH:
+                self.assertEqual(ways, [])
+            elif last == 'YIELD_VALUE':
+                self.assertIn(ways, (['resume'], ['throw', 'resume']))
+            else:
+                self.assertEqual(ways, ['fall-through'])
+        self.assertEqual(arriving, [(-1, blocks[0].start, 'entry', None)])
+
+    def test_library(self):
+        self.check(False, 10_000)
+
+    @support.requires_resource('cpu')
+    def test_library_tests(self):
+        self.check(True, 30_000)
+
+
+class BasicBlocksTest(unittest.TestCase):
+
+    def edges(self, x):
+        return [edge for block in codeblocks.basic_blocks(x)
+                for edge in block.successors]
+
+    def outcomes(self, x):
+        """{opname: {condition: True if it jumps}} of the conditional jumps"""
+        names = {offset: i.opname for offset, i in instructions(
+            codeblocks._code_of(x))}
+        found = {}
+        for edge in self.edges(x):
+            if edge.condition is not None:
+                found.setdefault(names[edge.source], {})[edge.condition] = (
+                    edge.kind == 'jump')
+        return found
+
+    def test_conditions(self):
+        def f(a, b):
+            while a:
+                a = b and (a or b) or not a
+                if a is None: b = 1
+                if b is not None: a = 2
+                if not a: b = 3
+            for x in a: pass
+        self.assertEqual(self.outcomes(f), {
+            'POP_JUMP_FORWARD_IF_FALSE': {True: False, False: True},
+            'POP_JUMP_FORWARD_IF_TRUE': {True: True, False: False},
+            'JUMP_IF_TRUE_OR_POP': {True: True, False: False},
+            'POP_JUMP_FORWARD_IF_NONE': {True: True, False: False},
+            'POP_JUMP_FORWARD_IF_NOT_NONE': {True: False, False: True},
+            'POP_JUMP_BACKWARD_IF_TRUE': {True: True, False: False},
+            'FOR_ITER': {True: False, False: True},
+        } | {name: outcome for name, outcome in self.outcomes(f).items()
+             if name == 'JUMP_IF_FALSE_OR_POP'})
+
+    def test_send(self):
+        async def f():
+            await f()
+        self.assertEqual(self.outcomes(f), {'SEND': {True: False, False: True}})
+        throw, = (e for e in self.edges(f) if e.kind == 'throw')
+        yield_ = next(i for i in dis.get_instructions(f) if i.opname == 'YIELD_VALUE')
+        send = next(i for i in dis.get_instructions(f) if i.opname == 'SEND')
+        self.assertEqual(throw, (yield_.offset, send.argval, 'throw', None))
+
+    def test_what_is_taken(self):
+        """The condition is what a traced run shows."""
+        def f(a):
+            return 1 if a else 2
+        for a in 0, 1:
+            taken = []
+            def trace(frame, event, arg):
+                if event == 'branch' and frame.f_code is f.__code__:
+                    taken.append(arg)
+                return trace
+            saved = sys.gettracestate()
+            sys.settracestate(trace, trace_lines=False, trace_branches=True)
+            f(a)
+            sys.settracestate(**saved)
+            conditions = [edge.condition for edge in self.edges(f)
+                          if edge[:2] in taken and edge.condition is not None]
+            self.assertEqual(conditions, [bool(a)])
+
+    def test_handler(self):
+        def f():
+            try:
+                g()
+            except ValueError:
+                pass
+        blocks = codeblocks.basic_blocks(f)
+        exceptions = [e for e in self.edges(f) if e.kind == 'exception']
+        targets = {e.target for e in dis._parse_exception_table(f.__code__)}
+        self.assertEqual({e.target for e in exceptions}, targets)
+        call = next(i.offset for i in dis.get_instructions(f) if i.opname == 'CALL')
+        self.assertIn(call, [e.source for e in exceptions])
+        store = [i.offset for i in dis.get_instructions(f) if i.opname == 'POP_TOP']
+        self.assertFalse(set(store) & {e.source for e in exceptions})
+
+    def test_positions(self):
+        def f(a):
+            return a or 1
+        block = codeblocks.basic_blocks(f)[0]
+        last = block.instructions[-1]
+        self.assertEqual(last.positions.lineno, f.__code__.co_firstlineno + 1)
+        self.assertEqual(last.positions.end_col_offset - last.positions.col_offset,
+                         len('a or 1'))
+
+    def test_frame_setup_is_in_no_block(self):
+        def gen():
+            yield lambda: gen
+        def closure():
+            return x
+        x = 1
+        for f in gen, closure:
+            blocks = codeblocks.basic_blocks(f)
+            self.assertEqual(blocks[0].instructions[0].opname, 'RESUME')
+            self.assertGreater(blocks[0].start, 0)
+
+    def test_arguments(self):
+        def gen():
+            yield 1
+        class C:
+            def method(self): pass
+        g = gen()
+        self.assertEqual(codeblocks.basic_blocks(g), codeblocks.basic_blocks(gen))
+        self.assertEqual(codeblocks.basic_blocks(gen.__code__),
+                         codeblocks.basic_blocks(gen))
+        self.assertEqual(len(codeblocks.basic_blocks(C().method)), 1)
+        self.assertEqual(len(codeblocks.basic_blocks('a if b else c')), 3)
+        g.close()
+        for bad in 1, None, len, object():
+            self.assertRaises(TypeError, codeblocks.basic_blocks, bad)
+        self.assertRaises(SyntaxError, codeblocks.basic_blocks, 'a b')
+        self.assertRaises(TypeError, sys._getcodeleaders, gen)
+
+    def test_repr(self):
+        block, = codeblocks.basic_blocks('1')
+        self.assertEqual(repr(block), f'<basic block 0 to {block.end}>')
+
+    def test_all(self):
+        support.check__all__(self, codeblocks)
+
+    def test_extended_jump(self):
+        body = ' x = 1;' * 300
+        code = compile(f'for i in y:\n {body}\nwhile x:\n {body}', '', 'exec')
+        self.assertEqual(sys._getcodeleaders(code), expected_leaders(code)[0])
+        names = dict(instructions(code))
+        for edge in self.edges(code):
+            self.assertIn(edge.source, names)
+            self.assertIn(edge.target, names)
+
+    def test_odd_code(self):
+        # Targets outside the code, and a table cut short.
+        def f(): pass
+        for co_code, table in (
+                (bytes([dis.opmap['RESUME'], 0, dis.opmap['JUMP_FORWARD'], 255,
+                        dis.opmap['JUMP_BACKWARD'], 255]), b''),
+                (f.__code__.co_code, b'\x80'), (f.__code__.co_code, b'\xff\x7f'),
+                (f.__code__.co_code, bytes([0x80, 1, 0x7f, 0x7f]))):
+            code = f.__code__.replace(co_code=co_code, co_exceptiontable=table)
+            found = sys._getcodeleaders(code)
+            self.assertLessEqual(set(found), set(range(0, len(co_code), 2)))
+
+
+if __name__ == '__main__':
+    unittest.main()
