@@ -11,6 +11,7 @@
 #include "pycore_code.h"          // _PyCode_LineNumberFromArray()
 #include "pycore_codeblocks.h"
 #include "pycore_frame.h"         // _PyInterpreterFrame
+#include "pycore_long.h"          // _PyLong_SMALL_INTS
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "pycore_runtime.h"       // _PyRuntime
@@ -234,41 +235,98 @@ init_event_names(void)
     return 0;
 }
 
-static int
-trace_trampoline(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+/* Call a Python function with three arguments, none of them by name: what
+   _PyFunction_Vectorcall() does, without looking at how many it was given. */
+static PyObject *
+call_function(PyThreadState *tstate, PyFunctionObject *func,
+              PyObject *const *args)
 {
-    PyObject *callback = (what == PyTrace_CALL) ? self : frame->f_trace;
-    if (callback == NULL) {
-        return 0;
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    _PyInterpreterFrame *frame =
+        _PyFrame_Push(tstate, (PyFunctionObject *)Py_NewRef(func));
+    if (frame == NULL) {
+        return PyErr_NoMemory();
     }
-    Py_INCREF(callback);        // it may delete frame.f_trace
+    for (int i = 0; i < 3; i++) {
+        frame->localsplus[i] = Py_NewRef(args[i]);
+    }
+    for (int i = 3; i < code->co_nlocalsplus; i++) {
+        frame->localsplus[i] = NULL;
+    }
+    PyObject *result = _PyEval_EvalFrame(tstate, frame, 0);
+    tstate->recursion_remaining--;
+    _PyFrame_Clear(frame);
+    tstate->recursion_remaining++;
+    _PyThreadState_PopFrame(tstate, frame);
+    return result;
+}
 
-    PyThreadState *tstate = _PyThreadState_GET();
-    PyObject *args[3] = {
-        (PyObject *)frame, event_names[what], arg != NULL ? arg : Py_None,
-    };
-    PyObject *result = NULL;
+static inline int
+takes_three_arguments(PyFunctionObject *func)
+{
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    const int flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_VARARGS | CO_VARKEYWORDS
+                      | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+    return code->co_argcount == 3 && code->co_kwonlyargcount == 0
+           && (code->co_flags & flags) == (CO_OPTIMIZED | CO_NEWLOCALS)
+           && func->vectorcall == _PyFunction_Vectorcall;
+}
+
+/* callback(frame, event, arg); its result becomes the local trace function. */
+static int
+call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
+              int what, PyObject *arg)
+{
     /* Discard any previous modifications of the frame's fast locals. */
-    if (!frame->f_fast_as_locals || PyFrame_FastToLocalsWithError(frame) == 0) {
-        result = PyObject_Vectorcall(callback, args, 3, NULL);
-        PyFrame_LocalsToFast(frame, 1);
-        if (result == NULL) {
-            PyTraceBack_Here(frame);
-        }
+    if (frame->f_fast_as_locals && PyFrame_FastToLocalsWithError(frame) < 0) {
+        goto error;
+    }
+    // A method puts its self before the arguments.
+    PyObject *stack[4] = {
+        NULL, (PyObject *)frame, event_names[what], arg != NULL ? arg : Py_None,
+    };
+    PyObject *result;
+    Py_INCREF(callback);        // it may delete frame.f_trace
+    if (PyFunction_Check(callback)
+        && takes_three_arguments((PyFunctionObject *)callback))
+    {
+        result = call_function(tstate, (PyFunctionObject *)callback, stack + 1);
+    }
+    else {
+        result = PyObject_Vectorcall(callback, stack + 1,
+                                     3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
     Py_DECREF(callback);
-    if (result == NULL) {
-        _PyEval_SetTrace(tstate, NULL, NULL);
-        Py_CLEAR(frame->f_trace);
-        return -1;
+    if (frame->f_fast_as_locals) {
+        PyFrame_LocalsToFast(frame, 1);
     }
-    if (result != Py_None) {
+    if (result == NULL) {
+        PyTraceBack_Here(frame);
+        goto error;
+    }
+    if (result != Py_None && result != frame->f_trace) {
         Py_XSETREF(frame->f_trace, result);
     }
     else {
         Py_DECREF(result);
     }
     return 0;
+
+error:
+    _PyEval_SetTrace(tstate, NULL, NULL);
+    Py_CLEAR(frame->f_trace);
+    return -1;
+}
+
+int
+_PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame, int what,
+                         PyObject *arg)
+{
+    PyObject *callback = (what == PyTrace_CALL) ? self : frame->f_trace;
+    if (callback == NULL) {
+        return 0;
+    }
+    return call_callback(_PyThreadState_GET(), callback, frame, what, arg);
 }
 
 PyObject *
@@ -277,7 +335,7 @@ _PyTraceState_SetTrace(PyObject *func)
     PyThreadState *tstate = _PyThreadState_GET();
     int err = Py_IsNone(func)
               ? _PyEval_SetTrace(tstate, NULL, NULL)
-              : _PyEval_SetTrace(tstate, trace_trampoline, func);
+              : _PyEval_SetTrace(tstate, _PyTraceState_Trampoline, func);
     if (err < 0) {
         return NULL;
     }
@@ -383,7 +441,7 @@ set_python_state(int (*set)(Py_tracefunc, PyObject *, const PyTraceState *),
 {
     int err = Py_IsNone(tracefunc)
               ? set(NULL, NULL, NULL)
-              : set(trace_trampoline, tracefunc, state);
+              : set(_PyTraceState_Trampoline, tracefunc, state);
     if (err < 0) {
         return NULL;
     }
@@ -608,22 +666,19 @@ is_backward_jump(PyCodeObject *code, int start)
 }
 
 /* The first code unit of the instruction that the frame executed before the one
-   at 'unit', or -1 if it executed none.
+   at 'unit', which starts a basic block; -1 if it executed none.
 
    frame->prev_instr, here instr_prev, is the record that CPython keeps, and
    tells as much except in the cases below.  'raised' is where the eval loop
    looked for a handler, if it came here so, or -1. */
 static int
-previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
-              int instr_prev, int raised)
+previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
+                   int instr_prev, int raised)
 {
     if (instr_prev < code->_co_firsttraceable) {
         return -1;
     }
     int prev = _PyCodeBlocks_Start(blocks, instr_prev);
-    int operation = _PyCodeBlocks_Operation(code, prev);
-    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[operation])];
-
     if (raised >= 0) {
         /* RERAISE sets prev_instr to the instruction that raised first.  (A
            jump back that is interrupted raises at the unit before its target,
@@ -636,62 +691,77 @@ previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
             return start;
         }
     }
+    int operation = _PyCodeBlocks_Operation(code, prev);
+    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[operation])];
     if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
         /* throw() has ended a 'yield from' or 'await' and moved prev_instr past
            the loop of SEND, YIELD_VALUE, RESUME and this instruction. */
         int send = _PyCodeBlocks_Target(code, prev);
-        if (send != unit && send >= 0 && send < prev) {
-            return send + 1;
-        }
-        return prev;
+        return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
     }
-    if (raised >= 0) {
-        return prev;
-    }
-    switch (opcode) {
-        /* The first halves of the pairs that a specialized instruction
-           executes as one.  None of them jumps. */
-        case BINARY_OP:
-        case COMPARE_OP:
-        case LOAD_CONST:
-        case LOAD_FAST:
-        case PRECALL:
-        case STORE_FAST: {
-            int next = operation + 1 + _PyOpcode_Caches[opcode];
-            if (next != unit && next < blocks->size) {
-                return next;
-            }
+    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL)) {
+        /* A specialized one has executed the jump or CALL after it too. */
+        int second = operation + 1 + _PyOpcode_Caches[opcode];
+        if (second != unit && second < blocks->size) {
+            return second;
         }
     }
     return prev;
 }
 
+/* The same for any instruction.  One that does not start a basic block follows
+   the one that stands before it, however specialized that is. */
+static inline int
+previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
+              int instr_prev, int raised)
+{
+    if (blocks->units[unit] & _PyCodeBlocks_LEADER || unit == 0) {
+        return previous_of_leader(code, blocks, unit, instr_prev, raised);
+    }
+    return _PyCodeBlocks_Start(blocks, unit - 1);
+}
+
 /* Call the trace function of the thread, if it still has one. */
-static int
+static inline int
 call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
 {
     Py_tracefunc func = tstate->c_tracefunc;
-    if (func == NULL) {
+    PyObject *callback = f->f_trace;
+    if (func == NULL || (func == _PyTraceState_Trampoline && callback == NULL)) {
         return 0;
     }
-    PyObject *obj = Py_XNewRef(tstate->c_traceobj);
     int old_what = tstate->tracing_what;
     tstate->tracing_what = what;
-    PyThreadState_EnterTracing(tstate);
-    int err = func(obj, f, what, arg);
-    Py_XDECREF(obj);
-    PyThreadState_LeaveTracing(tstate);
+    // PyThreadState_EnterTracing() and PyThreadState_LeaveTracing(), inline.
+    tstate->tracing++;
+    tstate->cframe->use_tracing = 0;
+    int err;
+    if (func == _PyTraceState_Trampoline) {
+        err = call_callback(tstate, callback, f, what, arg);
+    }
+    else {
+        PyObject *obj = Py_XNewRef(tstate->c_traceobj);
+        err = func(obj, f, what, arg);
+        Py_XDECREF(obj);
+    }
+    tstate->tracing--;
+    _PyThreadState_UpdateTracingState(tstate);
     tstate->tracing_what = old_what;
     return err;
 }
 
-static PyObject *
+static inline PyObject *
 offset_object(int unit)
 {
-    return PyLong_FromLong(unit < 0 ? -1 : UNIT_TO_OFFSET(unit));
+    int offset = unit < 0 ? -1 : UNIT_TO_OFFSET(unit);
+    if (offset < _PY_NSMALLPOSINTS) {
+        return Py_NewRef((PyObject *)
+                         &_PyLong_SMALL_INTS[_PY_NSMALLNEGINTS + offset]);
+    }
+    return PyLong_FromLong(offset);
 }
 
-static int
+static inline int
 call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
 {
     PyObject *arg = offset_object(prev);
@@ -706,11 +776,16 @@ call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
 static int
 call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
 {
-    PyObject *arg = Py_BuildValue("(NN)", offset_object(prev),
-                                  offset_object(unit));
+    PyObject *from = offset_object(prev);
+    PyObject *to = offset_object(unit);
+    PyObject *arg = (from != NULL && to != NULL) ? PyTuple_New(2) : NULL;
     if (arg == NULL) {
+        Py_XDECREF(from);
+        Py_XDECREF(to);
         return -1;
     }
+    PyTuple_SET_ITEM(arg, 0, from);
+    PyTuple_SET_ITEM(arg, 1, to);
     int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
     Py_DECREF(arg);
     return err;
@@ -735,107 +810,25 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
-/* Is the instruction at 'unit' to have an 'instruction' event? */
-static inline int
-wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
+/* What there is to announce of the instruction at frame->prev_instr, after its
+   'line' or 'call' event, if there was one. */
+static int
+announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
+         const _PyCodeBlocks *blocks, int unit, int prev, int announced)
 {
-    int flags = tstate->inst_tracing;
-    if (!(flags & _PyTrace_FILTER)) {
-        return flags & _PyTrace_INSTRUCTIONS;
-    }
-    if (!(flags & _PyTrace_INSTRUCTIONS)) {
-        return 0;
-    }
-    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
-    if (opcode == EXTENDED_ARG) {
-        unit = _PyCodeBlocks_Operation(code, unit);
-        opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
-    }
-    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
-}
-
-static inline int
-wants_branch(PyThreadState *tstate, int marks)
-{
-    return (tstate->inst_tracing & _PyTrace_BRANCHES)
-           && (marks & _PyCodeBlocks_LEADER);
-}
-
-static inline int
-wants_line(PyThreadState *tstate, int marks)
-{
-    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
-           && (marks & _PyCodeBlocks_LINE);
-}
-
-int
-_PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
-                          int instr_prev)
-{
-    int raised = tstate->inst_raised - 1;
-    tstate->inst_raised = 0;
-
-    PyFrameObject *f = frame->frame_obj;
-    if (tstate->c_tracefunc == trace_trampoline
-        && (f == NULL || f->f_trace == NULL))
-    {
-        return 0;
-    }
     PyCodeObject *code = frame->f_code;
-    const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
-    if (blocks == NULL) {
-        return -1;
-    }
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    int marks = blocks->units[unit];
-    int resume = _PyOpcode_Deopt[_Py_OPCODE(*frame->prev_instr)] == RESUME;
-    if (!wants_branch(tstate, marks)
-        && (resume || (!wants_instruction(tstate, code, unit)
-                       && !wants_line(tstate, marks)
-                       && (f == NULL || !f->f_trace_opcodes))))
-    {
-        return 0;
-    }
-
-    f = _PyFrame_GetFrameObject(frame);
-    if (f == NULL) {
-        return -1;
-    }
-    int prev;
-    int announced = resume;     // by the 'call' event
-    if (!resume) {
-        prev = previous_unit(code, blocks, unit, instr_prev, raised);
-        if (wants_line(tstate, marks) && f->f_trace_lines) {
-            int line = line_started(frame, instr_prev);
-            if (line != -1) {
-                announced = 1;
-                f->f_lineno = line;
-                int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
-                f->f_lineno = 0;
-                if (err) {
-                    return -1;
-                }
-            }
-        }
-    }
-    else if (unit <= code->_co_firsttraceable) {
-        prev = -1;
-    }
-    else {
-        // Only this instruction, since it may be dispatched twice: see
-        // handle_eval_breaker in Python/ceval.c.
-        prev = _PyCodeBlocks_Start(blocks, unit - 1);
-    }
-
-    /* A trace function may set f_lineno: then the instruction that it jumped to
-       is the one to announce. */
     for (;;) {
+        /* A trace function may set f_lineno: then the instruction that it
+           jumped to is the one to announce. */
         int now = _PyInterpreterFrame_LASTI(frame);
         if (now != unit) {
             unit = now;
             announced = 0;
         }
-        if (!announced && wants_instruction(tstate, code, unit)) {
+        if (!announced
+            && _PyTraceState_WantsInstruction(tstate->inst_tracing, tstate,
+                                              code, unit))
+        {
             if (call_instruction(tstate, f, prev) < 0) {
                 return -1;
             }
@@ -844,17 +837,71 @@ _PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
             }
         }
         announced = 1;
-        if (wants_branch(tstate, blocks->units[unit])) {
-            if (call_branch(tstate, f, prev, unit) < 0) {
+        if (!_PyTraceState_WantsBranch(tstate->inst_tracing,
+                                       blocks->units[unit]))
+        {
+            return 0;
+        }
+        if (call_branch(tstate, f, prev, unit) < 0) {
+            return -1;
+        }
+        if (unit == _PyInterpreterFrame_LASTI(frame)) {
+            return 0;
+        }
+    }
+}
+
+int
+_PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
+                          int instr_prev)
+{
+    int raised = tstate->inst_raised - 1;
+    tstate->inst_raised = 0;
+    if (_PyTraceState_IsUntraced(tstate, frame)) {
+        return 0;
+    }
+    PyCodeObject *code = frame->f_code;
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
+    if (blocks == NULL) {
+        return -1;
+    }
+    PyFrameObject *f = _PyFrame_GetFrameObject(frame);
+    if (f == NULL) {
+        return -1;
+    }
+    int unit = _PyInterpreterFrame_LASTI(frame);
+    int marks = blocks->units[unit];
+
+    if (marks & _PyCodeBlocks_LEADER
+        && _PyOpcode_Deopt[_Py_OPCODE(*frame->prev_instr)] == RESUME)
+    {
+        // instr_prev is this instruction itself if pending work has made the
+        // eval loop dispatch it twice.
+        int prev = (unit <= code->_co_firsttraceable)
+                   ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
+        return announce(tstate, frame, f, blocks, unit, prev, 1);
+    }
+
+    int prev = previous_unit(code, blocks, unit, instr_prev, raised);
+    int announced = 0;
+    if (_PyTraceState_WantsLine(tstate->inst_tracing, marks)
+        && f->f_trace_lines)
+    {
+        int line = line_started(frame, instr_prev);
+        if (line != -1) {
+            announced = 1;
+            f->f_lineno = line;
+            int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
+            f->f_lineno = 0;
+            if (err) {
                 return -1;
             }
-            if (unit != _PyInterpreterFrame_LASTI(frame)) {
-                continue;
-            }
         }
-        break;
     }
-    if (!resume && f->f_trace_opcodes) {
+    if (announce(tstate, frame, f, blocks, unit, prev, announced) < 0) {
+        return -1;
+    }
+    if (f->f_trace_opcodes) {
         return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
     }
     return 0;

@@ -33,15 +33,20 @@ extern int _PyCodeBlocks_Init(void);
 /* Borrowed from the code object; NULL with an exception set. */
 extern const _PyCodeBlocks *_PyCodeBlocks_Compute(PyCodeObject *code);
 
+/* NULL, without an exception, if they have not been computed. */
+static inline const _PyCodeBlocks *
+_PyCodeBlocks_Peek(PyCodeObject *code)
+{
+    // The head of codeobject.c's _PyCodeObjectExtra, which is never empty.
+    struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
+    return extra == NULL ? NULL : (const _PyCodeBlocks *)extra->extras[0];
+}
+
 static inline const _PyCodeBlocks *
 _PyCodeBlocks_Get(PyCodeObject *code)
 {
-    // The head of codeobject.c's _PyCodeObjectExtra.
-    struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
-    if (extra != NULL && extra->size > 0 && extra->extras[0] != NULL) {
-        return (const _PyCodeBlocks *)extra->extras[0];
-    }
-    return _PyCodeBlocks_Compute(code);
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    return blocks != NULL ? blocks : _PyCodeBlocks_Compute(code);
 }
 
 /* For code objects that are not freed through code_dealloc(). */

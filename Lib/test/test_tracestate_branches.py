@@ -234,10 +234,27 @@ class BranchTest(BaseTestCase):
             # All but the entry, which was over.
             self.assertEqual(found, reference[1:])
 
+    def test_switched_on_by_a_call_before_a_join(self):
+        # A specialized PRECALL executes the call too.
+        def f(set, c):
+            frame = getframe()
+            frame.f_trace = trace
+            return 0 if c else set(trace, trace_lines=False, trace_branches=True)
+        def trace(frame, event, arg):
+            if frame.f_code is f.__code__ and event == 'branch':
+                found.append(arg)
+            return trace
+        getframe = sys._getframe
+        calls = [i.offset for i in dis.get_instructions(f) if i.opname == 'CALL']
+        for i in range(50):
+            found = []
+            f(sys.settracestate, False)
+            sys.settracestate(None)
+            self.assertIn([arg[0] for arg in found], ([], [calls[1]]))
+            self.assertLessEqual(set(found), edges(f.__code__))
+
     def test_switched_on_by_the_condition_of_a_jump(self):
         # The comparison and the jump after it are one specialized instruction.
-        class Switch(int):
-            pass
         def f(n, step):
             i = 0
             while i < n:
