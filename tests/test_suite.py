@@ -7,6 +7,7 @@ import pytest
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
+[ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
 case $2 in
 test)
     fails=$(head -n 1 "$here/fails" 2>/dev/null); sed -i 1d "$here/fails" 2>/dev/null
@@ -39,7 +40,7 @@ def calls(suite, where='build/release'):
 
 
 def test_both_parts_run(suite):
-    done = suite.make('test')
+    done = suite.make('test', env={'PYTHONPATH': '/elsewhere', 'PYTHONUNBUFFERED': '1'})
     inside = [call for call in calls(suite) if call.startswith('-m test ')]
     assert len(inside) == 1 and 'test_sys_settrace' in inside[0] and inside[0].endswith(' test_more test_ours')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'

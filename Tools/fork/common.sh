@@ -4,6 +4,8 @@
 
 set -euf
 umask 022
+# The user's settings for some other Python are not for the ones that are built here.
+for name in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 
 ROOT=$(pwd -P)
 DOWNLOADS=build/downloads       # the release archive
