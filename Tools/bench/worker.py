@@ -1,0 +1,258 @@
+"""worker.py PROGRAM MODE... : what one interpreter needs for a program in each of these modes.
+
+A pyperf script that bench.py runs as a pyperf worker, in the interpreters that are compared.  It works with every CPython
+from 3.11 on; pyperf is found on PYTHONPATH.
+
+worker.py --count PROGRAM prints, as JSON, how many events of each kind there are, and how often each opcode is executed.
+"""
+
+import importlib
+import json
+import sys
+import time
+
+
+# --- Trace functions that do nothing ---------------------------------------
+
+def ignore(frame, event, arg):
+    return ignore
+
+
+def ignore_opcode(frame, event, arg):
+    return ignore_opcode
+
+
+def ask_for_opcodes(frame, event, arg):
+    """What f_trace_opcodes needs, in every frame."""
+    frame.f_trace_opcodes = True
+    frame.f_trace_lines = False
+    return ignore_opcode
+
+
+def ignore_monitored(code, offset, destination=None):
+    return None
+
+
+# --- Modes: (install, remove) ----------------------------------------------
+
+def nothing():
+    pass
+
+
+def off():
+    sys.settrace(None)
+
+
+def monitoring(*names):
+    def start():
+        monitor = sys.monitoring
+        monitor.use_tool_id(0, 'bench')
+        events = 0
+        for name in names:
+            event = getattr(monitor.events, name)
+            monitor.register_callback(0, event, ignore_monitored)
+            events |= event
+        monitor.set_events(0, events)
+
+    def stop():
+        sys.monitoring.set_events(0, 0)
+        sys.monitoring.free_tool_id(0)
+
+    return start, stop
+
+
+def fork_c():
+    import _testtracestate
+    return lambda: _testtracestate.settracestate(0, trace_lines=False, trace_instructions=True)
+
+
+def stock_c():
+    import stocktrace
+    return stocktrace.trace_opcodes
+
+
+def mode(name, opcodes):
+    if name == 'off':
+        return nothing, nothing
+    if name == 'line':
+        return lambda: sys.settrace(ignore), off
+    if name == 'opcode':
+        return lambda: sys.settrace(ask_for_opcodes), off
+    if name == 'opcode-c':
+        return stock_c(), off
+    if name == 'instruction-c':
+        return fork_c(), off
+    if name == 'monitor-instruction':
+        return monitoring('INSTRUCTION')
+    if name == 'monitor-branch':
+        # CPython 3.14 has an event for each side
+        if hasattr(sys.monitoring.events, 'BRANCH_LEFT'):
+            return monitoring('BRANCH_LEFT', 'BRANCH_RIGHT')
+        return monitoring('BRANCH')
+    state = {
+        'instruction': {'trace_instructions': True},
+        'branch': {'trace_branches': True},
+        'filter': {'trace_instructions': True, 'instruction_filter': opcodes},
+        'filter-all': {'trace_instructions': True, 'instruction_filter': range(256)},
+    }[name]
+    return lambda: sys.settracestate(ignore, trace_lines=False, **state), off
+
+
+def load(name):
+    program = importlib.import_module('programs.' + name)
+    if program.run() != program.RESULT:
+        raise SystemExit(f'{name}: the result is not what it should be: {program.run()}')
+    return program
+
+
+# --- What is measured --------------------------------------------------------
+
+def time_func(loops, run, start, stop):
+    repeat = range(loops)
+    before = time.perf_counter()
+    start()
+    for _ in repeat:
+        run()
+    stop()
+    return time.perf_counter() - before
+
+
+def measure():
+    import pyperf
+
+    def pass_on(command, args):
+        raise SystemExit('worker.py is a pyperf worker: it takes --worker')
+
+    runner = pyperf.Runner(add_cmdline_args=pass_on)
+    runner.argparser.add_argument('program')
+    runner.argparser.add_argument('mode', nargs='+', help='MODE, or MODE:LOOPS')
+    runner.argparser.add_argument('--opcodes', default='', help='the instruction filter of mode filter')
+    args = runner.parse_args()
+    program = load(args.program)
+    opcodes = [int(number) for number in args.opcodes.split(',') if number]
+    for _ in range(3):
+        program.run()           # specializes the code
+    for name in args.mode:
+        name, _, loops = name.partition(':')
+        args.loops = int(loops or 1)
+        runner.bench_time_func(f'{args.program}/{name}', time_func, program.run, *mode(name, opcodes))
+
+
+# --- Counting ------------------------------------------------------------------
+
+def executed(code, offset):
+    """The opcode of the instruction at 'offset', after its EXTENDED_ARG prefixes."""
+    instructions = code.co_code
+    while instructions[offset] == 144:
+        offset += 2
+    return instructions[offset]
+
+
+def count_traced(run):
+    """All events of a trace function that asks for opcodes alone, and the opcodes."""
+    events = {}
+    places = {}
+
+    def local(frame, event, arg):
+        events[event] = events.get(event, 0) + 1
+        if event == 'opcode':
+            place = frame.f_code, frame.f_lasti
+            places[place] = places.get(place, 0) + 1
+        return local
+
+    def everything(frame, event, arg):
+        events[event] = events.get(event, 0) + 1
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return local
+
+    sys.settrace(everything)
+    run()
+    sys.settrace(None)
+    opcodes = {}
+    for (code, offset), number in places.items():
+        opcode = executed(code, offset)
+        opcodes[opcode] = opcodes.get(opcode, 0) + number
+    return events, opcodes
+
+
+def count_state(run, **state):
+    """All events of a trace state."""
+    events = {}
+
+    def local(frame, event, arg):
+        events[event] = events.get(event, 0) + 1
+        return local
+
+    sys.settracestate(local, trace_lines=False, **state)
+    run()
+    sys.settracestate(None)
+    return events
+
+
+def count_monitored(run, *names):
+    number = 0
+
+    def callback(*args):
+        nonlocal number
+        number += 1
+
+    monitor = sys.monitoring
+    monitor.use_tool_id(0, 'bench')
+    events = 0
+    for name in names:
+        event = getattr(monitor.events, name)
+        monitor.register_callback(0, event, callback)
+        events |= event
+    monitor.set_events(0, events)
+    run()
+    monitor.set_events(0, 0)
+    monitor.free_tool_id(0)
+    return number
+
+
+def count(name):
+    program = load(name)
+    result = {}
+    if hasattr(sys, 'monitoring'):
+        branches = ['BRANCH_LEFT', 'BRANCH_RIGHT']
+        if not hasattr(sys.monitoring.events, 'BRANCH_LEFT'):
+            branches = ['BRANCH']
+        result['monitor-instruction'] = {'instruction': count_monitored(program.run, 'INSTRUCTION')}
+        result['monitor-branch'] = {'branch': count_monitored(program.run, *branches)}
+    else:
+        result['opcode'], result['opcodes'] = count_traced(program.run)
+    if hasattr(sys, 'settracestate'):
+        result['instruction'] = count_state(program.run, trace_instructions=True)
+        try:
+            result['branch'] = count_state(program.run, trace_branches=True)
+        except TypeError:
+            pass
+    json.dump(result, sys.stdout)
+
+
+def about():
+    """Which interpreter this is."""
+    import platform
+    import sysconfig
+
+    json.dump({
+        'version': platform.python_version(),
+        'commit': platform.python_revision(),
+        'compiler': platform.python_compiler(),
+        'config_args': sysconfig.get_config_var('CONFIG_ARGS') or '',
+        'opt': sysconfig.get_config_var('OPT') or '',
+        'debug': bool(sysconfig.get_config_var('Py_DEBUG')),
+        'settracestate': hasattr(sys, 'settracestate'),
+        'branches': 'trace_branches' in sys.gettracestate() if hasattr(sys, 'gettracestate') else False,
+        'monitoring': hasattr(sys, 'monitoring'),
+    }, sys.stdout)
+
+
+if __name__ == '__main__':
+    if sys.argv[1:2] == ['--about']:
+        about()
+    elif sys.argv[1:2] == ['--count']:
+        count(sys.argv[2])
+    else:
+        measure()
