@@ -12,7 +12,7 @@ if env --default-signal true 2>/dev/null; then SIGNALS='env --default-signal'; f
 suite() { # PYTHON TEST...: the tests, as many at once as there are processors
     suite_python=$1
     shift
-    $SIGNALS "$suite_python" -m test -j"$(nproc)" --timeout=1200 "$@" </dev/null
+    $SIGNALS "$suite_python" -m test -j"$(nproc)" --timeout=600 "$@" </dev/null
 }
 
 failed_in() { # LOG of suite: the tests that failed, one a line
