@@ -49,8 +49,8 @@ class BasicBlock(collections.namedtuple(
                     instructions of their own; each has its source positions
     predecessors    a tuple of the edges that lead to the leader
     successors      a tuple of the edges that leave the block: those of kind
-                    'exception' from any instruction that can raise, all others
-                    from the last one
+                    'exception' from any instruction that can raise (a trace
+                    function can anywhere), all others from the last one
     """
 
     __slots__ = ()
@@ -100,9 +100,8 @@ def _code_of(x):
 def basic_blocks(x):
     """Return the basic blocks of x, a tuple of BasicBlock in order of offset.
 
-    x is a code object, a function, method, class with code, generator or
-    coroutine, or a string of source code, as for dis.get_instructions().
-    Raises TypeError for anything else, SyntaxError for a string that cannot be
+    x is a code object, a function, method, generator or coroutine, or a string
+    of source code, as for dis.get_instructions().  Raises TypeError for anything else, SyntaxError for a string that cannot be
     compiled.
 
     The first block starts at the first RESUME.  What comes before (it makes

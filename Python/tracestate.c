@@ -242,11 +242,14 @@ call_function(PyThreadState *tstate, PyFunctionObject *func,
               PyObject *const *args)
 {
     PyCodeObject *code = (PyCodeObject *)func->func_code;
-    _PyInterpreterFrame *frame =
-        _PyFrame_Push(tstate, (PyFunctionObject *)Py_NewRef(func));
+    size_t size = code->co_nlocalsplus + code->co_stacksize
+                  + FRAME_SPECIALS_SIZE;
+    _PyInterpreterFrame *frame = _PyThreadState_BumpFramePointer(tstate, size);
     if (frame == NULL) {
         return PyErr_NoMemory();
     }
+    _PyFrame_InitializeSpecials(frame, (PyFunctionObject *)Py_NewRef(func),
+                                NULL, code->co_nlocalsplus);
     for (int i = 0; i < 3; i++) {
         frame->localsplus[i] = Py_NewRef(args[i]);
     }
@@ -699,8 +702,11 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
         int send = _PyCodeBlocks_Target(code, prev);
         return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
     }
-    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL)) {
-        /* A specialized one has executed the jump or CALL after it too. */
+    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL
+                       || opcode == STORE_FAST))
+    {
+        /* A specialized one has executed what comes after it too.  (Others do
+           as well, but they run no code that could begin to trace.) */
         int second = operation + 1 + _PyOpcode_Caches[opcode];
         if (second != unit && second < blocks->size) {
             return second;
@@ -810,8 +816,9 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
-/* What there is to announce of the instruction at frame->prev_instr, after its
-   'line' or 'call' event, if there was one. */
+/* What there is to announce of the instruction at frame->prev_instr, which was
+   at 'unit' before the trace function was last called.  'announced': by that
+   call. */
 static int
 announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
          const _PyCodeBlocks *blocks, int unit, int prev, int announced)
@@ -879,12 +886,28 @@ _PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
         // eval loop dispatch it twice.
         int prev = (unit <= code->_co_firsttraceable)
                    ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
-        return announce(tstate, frame, f, blocks, unit, prev, 1);
+        if (announce(tstate, frame, f, blocks, unit, prev, 1) < 0) {
+            return -1;
+        }
+        if (f->f_trace_opcodes && unit != _PyInterpreterFrame_LASTI(frame)) {
+            return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
+        }
+        return 0;
     }
 
     int prev = previous_unit(code, blocks, unit, instr_prev, raised);
     int announced = 0;
-    if (_PyTraceState_WantsLine(tstate->inst_tracing, marks)
+    if (tstate->inst_tracing == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)) {
+        // The same as what follows, at less cost: the case to be quick in.
+        if (call_instruction(tstate, f, prev) < 0) {
+            return -1;
+        }
+        if (unit == _PyInterpreterFrame_LASTI(frame) && !f->f_trace_opcodes) {
+            return 0;
+        }
+        announced = 1;
+    }
+    else if (_PyTraceState_WantsLine(tstate->inst_tracing, marks)
         && f->f_trace_lines)
     {
         int line = line_started(frame, instr_prev);
@@ -924,8 +947,8 @@ _PyTraceState_StackUnit(PyCodeObject *code, int unit)
 }
 
 int
-_PyTraceState_IsHandlerEntry(_PyInterpreterFrame *frame)
+_PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit)
 {
-    int opcode = _Py_OPCODE(*frame->prev_instr);
+    int opcode = _Py_OPCODE(_PyCode_CODE(code)[unit]);
     return opcode == PUSH_EXC_INFO || opcode == END_ASYNC_FOR;
 }

@@ -97,6 +97,11 @@ _PyTraceState_Skip(PyThreadState *tstate, _PyInterpreterFrame *frame)
     if (blocks == NULL) {
         return 0;
     }
+    if ((flags & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER))
+        == _PyTrace_INSTRUCTIONS)
+    {
+        return 0;
+    }
     int unit = _PyInterpreterFrame_LASTI(frame);
     int marks = blocks->units[unit];
     if (_PyTraceState_WantsBranch(flags, marks)
@@ -114,9 +119,9 @@ _PyTraceState_Skip(PyThreadState *tstate, _PyInterpreterFrame *frame)
    one that a frame stopped at code unit 'unit' really has. */
 extern int _PyTraceState_StackUnit(PyCodeObject *code, int unit);
 
-/* Is the frame stopped before the instruction that makes the exception on its
-   stack the handled one? */
-extern int _PyTraceState_IsHandlerEntry(_PyInterpreterFrame *frame);
+/* Is it the instruction at 'unit' that makes the exception on the stack the
+   handled one? */
+extern int _PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit);
 
 #ifdef __cplusplus
 }

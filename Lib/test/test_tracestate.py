@@ -22,7 +22,7 @@ import weakref
 from test import support
 from test.support import import_helper, threading_helper
 from test.support.script_helper import assert_python_ok
-from test.tracecorpus import CORPUS
+from test.tracecorpus import CORPUS, exception_groups, with_statements
 from test.tracesupport import DEFAULT, BaseTestCase, ignore, record, traced, tracing
 
 _testcapi = import_helper.import_module('_testcapi')
@@ -1187,7 +1187,9 @@ class JumpTest(BaseTestCase):
         jumped = refused = 0
         for code, run in ((simple.__code__, simple),
                           (gen.__code__, lambda: list(gen())),
-                          (coro.__code__, drive)):
+                          (coro.__code__, drive),
+                          (exception_groups.__code__, exception_groups),
+                          (with_statements.__code__, with_statements)):
             lines = sorted({line for *_, line in code.co_lines() if line})
             for instruction in dis.get_instructions(code):
                 for line in lines:

@@ -334,6 +334,59 @@ class BranchTest(BaseTestCase):
                 self.assertEqual(len(set(zip(instructions, range(10 ** 6)))),
                                  len(instructions))
 
+    def test_switched_on_by_a_deallocation(self):
+        # A specialized STORE_FAST executes the next instruction too.
+        class Switch:
+            def __init__(self, on):
+                self.on = on
+            def __del__(self):
+                if self.on:
+                    sys.settracestate(trace, trace_lines=False,
+                                      trace_branches=True)
+                    sys._getframe(1).f_trace = trace
+        def f(on, n):
+            x = Switch(on)
+            y = 0
+            while n:
+                if n > 1: x = y
+                y = n
+                n -= 1
+            return x or y
+        def g(on, n):
+            x = Switch(on)
+            y = 3
+            return (x := y) if n else (x := n) or y
+        def trace(frame, event, arg):
+            if event == 'branch' and frame.f_code in (f.__code__, g.__code__):
+                found.append((frame.f_code, arg))
+            return trace
+        for i in range(50):
+            for function in f, g:
+                function(False, 2)
+                found = []
+                function(True, 2)
+                sys.settracestate(None)
+                for code, edge in found:
+                    self.assertIn(edge, edges(code))
+                self.assertTrue(found or function is g)
+
+    def test_jump_from_resume_with_opcodes(self):
+        def f():
+            x = 1
+            return 2
+        def trace(frame, event, arg):
+            if frame.f_code is f.__code__:
+                events.append((event, frame.f_lineno - f.__code__.co_firstlineno))
+                frame.f_trace_opcodes = True
+                if event == 'branch':
+                    frame.f_lineno = f.__code__.co_firstlineno + 2
+                return trace
+        events = []
+        with tracing(trace, trace_branches=True):
+            f()
+        self.assertEqual(events, [('call', 0), ('branch', 0), ('opcode', 2),
+                                  ('opcode', 2), ('return', 2)])
+
     def test_jump_from_resume(self):
         def f(output):
             output.append(1)
