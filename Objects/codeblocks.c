@@ -106,6 +106,7 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
         mark_leader(blocks, _PyCodeBlocks_Target(code, start));
         if (opcode == RESUME) {
             mark_leader(blocks, start);
+            blocks->units[start] |= _PyCodeBlocks_RESUME;
         }
         if (ends_block(opcode)) {
             mark_leader(blocks, next);

@@ -51,11 +51,39 @@ read_state(const PyTraceState *state, PyTraceState *result)
     return 0;
 }
 
+static inline int
+in_filter(PyThreadState *tstate, int opcode)
+{
+    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
+}
+
+/* For _PyTraceState_Skip(): what an instruction must be marked with, or which
+   opcode it must have, to be looked at. */
+static void
+prepare_skip(PyThreadState *tstate, int flags)
+{
+    int filtered = flags & _PyTrace_FILTER;
+    if (flags == 0 || ((flags & _PyTrace_INSTRUCTIONS) && !filtered)) {
+        return;                 // every instruction
+    }
+    tstate->inst_marks = _PyCodeBlocks_RESUME
+        | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
+        | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
+    for (int opcode = 0; opcode < 256; opcode++) {
+        // The specialized forms stand in the code too.
+        int base = _PyOpcode_Deopt[opcode];
+        tstate->inst_opcodes[opcode] =
+            (flags & _PyTrace_INSTRUCTIONS)
+            && (in_filter(tstate, base) || base == EXTENDED_ARG);
+    }
+}
+
 static void
 store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
             const PyTraceState *state)
 {
     int flags = 0;
+    tstate->inst_marks = 0;
     if (func != NULL) {
         flags = (state->trace_lines ? 0 : _PyTrace_NO_LINES)
                 | (state->trace_instructions ? _PyTrace_INSTRUCTIONS : 0)
@@ -63,6 +91,7 @@ store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
                 | (state->filter_instructions ? _PyTrace_FILTER : 0);
         memcpy(tstate->inst_filter, state->instruction_filter,
                sizeof(tstate->inst_filter));
+        prepare_skip(tstate, flags);
     }
     tstate->c_tracefunc = func;
     tstate->c_traceobj = obj;
@@ -779,19 +808,47 @@ call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
     return err;
 }
 
-static int
-call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
+/* A tuple of the two offsets: the last one again where nobody has kept it. */
+static PyObject *
+edge_object(PyThreadState *tstate, int prev, int unit)
 {
     PyObject *from = offset_object(prev);
     PyObject *to = offset_object(unit);
-    PyObject *arg = (from != NULL && to != NULL) ? PyTuple_New(2) : NULL;
+    if (from == NULL || to == NULL) {
+        goto error;
+    }
+    PyObject *edge = tstate->inst_edge;
+    if (edge == NULL || Py_REFCNT(edge) != 1) {
+        edge = PyTuple_New(2);
+        if (edge == NULL) {
+            goto error;
+        }
+        PyTuple_SET_ITEM(edge, 0, from);
+        PyTuple_SET_ITEM(edge, 1, to);
+        Py_XSETREF(tstate->inst_edge, edge);
+        return Py_NewRef(edge);
+    }
+    PyObject *old_from = PyTuple_GET_ITEM(edge, 0);
+    PyObject *old_to = PyTuple_GET_ITEM(edge, 1);
+    PyTuple_SET_ITEM(edge, 0, from);
+    PyTuple_SET_ITEM(edge, 1, to);
+    Py_DECREF(old_from);
+    Py_DECREF(old_to);
+    return Py_NewRef(edge);
+
+error:
+    Py_XDECREF(from);
+    Py_XDECREF(to);
+    return NULL;
+}
+
+static int
+call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
+{
+    PyObject *arg = edge_object(tstate, prev, unit);
     if (arg == NULL) {
-        Py_XDECREF(from);
-        Py_XDECREF(to);
         return -1;
     }
-    PyTuple_SET_ITEM(arg, 0, from);
-    PyTuple_SET_ITEM(arg, 1, to);
     int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
     Py_DECREF(arg);
     return err;
@@ -816,6 +873,35 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
+/* What the state says of the instruction at 'unit', whose marks are those of
+   _PyCodeBlocks. */
+static inline int
+wants_branch(PyThreadState *tstate, int marks)
+{
+    return (tstate->inst_tracing & _PyTrace_BRANCHES)
+           && (marks & _PyCodeBlocks_LEADER);
+}
+
+static inline int
+wants_line(PyThreadState *tstate, int marks)
+{
+    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
+           && (marks & _PyCodeBlocks_LINE);
+}
+
+static inline int
+wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
+{
+    int flags = tstate->inst_tracing
+                & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER);
+    if (flags != (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER)) {
+        return flags & _PyTrace_INSTRUCTIONS;
+    }
+    unit = _PyCodeBlocks_Operation(code, unit);
+    return in_filter(tstate,
+                     _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])]);
+}
+
 /* What there is to announce of the instruction at frame->prev_instr, which was
    at 'unit' before the trace function was last called.  'announced': by that
    call. */
@@ -832,10 +918,7 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
             unit = now;
             announced = 0;
         }
-        if (!announced
-            && _PyTraceState_WantsInstruction(tstate->inst_tracing, tstate,
-                                              code, unit))
-        {
+        if (!announced && wants_instruction(tstate, code, unit)) {
             if (call_instruction(tstate, f, prev) < 0) {
                 return -1;
             }
@@ -844,9 +927,7 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
             }
         }
         announced = 1;
-        if (!_PyTraceState_WantsBranch(tstate->inst_tracing,
-                                       blocks->units[unit]))
-        {
+        if (!wants_branch(tstate, blocks->units[unit])) {
             return 0;
         }
         if (call_branch(tstate, f, prev, unit) < 0) {
@@ -879,9 +960,7 @@ _PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     int unit = _PyInterpreterFrame_LASTI(frame);
     int marks = blocks->units[unit];
 
-    if (marks & _PyCodeBlocks_LEADER
-        && _PyOpcode_Deopt[_Py_OPCODE(*frame->prev_instr)] == RESUME)
-    {
+    if (marks & _PyCodeBlocks_RESUME) {
         // instr_prev is this instruction itself if pending work has made the
         // eval loop dispatch it twice.
         int prev = (unit <= code->_co_firsttraceable)
@@ -907,9 +986,7 @@ _PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
         }
         announced = 1;
     }
-    else if (_PyTraceState_WantsLine(tstate->inst_tracing, marks)
-        && f->f_trace_lines)
-    {
+    else if (wants_line(tstate, marks) && f->f_trace_lines) {
         int line = line_started(frame, instr_prev);
         if (line != -1) {
             announced = 1;

@@ -19,6 +19,8 @@ typedef struct {
    most this.  (An instruction starts at its first EXTENDED_ARG and ends with
    its inline cache.) */
 #define _PyCodeBlocks_DISTANCE 0x0f
+/* The instruction is a RESUME. */
+#define _PyCodeBlocks_RESUME 0x10
 /* A 'line' event is possible here: the instruction is a leader, or its line is
    another than that of the instruction before it. */
 #define _PyCodeBlocks_LINE 0x40

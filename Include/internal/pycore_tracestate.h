@@ -53,60 +53,18 @@ _PyTraceState_IsUntraced(PyThreadState *tstate, _PyInterpreterFrame *frame)
            && (f == NULL || f->f_trace == NULL);
 }
 
-/* What flags say of the instruction at 'unit', whose marks are those of
-   _PyCodeBlocks. */
+/* Has the instruction at next_instr nothing to announce?  May say no when in
+   doubt.  This is all that most instructions pay under a filter, or where only
+   branches are traced: PyThreadState.inst_marks is not 0 then. */
 static inline int
-_PyTraceState_WantsBranch(int flags, int marks)
-{
-    return (flags & _PyTrace_BRANCHES) && (marks & _PyCodeBlocks_LEADER);
-}
-
-static inline int
-_PyTraceState_WantsLine(int flags, int marks)
-{
-    return !(flags & _PyTrace_NO_LINES) && (marks & _PyCodeBlocks_LINE);
-}
-
-static inline int
-_PyTraceState_WantsInstruction(int flags, PyThreadState *tstate,
-                               PyCodeObject *code, int unit)
-{
-    if ((flags & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER))
-        != (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER))
-    {
-        return flags & _PyTrace_INSTRUCTIONS;
-    }
-    _Py_CODEUNIT *instr = _PyCode_CODE(code) + unit;
-    int opcode = _PyOpcode_Deopt[_Py_OPCODE(*instr)];
-    if (opcode == EXTENDED_ARG) {
-        instr = _PyCode_CODE(code) + _PyCodeBlocks_Operation(code, unit);
-        opcode = _PyOpcode_Deopt[_Py_OPCODE(*instr)];
-    }
-    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
-}
-
-/* Go past an instruction that has nothing to announce.  May say no when in
-   doubt: this is what most instructions pay under a filter, or where only
-   branches are traced. */
-static inline int
-_PyTraceState_Skip(PyThreadState *tstate, _PyInterpreterFrame *frame)
+_PyTraceState_Skip(PyThreadState *tstate, _PyInterpreterFrame *frame,
+                   _Py_CODEUNIT *next_instr)
 {
     PyCodeObject *code = frame->f_code;
     const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
-    int flags = tstate->inst_tracing;
-    if (blocks == NULL) {
-        return 0;
-    }
-    if ((flags & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER))
-        == _PyTrace_INSTRUCTIONS)
-    {
-        return 0;
-    }
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    int marks = blocks->units[unit];
-    if (_PyTraceState_WantsBranch(flags, marks)
-        || _PyTraceState_WantsLine(flags, marks)
-        || _PyTraceState_WantsInstruction(flags, tstate, code, unit)
+    if (blocks == NULL
+        || (blocks->units[next_instr - _PyCode_CODE(code)] & tstate->inst_marks)
+        || tstate->inst_opcodes[_Py_OPCODE(*next_instr)]
         || (frame->frame_obj != NULL && frame->frame_obj->f_trace_opcodes))
     {
         return 0;
