@@ -248,6 +248,7 @@ def about():
         'settracestate': hasattr(sys, 'settracestate'),
         'branches': 'trace_branches' in sys.gettracestate() if hasattr(sys, 'gettracestate') else False,
         'monitoring': hasattr(sys, 'monitoring'),
+        'free_threaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
     }, sys.stdout)
 
 

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""How many machine instructions the fixed program takes in the fork and in stock CPython, with tracing off.
+
+    instructions.py FORK STOCK      compare the two interpreters, function by function
+
+valgrind counts them exactly, and the same every time.  But how the C library's malloc() finds its blocks depends on the
+lengths of the paths that the interpreter keeps, which makes up to one instruction in two thousand.  Therefore both
+interpreters run in the same place, one after the other, and do so again in places of other lengths.
+"""
+
+import collections
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class Unavailable(Exception):
+    """Why nothing could be counted."""
+
+
+def settle(python, place):
+    """Make 'place' an installation of the interpreter, with links to where its files are."""
+    script = ('import os, sys, math; version = "python%d.%d" % sys.version_info[:2];'
+              'print(sys.executable, os.path.dirname(os.__file__), os.path.dirname(getattr(math, "__file__", "")), version,'
+              ' sep="\\n")')
+    done = subprocess.run([python, '-c', script], capture_output=True, text=True, check=True)
+    executable, library, extensions, version = done.stdout.splitlines()
+    shutil.rmtree(place, ignore_errors=True)
+    for folder in 'bin', 'lib', f'exec/lib/{version}':
+        os.makedirs(place / folder)
+    shutil.copy2(os.path.realpath(executable), place / 'bin' / 'python')
+    os.symlink(library, place / 'lib' / version)
+    if extensions:
+        os.symlink(extensions, place / 'exec' / 'lib' / version / 'lib-dynload')
+
+
+def count(place, result=os.devnull):
+    """The number of instructions of the interpreter that settle() put there; callgrind's details go to 'result'."""
+    # -I would ignore PYTHONHASHSEED
+    command = [place / 'bin' / 'python', '-s', '-S', HERE / 'fixed.py']
+    environ = {
+        'PYTHONHOME': f'{place}:{place / "exec"}',
+        'PYTHONHASHSEED': '0',
+        'PYTHONPYCACHEPREFIX': str(place / 'pycache'),
+        'LD_LIBRARY_PATH': os.environ.get('LD_LIBRARY_PATH', ''),
+    }
+    subprocess.run(command, env=environ, check=True)        # compiles what is imported
+    done = subprocess.run([shutil.which('valgrind'), '--tool=callgrind', '--dump-line=no', '--compress-strings=no',
+                           f'--callgrind-out-file={result}', *command], env=environ, capture_output=True, text=True)
+    found = re.search(r'Collected : (\d+)', done.stderr)
+    if done.returncode or not found:
+        lines = done.stderr.strip().splitlines() or ['it gave no reason']
+        raise Unavailable(f'valgrind fails: {lines[-1]}')
+    return int(found[1])
+
+
+def compare(fork, stock, folder, times):
+    """{'fork': [number, ...], 'stock': [...], 'ratios': [...]}"""
+    if not shutil.which('valgrind'):
+        raise Unavailable('needs valgrind')
+    counts = {'fork': [], 'stock': []}
+    for number in range(times):
+        place = Path(folder) / ('place' + 'x' * 13 * number)
+        for role, python in ('fork', fork), ('stock', stock):
+            try:
+                settle(python, place)
+                counts[role].append(count(place))
+            except (OSError, subprocess.SubprocessError) as error:
+                raise Unavailable(str(error)) from None
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
+    counts['ratios'] = [a / b for a, b in zip(counts['fork'], counts['stock'])]
+    counts['median'] = statistics.median(counts['ratios'])
+    return counts
+
+
+def by_function(result):
+    """The instructions of each C function itself, from callgrind's details."""
+    costs = collections.Counter()
+    function = None
+    called = False
+    for line in Path(result).read_text().splitlines():
+        if line.startswith('fn='):
+            function = line[3:].partition("'")[0]       # less the depth of a recursion
+        elif line.startswith('calls='):
+            called = True       # the next line has what the called function took
+        elif re.match(r'[-+*\d]', line):
+            if not called:
+                costs[function] += int(line.split()[1])
+            called = False
+    return costs
+
+
+def main(fork, stock):
+    with tempfile.TemporaryDirectory(prefix='bench-') as folder:
+        costs = []
+        for python in fork, stock:
+            settle(python, Path(folder) / 'place')
+            count(Path(folder) / 'place', Path(folder) / 'result')
+            costs.append(by_function(Path(folder) / 'result'))
+    totals = [sum(one.values()) for one in costs]
+    differences = {name: costs[0][name] - costs[1][name] for name in {*costs[0], *costs[1]}}
+    print(f'{"difference":>12} {"fork":>13} {"stock":>13}')
+    print(f'{totals[0] - totals[1]:12} {totals[0]:13} {totals[1]:13}  total, {totals[0] / totals[1]:.5f}')
+    for name in sorted(differences, key=lambda name: (-abs(differences[name]), name))[:25]:
+        print(f'{differences[name]:12} {costs[0][name]:13} {costs[1][name]:13}  {name}')
+
+
+if __name__ == '__main__':
+    if len(sys.argv) != 3:
+        sys.exit(f'usage: {sys.argv[0]} FORK STOCK')
+    try:
+        main(*sys.argv[1:])
+    except Unavailable as error:
+        sys.exit(f'instructions.py: {error}')
