@@ -11,7 +11,6 @@
 #include "pycore_code.h"          // _PyCode_LineNumberFromArray()
 #include "pycore_codeblocks.h"
 #include "pycore_frame.h"         // _PyInterpreterFrame
-#include "pycore_long.h"          // _PyLong_SMALL_INTS
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "pycore_runtime.h"       // _PyRuntime
@@ -254,12 +253,17 @@ init_event_names(void)
         [PyTrace_BRANCH] = "branch",
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
-        if (names[i] != NULL && event_names[i] == NULL) {
-            event_names[i] = PyUnicode_InternFromString(names[i]);
+        if (names[i] == NULL) {
+            continue;
+        }
+        if (event_names[i] == NULL) {
+            event_names[i] = PyUnicode_FromString(names[i]);
             if (event_names[i] == NULL) {
                 return -1;
             }
         }
+        // Again when Python is initialized again.
+        PyUnicode_InternInPlace(&event_names[i]);
     }
     return 0;
 }
@@ -711,6 +715,19 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
         return -1;
     }
     int prev = _PyCodeBlocks_Start(blocks, instr_prev);
+    if (raised < 0 && prev == instr_prev) {
+        // The most frequent ones, without looking any further.
+        switch (_Py_OPCODE(_PyCode_CODE(code)[prev])) {
+            case POP_JUMP_FORWARD_IF_FALSE:
+            case POP_JUMP_FORWARD_IF_TRUE:
+            case POP_JUMP_BACKWARD_IF_FALSE:
+            case POP_JUMP_BACKWARD_IF_TRUE:
+            case JUMP_FORWARD:
+            case JUMP_BACKWARD:
+            case FOR_ITER:
+                return prev;
+        }
+    }
     if (raised >= 0) {
         /* RERAISE sets prev_instr to the instruction that raised first.  (A
            jump back that is interrupted raises at the unit before its target,
@@ -785,15 +802,29 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
     return err;
 }
 
+/* The int objects of offsets, kept for the process once made, as those of small
+   integers are: most functions are longer than those reach. */
+static PyObject *offset_objects[8192];
+
+static PyObject *
+make_offset_object(int unit)
+{
+    PyObject *offset = PyLong_FromLong(unit < 0 ? -1 : UNIT_TO_OFFSET(unit));
+    if (offset != NULL && (size_t)unit < Py_ARRAY_LENGTH(offset_objects)) {
+        offset_objects[unit] = Py_NewRef(offset);
+    }
+    return offset;
+}
+
 static inline PyObject *
 offset_object(int unit)
 {
-    int offset = unit < 0 ? -1 : UNIT_TO_OFFSET(unit);
-    if (offset < _PY_NSMALLPOSINTS) {
-        return Py_NewRef((PyObject *)
-                         &_PyLong_SMALL_INTS[_PY_NSMALLNEGINTS + offset]);
+    if ((size_t)unit < Py_ARRAY_LENGTH(offset_objects)
+        && offset_objects[unit] != NULL)
+    {
+        return Py_NewRef(offset_objects[unit]);
     }
-    return PyLong_FromLong(offset);
+    return make_offset_object(unit);
 }
 
 static inline int
