@@ -8,6 +8,9 @@ make              build the fork; ./python is the interpreter
 make test         the tests of tracing, the fork's and CPython's, and of the build; builds what they need
 make test-all     CPython's whole test suite on the fork and on stock CPython, and what fails on the fork alone
 make stock        build the same release with the same options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
+make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
+make bench-pyperformance
+                  the benchmarks of pyperformance on both, with tracing off, in an hour or two
 make docs         build the documentation with Sphinx: build/doc/html/index.html
 make patches      write the edits made in $FORK back to the overlay
 make patch-file   write the whole overlay as one diff, for patch -p1 or pyenv install --patch
@@ -16,5 +19,6 @@ make clean        remove what was compiled; make distclean removes everything th
 make help         show this
 
 Variables: BUILDDIR=build/NAME is the build to work on, as named to ./configure --builddir (now $1);
+FAST=1 has the benchmarks done sooner and less exactly, CPU=N names the processor they run on;
 -jN and V=1 set how many commands run at once and show all of their output.
 HELP

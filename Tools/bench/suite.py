@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""The benchmarks of pyperformance, with tracing off, in the fork and in stock CPython.
+
+    suite.py --fork PYTHON --stock PYTHON --folder FOLDER
+
+`make bench-pyperformance` runs it.  pyperformance by itself runs all benchmarks in one interpreter and then all in the
+other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few processes
+each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and pyperf's.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from bench import geometric_mean, positive, spread  # noqa: E402
+from measure import BenchError, describe_machine, last_line, the_two  # noqa: E402
+
+REQUIREMENTS = Path(__file__).resolve().parent / 'requirements.txt'
+
+# With --fast: what needs no package from elsewhere and takes less than half a second, of every kind.
+FAST = ('chaos comprehensions coroutines deepcopy deltablue fannkuch float generators go hexiom json_dumps json_loads '
+        'logging nbody nqueens pathlib pickle_pure_python pidigits raytrace regex_compile regex_v8 richards '
+        'richards_super scimark spectral_norm sqlite_synth telco typing_runtime_protocols unpack_sequence '
+        'unpickle_pure_python xml_etree').split()
+
+
+def select(args):
+    """The benchmarks to run."""
+    try:
+        from pyperformance import _benchmark_selections, _manifest
+    except ImportError:
+        raise BenchError('pyperformance is not installed here; '
+                         'make bench-pyperformance has it in a virtual environment of its own') from None
+    manifest = _manifest.load_manifest(None)
+    names = args.benchmarks.split(',') if args.benchmarks else FAST if args.fast else []
+    known = {benchmark.name: benchmark for benchmark in manifest.benchmarks}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BenchError(f'pyperformance has no benchmark {", ".join(unknown)}')
+    if names:
+        return [known[name] for name in names]
+    return sorted(_benchmark_selections.iter_selections(manifest, []), key=lambda benchmark: benchmark.name)
+
+
+def requirements(benchmark):
+    file = benchmark.requirements_lockfile
+    if not file or not os.path.exists(file):
+        return []
+    lines = [line.partition('#')[0].strip() for line in Path(file).read_text().splitlines()]
+    return [line for line in lines if line]
+
+
+def environment(interpreter, folder, benchmarks, say):
+    """A virtual environment of the interpreter with what the benchmarks need; its Python, and what cannot be run, why."""
+    venv = Path(folder, f'venv-{interpreter.role}')
+    python = venv / 'bin' / 'python'
+    made = venv / '.made'
+    want = f'{interpreter.python}\n{REQUIREMENTS.read_text()}'
+    pinned = [line for line in want.splitlines() if line.startswith(('pyperf==', 'psutil=='))]
+
+    def install(*packages):
+        return subprocess.run([python, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', *packages],
+                              capture_output=True, text=True)
+
+    if not made.exists() or made.read_text() != want:
+        shutil.rmtree(venv, ignore_errors=True)
+        done = subprocess.run([interpreter.python, '-m', 'venv', venv], capture_output=True, text=True)
+        if done.returncode == 0:
+            done = install(*pinned)
+        if done.returncode:
+            raise BenchError(f'cannot make {venv}: {last_line(done.stderr or done.stdout)}')
+        made.write_text(want)
+    failed = {}
+    have = venv / '.have'       # the benchmarks whose packages are installed
+    ready = set(have.read_text().split()) if have.exists() else set()
+    needed = [benchmark for benchmark in benchmarks if requirements(benchmark) and benchmark.name not in ready]
+    if needed:
+        say(f'{venv}: installing what {len(needed)} benchmarks need')
+    for benchmark in needed:
+        done = install(*pinned, *requirements(benchmark))
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if line.startswith('ERROR')]
+            failed[benchmark.name] = last_line('\n'.join(errors) or done.stderr)
+        else:
+            ready.add(benchmark.name)
+            have.write_text('\n'.join(ready))
+    return str(python), failed
+
+
+@contextlib.contextmanager
+def output_to(log):
+    """What this process and its children write goes to the file."""
+    with open(log, 'a') as file:
+        saved = [(number, os.dup(number)) for number in (1, 2)]
+        try:
+            for number, _ in saved:
+                os.dup2(file.fileno(), number)
+            yield
+        finally:
+            sys.stdout.flush()
+            for number, copy in saved:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+class Suite:
+    """The runs of one interpreter."""
+
+    def __init__(self, role, python, file):
+        self.role = role
+        self.python = python
+        self.file = file
+        self.suite = None
+        self.rounds = {}        # {NAME: [median of each round]}
+
+    def run(self, benchmark, options):
+        """A round of the benchmark, which may be several by name; return its loops if it is one."""
+        found = benchmark.run(self.python, f'bench-{self.role}', options)
+        for one in found.get_benchmarks():
+            self.rounds.setdefault(one.get_name(), []).append(statistics.median(one.get_values()))
+        if self.suite is None:
+            self.suite = found
+        else:
+            self.suite.add_runs(found)
+        only = found.get_benchmarks()
+        return only[0].get_loops() if len(only) == 1 else None
+
+    def save(self):
+        if self.suite is not None:
+            self.suite.dump(str(self.file), replace=True)
+
+
+def result(fork, stock):
+    """Of what both have run."""
+    ratios = {name: [a / b for a, b in zip(times, stock.rounds[name])]
+              for name, times in fork.rounds.items() if name in stock.rounds}
+    complete = max(map(len, ratios.values()), default=0)
+    ratios = {name: values for name, values in ratios.items() if len(values) == complete}
+    if not ratios:
+        raise BenchError('no benchmark ran in both interpreters')
+    found = spread([geometric_mean(values) for values in zip(*ratios.values())])
+    benchmarks = {name: spread(values) for name, values in sorted(ratios.items())}
+    found['median'] = geometric_mean([one['median'] for one in benchmarks.values()])
+    found['benchmarks'] = benchmarks
+    found['rounds'] = complete
+    return found
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--fork', metavar='PYTHON', required=True)
+    parser.add_argument('--stock', metavar='PYTHON', required=True)
+    parser.add_argument('--folder', required=True, help='where to write the results, and to make virtual environments')
+    parser.add_argument('--fast', action='store_true', help='a third of the benchmarks, and fewer processes')
+    parser.add_argument('--benchmarks', help='some benchmarks, with commas between them')
+    parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
+    parser.add_argument('--processes', type=positive, help='of each benchmark in a round: 4, with --fast 2')
+    parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
+    parser.add_argument('--force', action='store_true', help='measure debug builds too')
+    parser.add_argument('--verbose', action='store_true', help='does nothing; the log has all details')
+    args = parser.parse_args(argv)
+
+    def say(text):
+        print(f'{os.environ.get("FORK_AS", "bench")}: {text}', file=sys.stderr, flush=True)
+
+    interpreters = the_two(args)
+    benchmarks = select(args)
+    folder = Path(args.folder)
+    failed = {}
+    suites = []
+    for interpreter in interpreters:
+        python, missing = environment(interpreter, folder, benchmarks, say)
+        failed.update(missing)
+        suites.append(Suite(interpreter.role, python, folder / f'pyperformance-{interpreter.role}.json'))
+    fork, stock = suites
+    rounds = args.rounds or (3 if args.fast else 5)
+    processes = args.processes or (2 if args.fast else 4)
+    log = folder / 'pyperformance.log'
+    log.unlink(missing_ok=True)
+    say(f'{len(benchmarks)} benchmarks, {rounds} rounds, on processor {args.cpu} (log: {log})')
+    common = [f'--affinity={args.cpu}', '--quiet', f'--processes={processes}']
+    loops = {}
+    begun = time.monotonic()
+    for number in range(rounds):
+        # The first round begins with stock CPython, which finds how many loops both are to do.
+        order = [fork, stock] if number % 2 else [stock, fork]
+        for place, benchmark in enumerate(benchmarks, 1):
+            if benchmark.name in failed:
+                continue
+            for suite in order:
+                options = common + ([f'--loops={loops[benchmark.name]}'] if loops.get(benchmark.name) else [])
+                try:
+                    with output_to(log):
+                        loops.setdefault(benchmark.name, suite.run(benchmark, options))
+                except (RuntimeError, TimeoutError) as error:
+                    failed[benchmark.name] = f'{error} ({suite.role})'
+                    break
+            if place % 10 == 0 or place == len(benchmarks):
+                share = (number + place / len(benchmarks)) / rounds
+                gone = (time.monotonic() - begun) / 60
+                say(f'round {number + 1} of {rounds}, benchmark {place} of {len(benchmarks)}; '
+                    f'{gone:.0f} minutes gone, about {gone / share - gone:.0f} to go')
+        for suite in suites:
+            suite.save()
+
+    found = result(fork, stock)
+    found.update(date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
+                 machine=describe_machine(args.cpu),
+                 interpreters={interpreter.role: interpreter.about for interpreter in interpreters})
+    (folder / 'pyperformance.json').write_text(json.dumps(found, indent=1) + '\n')
+    subprocess.run([sys.executable, '-m', 'pyperf', 'compare_to', '--table', stock.file, fork.file])
+    print()
+    for name, why in sorted(failed.items()):
+        print(f'not run: {name}: {why}')
+    print(f'geometric mean of {len(found["benchmarks"])} benchmarks, fork / stock: {found["median"]:.3f} '
+          f'±{found["mad"]:.3f} (of medians; pyperf above compares means)')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except BenchError as error:
+        sys.exit(f'{os.environ.get("FORK_AS", "bench")}: error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(130)

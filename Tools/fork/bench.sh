@@ -1,0 +1,31 @@
+#!/bin/sh
+# bench.sh tracing BUILDDIR: what tracing costs on the fork and on stock CPython, side by side.
+# bench.sh pyperformance BUILDDIR: how fast both are without it, by the benchmarks of pyperformance.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/objects.sh
+
+what=$1
+dir=$(builddir_of "$2")
+stock=$(stockdir_of "$dir")
+out=build/bench
+case $(options_of "$dir" 2>/dev/null) in
+    *--with-pydebug*)
+        [ -n "${FORCE-}" ] ||
+            die "$dir is a --with-pydebug build, whose times tell nothing; name another with BUILDDIR=build/NAME, or insist with FORCE=1" ;;
+esac
+sh Tools/fork/build.sh fork "$dir"
+sh Tools/fork/build.sh stock "$dir"
+sh Tools/fork/venv.sh bench-venv Tools/bench/requirements.txt "$ROOT/$dir/python"
+mkdir -p "$out" || full
+
+set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
+case $what in
+    tracing)
+        build/bench-venv/bin/python Tools/bench/bench.py "$@" --output "$out/bench.json" --suites "$out" \
+            --pyperformance "$out/pyperformance.json" </dev/null
+        say "$out/bench.json has all that was measured" ;;
+    pyperformance)
+        build/bench-venv/bin/python Tools/bench/suite.py "$@" --folder "$out" </dev/null
+        say "$out/pyperformance.json has the result, and make bench shows it" ;;
+esac
