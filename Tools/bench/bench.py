@@ -20,9 +20,11 @@ import os
 import re
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
 from measure import FORMAT, BenchError, collect  # noqa: E402
 
 
@@ -167,7 +169,7 @@ def add_pyperformance(data, file):
             if found['interpreters'][role][fact] != data['interpreters'][role][fact]:
                 data['missing'][row] = 'measured for another build: make bench-pyperformance'
                 return
-    data[row] = {key: found[key] for key in ('median', 'mad', 'min', 'max', 'benchmarks', 'date', 'fast')}
+    data[row] = {key: found[key] for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast')}
     data[row]['commit'] = found['interpreters']['fork']['commit']
 
 
@@ -186,14 +188,15 @@ def notes(data):
     if fork['debug']:
         yield 'NOTE: this is a debug build. The figures tell nothing.'
     elif not fork['optimized']:
-        yield 'NOTE: not an optimized build. Published figures are of --enable-optimizations --with-lto.'
+        yield 'NOTE: not an optimized build. Publish only figures of --enable-optimizations --with-lto'
     if 'pyperformance' in data and data['pyperformance']['commit'] != fork['commit']:
         yield f'NOTE: pyperformance was measured with the fork\'s commit {data["pyperformance"]["commit"]}.'
 
 
 def options(about):
-    """The options of configure, without folders."""
-    return ' '.join(word for word in about['config_args'].replace("'", '').split() if '/' not in word)
+    """The options of CPython's configure, without folders and the one that the build adds."""
+    words = about['config_args'].replace("'", '').split()
+    return ' '.join(word for word in words if '/' not in word and word != '--enable-option-checking=fatal')
 
 
 def ratio_text(found, digits):
@@ -224,7 +227,7 @@ TIMES = [
 
 def times_table(data):
     """Rows of text: a run of a program, and an event, by interpreter."""
-    yield ['a run, and an event', *(f'fork {about["version"]}' if role == 'fork' else f'CPython {about["version"]}'
+    yield ['a run, and an event', *('fork' if role == 'fork' else f'CPython {about["version"]}'
                                     for role, about in data['interpreters'].items())]
     for label, modes in TIMES:
         line = [label]
@@ -232,7 +235,7 @@ def times_table(data):
             found = next((times[mode] for mode in modes if mode in times), None)
             text = '' if found is None else f'{found["ms"]:.2f} ms'
             if found and 'ns' in found:
-                text += f'  {found["ns"]:5.1f} ns'
+                text += f'  {found["ns"]:.1f} ns'
             line.append(text)
         yield line
 
@@ -265,6 +268,58 @@ def table(data, verbose=False):
         yield ''
         for name, program in data['programs'].items():
             yield f'{name}: the filter {", ".join(program["filter"])} lets {program["share"]:.2%} of the instructions through'
+
+
+# --- The page of the documentation ------------------------------------------------------
+
+def list_table(lines, widths=None):
+    """A table with a header row."""
+    yield '.. list-table::'
+    yield '   :header-rows: 1'
+    if widths:
+        yield f'   :widths: {widths}'
+    yield ''
+    for line in lines:
+        for place, cell in enumerate(line):
+            yield f'   {"* -" if place == 0 else "  -"} {cell}'.rstrip()
+
+
+def about_pyperformance(data):
+    found = data.get('pyperformance')
+    if not found:
+        return ''
+    ratios = sorted((one['median'], name) for name, one in found['benchmarks'].items())
+    return (f'pyperformance: {len(ratios)} benchmarks{" (the fast form)" if found["fast"] else ""}, in {found["rounds"]} '
+            f'rounds, on {found["date"]}.  The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to '
+            f'{ratios[-1][0]:.3f} (``{ratios[-1][1]}``).')
+
+
+def page(data):
+    """Lines of reStructuredText: page.rst with what was measured."""
+    lines = [['', 'Measured', 'Must reach', 'Aim']]
+    for row, figure, must, met, aim, aim_met in cells(data):
+        lines.append([row.work[0].upper() + row.work[1:], figure,
+                      f'{must}: {met.lower()}' if met else must, f'{aim}: {aim_met}' if aim_met else aim])
+    times = list(times_table(data))
+    times[0][0] = ''
+    parts = {
+        'notes': ['* ' + re.sub(r'--\S+(?: --\S+)*', r'``\g<0>``', note) for note in notes(data)],
+        'table': list_table(lines, '52 24 14 10'),
+        'rounds': data['rounds'],
+        'programs': len(data['programs']),
+        'footnote': textwrap.wrap(FOOTNOTE, 80),
+        'pyperformance': textwrap.wrap(about_pyperformance(data), 80),
+        'times': list_table([cell.replace('  ', ', ') for cell in line] for line in times),
+        'filters': list_table([['Program', 'Events', 'Filter', 'Lets through']] + [
+            [f'``{name}``', f'{program["events"]["stock"]["opcode"]:,}', ', '.join(program['filter']), f'{program["share"]:.2%}']
+            for name, program in data['programs'].items()]),
+    }
+    for line in (HERE / 'page.rst').read_text().splitlines():
+        whole = re.fullmatch(r'@(\w+)@', line)
+        if whole:
+            yield from parts[whole[1]]
+        else:
+            yield re.sub(r'@(\w+)@', lambda match: str(parts[match[1]]), line)
 
 
 # --- Command line -----------------------------------------------------------------------

@@ -192,7 +192,7 @@ def collect(args, say):
         raise BenchError(f'there is no processor {args.cpu} for this process')
     peers = [] if args.no_peers else find_peers()
     rounds = args.rounds or (5 if args.fast else 20)
-    everyone = [fork, stock, *peers]
+    everyone = [stock, fork, *peers]
     missing = {}
 
     with tempfile.TemporaryDirectory(prefix='bench-') as folder:
