@@ -313,8 +313,11 @@ static int
 call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
               int what, PyObject *arg)
 {
+    // What runs from here on may delete frame.f_trace.
+    Py_INCREF(callback);
     /* Discard any previous modifications of the frame's fast locals. */
     if (frame->f_fast_as_locals && PyFrame_FastToLocalsWithError(frame) < 0) {
+        Py_DECREF(callback);
         goto error;
     }
     // A method puts its self before the arguments.
@@ -322,7 +325,6 @@ call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
         NULL, (PyObject *)frame, event_names[what], arg != NULL ? arg : Py_None,
     };
     PyObject *result;
-    Py_INCREF(callback);        // it may delete frame.f_trace
     if (PyFunction_Check(callback)
         && takes_three_arguments((PyFunctionObject *)callback))
     {
@@ -879,6 +881,12 @@ call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
     PyObject *arg = edge_object(tstate, prev, unit);
     if (arg == NULL) {
         return -1;
+    }
+    if (!(tstate->inst_tracing & _PyTrace_BRANCHES)) {
+        // Making the tuple has run the garbage collector, and that a finalizer
+        // which has set another state.
+        Py_DECREF(arg);
+        return 0;
     }
     int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
     Py_DECREF(arg);

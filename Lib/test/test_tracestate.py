@@ -918,6 +918,30 @@ class WrongTest(BaseTestCase):
             f()
         self.assertEqual(events[:3], ['call', 'line', 'instruction'])
 
+    def test_local_function_deleted_while_locals_are_copied(self):
+        # Copying the locals into the dictionary frees what was there before.
+        class Local:
+            def __call__(self, frame, event, arg):
+                self.called = True
+                return None
+        class Value:
+            def __init__(self, frame):
+                self.frame = frame
+            def __del__(self):
+                del self.frame.f_trace
+                gc.collect()
+        def trace(frame, event, arg):
+            if frame.f_code is f.__code__:
+                return Local()
+        def f():
+            frame = sys._getframe()
+            x = Value(frame)
+            frame.f_locals
+            x = None
+            return 1
+        with tracing(trace, trace_branches=True, trace_instructions=True):
+            f()
+
     def test_recurses(self):
         def trace(frame, event, arg):
             def recurse(n):

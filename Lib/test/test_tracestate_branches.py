@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dis
 import functools
+import gc
 import sys
 import textwrap
 import threading
@@ -369,6 +370,34 @@ class BranchTest(BaseTestCase):
                 for code, edge in found:
                     self.assertIn(edge, edges(code))
                 self.assertTrue(found or function is g)
+
+    def test_state_set_by_a_finalizer(self):
+        # The garbage collector can run when the tuple of an event is made.
+        class Cycle:
+            def __init__(self):
+                self.cycle = self
+            def __del__(self):
+                sys.settracestate(trace, trace_instructions=True)
+        def trace(frame, event, arg):
+            if event == 'branch':
+                kept.append(arg)
+                if not sys.gettracestate()['trace_branches']:
+                    unasked.append(arg)
+            return trace
+        def f():
+            for i in range(60): pass
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        unasked = []
+        for threshold in range(5, 80, 3):
+            kept = []
+            gc.collect()
+            Cycle()
+            gc.set_threshold(threshold)
+            sys.settracestate(trace, trace_branches=True)
+            f()
+            sys.settracestate(None)
+            gc.set_threshold(700)
+        self.assertEqual(unasked, [])
 
     def test_jump_from_resume_with_opcodes(self):
         def f():
