@@ -24,6 +24,30 @@ record(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
     return err;
 }
 
+/* obj is the number of the event to fail for, with a return value that is not
+   the usual -1. */
+static int
+fail(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
+{
+    if (what != PyLong_AsLong(obj)) {
+        return 0;
+    }
+    PyEval_SetTrace(NULL, NULL);
+    PyErr_SetString(PyExc_LookupError, "the trace function fails");
+    return 1;
+}
+
+static PyObject *
+settracestate_failing(PyObject *module, PyObject *what)
+{
+    PyTraceState state = PyTraceState_INIT;
+    state.trace_instructions = state.trace_branches = 1;
+    if (PyEval_SetTraceState(fail, what, &state) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 /* Does nothing, for measurements. */
 static int
 ignore(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
@@ -175,6 +199,7 @@ static PyMethodDef methods[] = {
     {"settracestate_old", settracestate_old, METH_O},
     {"settrace", settrace, METH_O},
     {"gettracestate", gettracestate, METH_NOARGS},
+    {"settracestate_failing", settracestate_failing, METH_O},
     {"settracestate_unset", settracestate_unset, METH_O},
     {"gettracestate_unset", gettracestate_unset, METH_NOARGS},
     {NULL, NULL}

@@ -154,6 +154,16 @@ _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
     return 0;
 }
 
+void
+_PyTraceState_Clear(PyThreadState *tstate)
+{
+    tstate->inst_tracing = 0;
+    tstate->inst_marks = 0;
+    tstate->c_tracefunc = NULL;
+    Py_CLEAR(tstate->c_traceobj);
+    Py_CLEAR(tstate->inst_edge);
+}
+
 int
 PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                      const PyTraceState *state)
@@ -248,14 +258,14 @@ init_event_names(void)
         [PyTrace_EXCEPTION] = "exception",
         [PyTrace_LINE] = "line",
         [PyTrace_RETURN] = "return",
+        [PyTrace_C_CALL] = "c_call",
+        [PyTrace_C_EXCEPTION] = "c_exception",
+        [PyTrace_C_RETURN] = "c_return",
         [PyTrace_OPCODE] = "opcode",
         [PyTrace_INSTRUCTION] = "instruction",
         [PyTrace_BRANCH] = "branch",
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
-        if (names[i] == NULL) {
-            continue;
-        }
         if (event_names[i] == NULL) {
             event_names[i] = PyUnicode_FromString(names[i]);
             if (event_names[i] == NULL) {
@@ -801,7 +811,7 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
     tstate->tracing--;
     _PyThreadState_UpdateTracingState(tstate);
     tstate->tracing_what = old_what;
-    return err;
+    return err ? -1 : 0;        // any value but 0 has always been an error
 }
 
 /* The int objects of offsets, kept for the process once made, as those of small

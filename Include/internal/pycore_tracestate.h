@@ -29,6 +29,10 @@ extern int _PyTraceState_Init(PyObject *sysmod);
 extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
                                  PyObject *obj, const PyTraceState *state);
 
+/* For PyThreadState_Clear(): forget the trace function and the state.  Twice,
+   since what is cleared in between runs code, which can set them again. */
+extern void _PyTraceState_Clear(PyThreadState *tstate);
+
 /* sys.settrace() and sys.gettrace(). */
 extern PyObject *_PyTraceState_SetTrace(PyObject *func);
 extern PyObject *_PyTraceState_GetTrace(void);

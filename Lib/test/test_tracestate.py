@@ -6,6 +6,7 @@ the overlay's tests/test_events.py, from outside.
 
 import asyncio
 import contextlib
+import contextvars
 import dis
 import doctest
 import gc
@@ -1362,6 +1363,33 @@ class ThreadTest(BaseTestCase):
         self.assertEqual(sys.gettracestate(), DEFAULT)
         self.assertEqual(threading.gettracestate(), DEFAULT)
 
+    def test_all_threads_while_one_ends(self):
+        # What the end of a thread frees can wait for others: the function that
+        # they set meanwhile is not kept for ever.
+        ending, go_on = threading.Event(), threading.Event()
+        class Value:
+            def __del__(self):
+                ending.set()
+                go_on.wait(support.SHORT_TIMEOUT)
+        variable = contextvars.ContextVar('variable')
+        def function(frame, event, arg):
+            pass
+        before = sys.getrefcount(function)
+        for flags in {}, {'trace_instructions': True}:
+            ending.clear(), go_on.clear()
+            thread = threading.Thread(target=lambda: variable.set(Value()))
+            thread.start()
+            ending.wait(support.SHORT_TIMEOUT)
+            threading.settracestate_all_threads(function, **flags)
+            go_on.set()
+            thread.join()
+            threading.settracestate_all_threads(None)
+            for _ in range(1000):
+                if sys.getrefcount(function) == before:
+                    break
+                time.sleep(0.001)
+            self.assertEqual(sys.getrefcount(function), before)
+
     def test_all_threads_come_and_go(self):
         stop = threading.Event()
         def breed():
@@ -1416,6 +1444,19 @@ class CAPITest(BaseTestCase):
               for previous, offset in zip(offsets, offsets[1:])),
             (self.RETURN, offsets[-1], None),
         ])
+
+    def test_function_fails(self):
+        def f(x):
+            return x or 1
+        for what in self.CALL, self.LINE, self.INSTRUCTION, 9, self.RETURN:
+            failed = False
+            try:
+                _testtracestate.settracestate_failing(what)
+                f(0)
+            except LookupError:
+                failed = True
+            self.assertTrue(failed, what)
+            self.assertEqual(sys.gettracestate(), DEFAULT)
 
     def test_defaults(self):
         expected = [self.CALL, self.LINE, self.RETURN]
