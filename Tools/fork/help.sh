@@ -9,8 +9,7 @@ make test         the tests of tracing, the fork's and CPython's, and of the bui
 make test-all     CPython's whole test suite on the fork and on stock CPython, and what fails on the fork alone
 make stock        build the same release with the same options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
-make bench-pyperformance
-                  the benchmarks of pyperformance on both, with tracing off, in an hour or two
+make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two
 make docs         build the documentation with Sphinx: build/doc/html/index.html
 make patches      write the edits made in $FORK back to the overlay
 make patch-file   write the whole overlay as one diff, for patch -p1 or pyenv install --patch
