@@ -6,6 +6,9 @@
 `make bench-pyperformance` runs it.  pyperformance by itself runs all benchmarks in one interpreter and then all in the
 other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few processes
 each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and pyperf's.
+
+The ratio of a round is that of the shortest times, since other work on the machine can only add to them: these are not
+processor times.  What is shown is the median over the rounds, averaged over the benchmarks (geometric mean).
 """
 
 import argparse
@@ -14,7 +17,6 @@ import datetime
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -120,13 +122,13 @@ class Suite:
         self.python = python
         self.file = file
         self.suite = None
-        self.rounds = {}        # {NAME: [median of each round]}
+        self.rounds = {}        # {NAME: [shortest time of each round]}
 
     def run(self, benchmark, options):
         """A round of the benchmark, which may be several by name; return its loops if it is one."""
         found = benchmark.run(self.python, f'bench-{self.role}', options)
         for one in found.get_benchmarks():
-            self.rounds.setdefault(one.get_name(), []).append(statistics.median(one.get_values()))
+            self.rounds.setdefault(one.get_name(), []).append(min(one.get_values()))
         if self.suite is None:
             self.suite = found
         else:
@@ -222,7 +224,7 @@ def main(argv=None):
     for name, why in sorted(failed.items()):
         print(f'not run: {name}: {why}')
     print(f'geometric mean of {len(found["benchmarks"])} benchmarks, fork / stock: {found["median"]:.3f} '
-          f'±{found["mad"]:.3f} (of medians; pyperf above compares means)')
+          f'±{found["mad"]:.3f} (of the shortest times; pyperf compares means)')
 
 
 if __name__ == '__main__':
