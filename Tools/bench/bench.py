@@ -131,6 +131,7 @@ def evaluate(data):
         rows['pyperformance'] = data['pyperformance']
     if 'instructions' in data:
         rows['instructions'] = spread(data['instructions']['ratios'])
+        rows['instructions']['parts'] = {'in the eval loop itself': data['instructions']['eval_loop']}
     rows['line'] = figures.ratio(whole('fork', 'line'), whole('stock', 'line'))
     for key, suffix in ('event', ''), ('event-c', '-c'):
         rows[key] = figures.ratio(event('fork', 'instruction' + suffix, 'instruction'),
@@ -257,6 +258,8 @@ def table(data, verbose=False):
         if verbose and known:
             lines += [[f'    {name}', ratio_text(one, row.digits), '', '', '', '']
                       for name, one in data['rows'][row.key].get('programs', {}).items()]
+            lines += [[f'    {name}', f'{one:.{row.digits}f}', '', '', '', '']
+                      for name, one in data['rows'][row.key].get('parts', {}).items() if one]
     yield from columns(lines)
     for row, why, *_ in cells(data):
         if row.key not in data['rows']:

@@ -12,7 +12,6 @@ import collections
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -62,22 +61,25 @@ def count(place, result=os.devnull):
 
 
 def compare(fork, stock, folder, times):
-    """{'fork': [number, ...], 'stock': [...], 'ratios': [...]}"""
+    """{'fork': [number, ...], 'stock': [...], 'ratios': [...], and of the function that is the eval loop alone, 'eval_loop'}"""
     if not shutil.which('valgrind'):
         raise Unavailable('needs valgrind')
     counts = {'fork': [], 'stock': []}
+    eval_loop = {}
+    result = Path(folder) / 'callgrind.out'
     for number in range(times):
         place = Path(folder) / ('place' + 'x' * 13 * number)
         for role, python in ('fork', fork), ('stock', stock):
             try:
                 settle(python, place)
-                counts[role].append(count(place))
+                counts[role].append(count(place, result))
+                eval_loop[role] = by_function(result)['_PyEval_EvalFrameDefault']
             except (OSError, subprocess.SubprocessError) as error:
                 raise Unavailable(str(error)) from None
             finally:
                 shutil.rmtree(place, ignore_errors=True)
     counts['ratios'] = [a / b for a, b in zip(counts['fork'], counts['stock'])]
-    counts['median'] = statistics.median(counts['ratios'])
+    counts['eval_loop'] = eval_loop['fork'] / eval_loop['stock'] if all(eval_loop.values()) else None
     return counts
 
 
