@@ -7,8 +7,9 @@
 other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few processes
 each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and pyperf's.
 
-The ratio of a round is that of the shortest times, since other work on the machine can only add to them: these are not
-processor times.  What is shown is the median over the rounds, averaged over the benchmarks (geometric mean).
+The clock that they read is the processor time of the process and of its children, unless --wall-clock is given, and the
+ratio of a round is that of the shortest times: other work on the machine can only add to them.  What is shown is the median
+over the rounds, averaged over the benchmarks (geometric mean).
 """
 
 import argparse
@@ -27,6 +28,18 @@ from bench import geometric_mean, positive, spread  # noqa: E402
 from measure import BenchError, describe_machine, last_line, the_two  # noqa: E402
 
 REQUIREMENTS = Path(__file__).resolve().parent / 'requirements.txt'
+
+# sitecustomize.py of the virtual environments: the clock of pyperf and of pyperformance's benchmarks.
+PROCESSOR_TIME = '''\
+import time
+
+def perf_counter():
+    from resource import RUSAGE_CHILDREN, getrusage
+    children = getrusage(RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+time.perf_counter = perf_counter
+'''
 
 # With --fast: what needs no package from elsewhere and takes less than half a second, of every kind.
 FAST = ('chaos comprehensions coroutines deepcopy deltablue fannkuch float generators go hexiom json_dumps json_loads '
@@ -61,7 +74,7 @@ def requirements(benchmark):
     return [line for line in lines if line]
 
 
-def environment(interpreter, folder, benchmarks, say):
+def environment(interpreter, folder, benchmarks, wall_clock, say):
     """A virtual environment of the interpreter with what the benchmarks need; its Python, and what cannot be run, why."""
     venv = Path(folder, f'venv-{interpreter.role}')
     python = venv / 'bin' / 'python'
@@ -81,6 +94,8 @@ def environment(interpreter, folder, benchmarks, say):
         if done.returncode:
             raise BenchError(f'cannot make {venv}: {last_line(done.stderr or done.stdout)}')
         made.write_text(want)
+    site = next(venv.glob('lib/python3*/site-packages'))
+    (site / 'sitecustomize.py').write_text('' if wall_clock else PROCESSOR_TIME)
     failed = {}
     have = venv / '.have'       # the benchmarks whose packages are installed
     ready = set(have.read_text().split()) if have.exists() else set()
@@ -167,6 +182,7 @@ def main(argv=None):
     parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
     parser.add_argument('--processes', type=positive, help='of each benchmark in a round: 4, with --fast 2')
     parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
+    parser.add_argument('--wall-clock', action='store_true', help='measure the time that passes, as pyperformance does')
     parser.add_argument('--force', action='store_true', help='measure debug builds too')
     parser.add_argument('--verbose', action='store_true', help='does nothing; the log has all details')
     args = parser.parse_args(argv)
@@ -180,7 +196,7 @@ def main(argv=None):
     failed = {}
     suites = []
     for interpreter in interpreters:
-        python, missing = environment(interpreter, folder, benchmarks, say)
+        python, missing = environment(interpreter, folder, benchmarks, args.wall_clock, say)
         failed.update(missing)
         suites.append(Suite(interpreter.role, python, folder / f'pyperformance-{interpreter.role}.json'))
     fork, stock = suites
@@ -215,7 +231,7 @@ def main(argv=None):
             suite.save()
 
     found = result(fork, stock)
-    found.update(date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
+    found.update(wall_clock=args.wall_clock, date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
                  machine=describe_machine(args.cpu),
                  interpreters={interpreter.role: interpreter.about for interpreter in interpreters})
     (folder / 'pyperformance.json').write_text(json.dumps(found, indent=1) + '\n')
