@@ -176,7 +176,7 @@ def test_pyperformance_of_this_build_only(tools, data, tmp_path):
            ({'a': [1.0, 2.0, 1.0], 'b': [2.0, 2.0, 2.0], 'c': [5.0]}, {'a': [1.0, 2.0, 1.0], 'b': [1.0, 1.0, 1.0], 'c': [1.0]})]
     found = tools.suite.result(*ran)        # 'c' failed after its first round
     assert round(found['median'], 9) == round(2 ** 0.5, 9) and list(found['benchmarks']) == ['a', 'b']
-    found.update(date='2026-01-02', fast=True, interpreters=data['interpreters'])
+    found.update(date='2026-01-02', fast=True, wall_clock=False, interpreters=data['interpreters'])
     file.write_text(json.dumps(found))
     tools.bench.add_pyperformance(data, file)
     tools.bench.evaluate(data)

@@ -170,7 +170,7 @@ def add_pyperformance(data, file):
             if found['interpreters'][role][fact] != data['interpreters'][role][fact]:
                 data['missing'][row] = 'measured for another build: make bench-pyperformance'
                 return
-    data[row] = {key: found[key] for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast')}
+    data[row] = {key: found[key] for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast', 'wall_clock')}
     data[row]['commit'] = found['interpreters']['fork']['commit']
 
 
@@ -293,7 +293,8 @@ def about_pyperformance(data):
         return ''
     ratios = sorted((one['median'], name) for name, one in found['benchmarks'].items())
     return (f'pyperformance: {len(ratios)} benchmarks{" (the fast form)" if found["fast"] else ""}, in {found["rounds"]} '
-            f'rounds, on {found["date"]}.  The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to '
+            f'rounds, on {found["date"]}; of each round the shortest '
+            f'{"time" if found["wall_clock"] else "processor time"} counts.  The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to '
             f'{ratios[-1][0]:.3f} (``{ratios[-1][1]}``).')
 
 
