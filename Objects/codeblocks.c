@@ -126,6 +126,16 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
 }
 
 static void
+mark_insides(PyCodeObject *code, _PyCodeBlocks *blocks)
+{
+    for (int unit = code->_co_firsttraceable; unit < blocks->size; unit++) {
+        if (!(blocks->units[unit] & (_PyCodeBlocks_DISTANCE | _PyCodeBlocks_LEADER))) {
+            blocks->units[unit] |= _PyCodeBlocks_INSIDE;
+        }
+    }
+}
+
+static void
 find_lines(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
     int previous = -1;
@@ -160,6 +170,7 @@ _PyCodeBlocks_Compute(PyCodeObject *code)
     blocks->size = size;
     find_starts(code, blocks);
     find_leaders(code, blocks);
+    mark_insides(code, blocks);
     find_lines(code, blocks);
     if (_PyCode_SetExtra((PyObject *)code, 0, blocks) < 0) {
         PyMem_Free(blocks);

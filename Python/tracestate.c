@@ -1,9 +1,8 @@
 /* The trace state of a thread, and the events that it adds to sys.settrace().
 
    What a thread is traced for is PyThreadState.inst_tracing beside c_tracefunc
-   and c_traceobj.  The eval loop calls _PyTraceState_Instruction() only when
-   that is not 0: a thread without a trace function, or with one that
-   sys.settrace() installed, never comes here. */
+   and c_traceobj.  It is 0 without a trace function, and in the state that
+   sys.settrace() installs.  Python/traceevents.h has the events. */
 
 #include "Python.h"
 #include "pycore_tracestate.h"
@@ -15,7 +14,6 @@
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "pycore_runtime.h"       // _PyRuntime
 #include "pycore_sysmodule.h"     // _PySys_Audit()
-#include "frameobject.h"          // PyFrame_FastToLocalsWithError()
 #include "opcode.h"               // RERAISE
 #include <stddef.h>               // offsetof()
 
@@ -25,9 +23,6 @@ module sys
 /*[clinic end generated code: output=da39a3ee5e6b4b0d input=3726b388feee8cea]*/
 
 #include "clinic/tracestate.c.h"
-
-#define UNIT_TO_OFFSET(unit) ((unit) * (int)sizeof(_Py_CODEUNIT))
-
 
 /* --- The state -------------------------------------------------------- */
 
@@ -50,30 +45,28 @@ read_state(const PyTraceState *state, PyTraceState *result)
     return 0;
 }
 
-static inline int
-in_filter(PyThreadState *tstate, int opcode)
-{
-    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
-}
-
-/* For _PyTraceState_Skip(): what an instruction must be marked with, or which
-   opcode it must have, to be looked at. */
+/* For the eval loop: what an instruction must be marked with, or which opcode it
+   must have, to be looked at. */
 static void
-prepare_skip(PyThreadState *tstate, int flags)
+select_instructions(PyThreadState *tstate, int flags)
 {
     int filtered = flags & _PyTrace_FILTER;
-    if (flags == 0 || ((flags & _PyTrace_INSTRUCTIONS) && !filtered)) {
-        return;                 // every instruction
-    }
     tstate->inst_marks = _PyCodeBlocks_RESUME
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
+    // Those that no other event can accompany.
+    tstate->inst_single =
+        flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
+        ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
+        : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
+        ? _PyCodeBlocks_LEADER : 0;
     for (int opcode = 0; opcode < 256; opcode++) {
         // The specialized forms stand in the code too.
         int base = _PyOpcode_Deopt[opcode];
         tstate->inst_opcodes[opcode] =
             (flags & _PyTrace_INSTRUCTIONS)
-            && (in_filter(tstate, base) || base == EXTENDED_ARG);
+            && (!filtered || _PyTraceState_InFilter(tstate, base)
+                || base == EXTENDED_ARG);
     }
 }
 
@@ -82,7 +75,9 @@ store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
             const PyTraceState *state)
 {
     int flags = 0;
-    tstate->inst_marks = 0;
+    tstate->inst_marks = _PyCodeBlocks_RESUME;
+    tstate->inst_single = 0;
+    memset(tstate->inst_opcodes, 0, sizeof(tstate->inst_opcodes));
     if (func != NULL) {
         flags = (state->trace_lines ? 0 : _PyTrace_NO_LINES)
                 | (state->trace_instructions ? _PyTrace_INSTRUCTIONS : 0)
@@ -90,7 +85,7 @@ store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
                 | (state->filter_instructions ? _PyTrace_FILTER : 0);
         memcpy(tstate->inst_filter, state->instruction_filter,
                sizeof(tstate->inst_filter));
-        prepare_skip(tstate, flags);
+        select_instructions(tstate, flags);
     }
     tstate->c_tracefunc = func;
     tstate->c_traceobj = obj;
@@ -158,7 +153,6 @@ void
 _PyTraceState_Clear(PyThreadState *tstate)
 {
     tstate->inst_tracing = 0;
-    tstate->inst_marks = 0;
     tstate->c_tracefunc = NULL;
     Py_CLEAR(tstate->c_traceobj);
     Py_CLEAR(tstate->inst_edge);
@@ -246,14 +240,14 @@ PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
 }
 
 
-/* --- The trace functions of sys.settrace() and sys.settracestate() ----- */
+/* --- sys.settrace() and sys.settracestate() ------------------------------- */
 
-static PyObject *event_names[PyTrace_BRANCH + 1];
+PyObject *_PyTraceState_EventNames[PyTrace_BRANCH + 1];
 
 static int
 init_event_names(void)
 {
-    static const char * const names[Py_ARRAY_LENGTH(event_names)] = {
+    static const char * const names[Py_ARRAY_LENGTH(_PyTraceState_EventNames)] = {
         [PyTrace_CALL] = "call",
         [PyTrace_EXCEPTION] = "exception",
         [PyTrace_LINE] = "line",
@@ -266,115 +260,17 @@ init_event_names(void)
         [PyTrace_BRANCH] = "branch",
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
-        if (event_names[i] == NULL) {
-            event_names[i] = PyUnicode_FromString(names[i]);
-            if (event_names[i] == NULL) {
+        PyObject **name = &_PyTraceState_EventNames[i];
+        if (*name == NULL) {
+            *name = PyUnicode_FromString(names[i]);
+            if (*name == NULL) {
                 return -1;
             }
         }
         // Again when Python is initialized again.
-        PyUnicode_InternInPlace(&event_names[i]);
+        PyUnicode_InternInPlace(name);
     }
     return 0;
-}
-
-/* Call a Python function with three arguments, none of them by name: what
-   _PyFunction_Vectorcall() does, without looking at how many it was given. */
-static PyObject *
-call_function(PyThreadState *tstate, PyFunctionObject *func,
-              PyObject *const *args)
-{
-    PyCodeObject *code = (PyCodeObject *)func->func_code;
-    size_t size = code->co_nlocalsplus + code->co_stacksize
-                  + FRAME_SPECIALS_SIZE;
-    _PyInterpreterFrame *frame = _PyThreadState_BumpFramePointer(tstate, size);
-    if (frame == NULL) {
-        return PyErr_NoMemory();
-    }
-    _PyFrame_InitializeSpecials(frame, (PyFunctionObject *)Py_NewRef(func),
-                                NULL, code->co_nlocalsplus);
-    for (int i = 0; i < 3; i++) {
-        frame->localsplus[i] = Py_NewRef(args[i]);
-    }
-    for (int i = 3; i < code->co_nlocalsplus; i++) {
-        frame->localsplus[i] = NULL;
-    }
-    PyObject *result = _PyEval_EvalFrame(tstate, frame, 0);
-    tstate->recursion_remaining--;
-    _PyFrame_Clear(frame);
-    tstate->recursion_remaining++;
-    _PyThreadState_PopFrame(tstate, frame);
-    return result;
-}
-
-static inline int
-takes_three_arguments(PyFunctionObject *func)
-{
-    PyCodeObject *code = (PyCodeObject *)func->func_code;
-    const int flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_VARARGS | CO_VARKEYWORDS
-                      | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-    return code->co_argcount == 3 && code->co_kwonlyargcount == 0
-           && (code->co_flags & flags) == (CO_OPTIMIZED | CO_NEWLOCALS)
-           && func->vectorcall == _PyFunction_Vectorcall;
-}
-
-/* callback(frame, event, arg); its result becomes the local trace function. */
-static int
-call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
-              int what, PyObject *arg)
-{
-    // What runs from here on may delete frame.f_trace.
-    Py_INCREF(callback);
-    /* Discard any previous modifications of the frame's fast locals. */
-    if (frame->f_fast_as_locals && PyFrame_FastToLocalsWithError(frame) < 0) {
-        Py_DECREF(callback);
-        goto error;
-    }
-    // A method puts its self before the arguments.
-    PyObject *stack[4] = {
-        NULL, (PyObject *)frame, event_names[what], arg != NULL ? arg : Py_None,
-    };
-    PyObject *result;
-    if (PyFunction_Check(callback)
-        && takes_three_arguments((PyFunctionObject *)callback))
-    {
-        result = call_function(tstate, (PyFunctionObject *)callback, stack + 1);
-    }
-    else {
-        result = PyObject_Vectorcall(callback, stack + 1,
-                                     3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-    Py_DECREF(callback);
-    if (frame->f_fast_as_locals) {
-        PyFrame_LocalsToFast(frame, 1);
-    }
-    if (result == NULL) {
-        PyTraceBack_Here(frame);
-        goto error;
-    }
-    if (result != Py_None && result != frame->f_trace) {
-        Py_XSETREF(frame->f_trace, result);
-    }
-    else {
-        Py_DECREF(result);
-    }
-    return 0;
-
-error:
-    _PyEval_SetTrace(tstate, NULL, NULL);
-    Py_CLEAR(frame->f_trace);
-    return -1;
-}
-
-int
-_PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame, int what,
-                         PyObject *arg)
-{
-    PyObject *callback = (what == PyTrace_CALL) ? self : frame->f_trace;
-    if (callback == NULL) {
-        return 0;
-    }
-    return call_callback(_PyThreadState_GET(), callback, frame, what, arg);
 }
 
 PyObject *
@@ -668,7 +564,7 @@ sys__getcodeleaders_impl(PyObject *module, PyCodeObject *code)
     PyObject *list = PyList_New(0);
     for (int unit = 0; list != NULL && unit < blocks->size; unit++) {
         if (blocks->units[unit] & _PyCodeBlocks_LEADER) {
-            PyObject *offset = PyLong_FromLong(UNIT_TO_OFFSET(unit));
+            PyObject *offset = PyLong_FromLong(_PyTraceState_OFFSET(unit));
             if (offset == NULL || PyList_Append(list, offset) < 0) {
                 Py_CLEAR(list);
             }
@@ -692,9 +588,63 @@ static PyMethodDef sys_methods[] = {
     {NULL, NULL}
 };
 
+/* Specialized instructions that execute the next one too, in a way that nobody
+   can tell from the two. */
+static const uint8_t fused[] = {
+    BINARY_OP_INPLACE_ADD_UNICODE,
+    COMPARE_OP_FLOAT_JUMP,
+    COMPARE_OP_INT_JUMP,
+    COMPARE_OP_STR_JUMP,
+    LOAD_FAST__LOAD_CONST,
+    PRECALL_BUILTIN_CLASS,
+    PRECALL_BUILTIN_FAST_WITH_KEYWORDS,
+    PRECALL_METHOD_DESCRIPTOR_FAST_WITH_KEYWORDS,
+    PRECALL_NO_KW_BUILTIN_FAST,
+    PRECALL_NO_KW_BUILTIN_O,
+    PRECALL_NO_KW_ISINSTANCE,
+    PRECALL_NO_KW_LEN,
+    PRECALL_NO_KW_METHOD_DESCRIPTOR_FAST,
+    PRECALL_NO_KW_METHOD_DESCRIPTOR_NOARGS,
+    PRECALL_NO_KW_METHOD_DESCRIPTOR_O,
+    PRECALL_NO_KW_STR_1,
+    PRECALL_NO_KW_TUPLE_1,
+    PRECALL_NO_KW_TYPE_1,
+};
+
+static const uint8_t never_fused[] = {
+    // The second may raise or run a finalizer while f_lasti is at the first.
+    LOAD_CONST__LOAD_FAST,
+    LOAD_FAST__LOAD_FAST,
+    STORE_FAST__LOAD_FAST,
+    STORE_FAST__STORE_FAST,
+    // Executes three instructions.
+    PRECALL_NO_KW_LIST_APPEND,
+    // Enters a function without a CALL.
+    BINARY_SUBSCR_GETITEM,
+    // The prefix after which one of the others may stand.
+    EXTENDED_ARG_QUICK,
+    // Not fused, but RESUME to who looks for it.
+    RESUME_QUICK,
+};
+
+uint8_t _PyTraceState_Fused[256];
+
+static void
+init_fused(void)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(fused); i++) {
+        int base = _PyOpcode_Deopt[fused[i]];
+        _PyTraceState_Fused[fused[i]] = 1 + _PyOpcode_Caches[base];
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(never_fused); i++) {
+        _PyTraceState_Fused[never_fused[i]] = _PyTraceState_NEVER_FUSED;
+    }
+}
+
 int
 _PyTraceState_Init(PyObject *sysmod)
 {
+    init_fused();
     if (init_event_names() < 0 || _PyCodeBlocks_Init() < 0) {
         return -1;
     }
@@ -702,359 +652,7 @@ _PyTraceState_Init(PyObject *sysmod)
 }
 
 
-/* --- Events ------------------------------------------------------------ */
-
-/* Is the instruction at 'start' a jump back, which checks for signals and other
-   pending work after it has jumped? */
-static inline int
-is_backward_jump(PyCodeObject *code, int start)
-{
-    int target = _PyCodeBlocks_Target(code, start);
-    return target >= 0 && target <= start;
-}
-
-/* The first code unit of the instruction that the frame executed before the one
-   at 'unit', which starts a basic block; -1 if it executed none.
-
-   frame->prev_instr, here instr_prev, is the record that CPython keeps, and
-   tells as much except in the cases below.  'raised' is where the eval loop
-   looked for a handler, if it came here so, or -1. */
-static int
-previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
-                   int instr_prev, int raised)
-{
-    if (instr_prev < code->_co_firsttraceable) {
-        return -1;
-    }
-    int prev = _PyCodeBlocks_Start(blocks, instr_prev);
-    if (raised < 0 && prev == instr_prev) {
-        // The most frequent ones, without looking any further.
-        switch (_Py_OPCODE(_PyCode_CODE(code)[prev])) {
-            case POP_JUMP_FORWARD_IF_FALSE:
-            case POP_JUMP_FORWARD_IF_TRUE:
-            case POP_JUMP_BACKWARD_IF_FALSE:
-            case POP_JUMP_BACKWARD_IF_TRUE:
-            case JUMP_FORWARD:
-            case JUMP_BACKWARD:
-            case FOR_ITER:
-                return prev;
-        }
-    }
-    if (raised >= 0) {
-        /* RERAISE sets prev_instr to the instruction that raised first.  (A
-           jump back that is interrupted raises at the unit before its target,
-           whatever stands there.) */
-        int start = _PyCodeBlocks_Start(blocks, raised);
-        if (_Py_OPCODE(_PyCode_CODE(code)[start]) == RERAISE &&
-            !(is_backward_jump(code, prev) &&
-              _PyCodeBlocks_Target(code, prev) == raised + 1))
-        {
-            return start;
-        }
-    }
-    int operation = _PyCodeBlocks_Operation(code, prev);
-    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[operation])];
-    if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
-        /* throw() has ended a 'yield from' or 'await' and moved prev_instr past
-           the loop of SEND, YIELD_VALUE, RESUME and this instruction. */
-        int send = _PyCodeBlocks_Target(code, prev);
-        return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
-    }
-    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL
-                       || opcode == STORE_FAST))
-    {
-        /* A specialized one has executed what comes after it too.  (Others do
-           as well, but they run no code that could begin to trace.) */
-        int second = operation + 1 + _PyOpcode_Caches[opcode];
-        if (second != unit && second < blocks->size) {
-            return second;
-        }
-    }
-    return prev;
-}
-
-/* The same for any instruction.  One that does not start a basic block follows
-   the one that stands before it, however specialized that is. */
-static inline int
-previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
-              int instr_prev, int raised)
-{
-    if (blocks->units[unit] & _PyCodeBlocks_LEADER || unit == 0) {
-        return previous_of_leader(code, blocks, unit, instr_prev, raised);
-    }
-    return _PyCodeBlocks_Start(blocks, unit - 1);
-}
-
-/* Call the trace function of the thread, if it still has one. */
-static inline int
-call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
-{
-    Py_tracefunc func = tstate->c_tracefunc;
-    PyObject *callback = f->f_trace;
-    if (func == NULL || (func == _PyTraceState_Trampoline && callback == NULL)) {
-        return 0;
-    }
-    int old_what = tstate->tracing_what;
-    tstate->tracing_what = what;
-    // PyThreadState_EnterTracing() and PyThreadState_LeaveTracing(), inline.
-    tstate->tracing++;
-    tstate->cframe->use_tracing = 0;
-    int err;
-    if (func == _PyTraceState_Trampoline) {
-        err = call_callback(tstate, callback, f, what, arg);
-    }
-    else {
-        PyObject *obj = Py_XNewRef(tstate->c_traceobj);
-        err = func(obj, f, what, arg);
-        Py_XDECREF(obj);
-    }
-    tstate->tracing--;
-    _PyThreadState_UpdateTracingState(tstate);
-    tstate->tracing_what = old_what;
-    return err ? -1 : 0;        // any value but 0 has always been an error
-}
-
-/* The int objects of offsets, kept for the process once made, as those of small
-   integers are: most functions are longer than those reach. */
-static PyObject *offset_objects[8192];
-
-static PyObject *
-make_offset_object(int unit)
-{
-    PyObject *offset = PyLong_FromLong(unit < 0 ? -1 : UNIT_TO_OFFSET(unit));
-    if (offset != NULL && (size_t)unit < Py_ARRAY_LENGTH(offset_objects)) {
-        offset_objects[unit] = Py_NewRef(offset);
-    }
-    return offset;
-}
-
-static inline PyObject *
-offset_object(int unit)
-{
-    if ((size_t)unit < Py_ARRAY_LENGTH(offset_objects)
-        && offset_objects[unit] != NULL)
-    {
-        return Py_NewRef(offset_objects[unit]);
-    }
-    return make_offset_object(unit);
-}
-
-static inline int
-call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
-{
-    PyObject *arg = offset_object(prev);
-    if (arg == NULL) {
-        return -1;
-    }
-    int err = call_tracefunc(tstate, f, PyTrace_INSTRUCTION, arg);
-    Py_DECREF(arg);
-    return err;
-}
-
-/* A tuple of the two offsets: the last one again where nobody has kept it. */
-static PyObject *
-edge_object(PyThreadState *tstate, int prev, int unit)
-{
-    PyObject *from = offset_object(prev);
-    PyObject *to = offset_object(unit);
-    if (from == NULL || to == NULL) {
-        goto error;
-    }
-    PyObject *edge = tstate->inst_edge;
-    if (edge == NULL || Py_REFCNT(edge) != 1) {
-        edge = PyTuple_New(2);
-        if (edge == NULL) {
-            goto error;
-        }
-        PyTuple_SET_ITEM(edge, 0, from);
-        PyTuple_SET_ITEM(edge, 1, to);
-        Py_XSETREF(tstate->inst_edge, edge);
-        return Py_NewRef(edge);
-    }
-    PyObject *old_from = PyTuple_GET_ITEM(edge, 0);
-    PyObject *old_to = PyTuple_GET_ITEM(edge, 1);
-    PyTuple_SET_ITEM(edge, 0, from);
-    PyTuple_SET_ITEM(edge, 1, to);
-    Py_DECREF(old_from);
-    Py_DECREF(old_to);
-    return Py_NewRef(edge);
-
-error:
-    Py_XDECREF(from);
-    Py_XDECREF(to);
-    return NULL;
-}
-
-static int
-call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
-{
-    PyObject *arg = edge_object(tstate, prev, unit);
-    if (arg == NULL) {
-        return -1;
-    }
-    if (!(tstate->inst_tracing & _PyTrace_BRANCHES)) {
-        // Making the tuple has run the garbage collector, and that a finalizer
-        // which has set another state.
-        Py_DECREF(arg);
-        return 0;
-    }
-    int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
-    Py_DECREF(arg);
-    return err;
-}
-
-/* Does a line start at the frame's instruction, for maybe_call_line_trace() in
-   Python/ceval.c?  Return the line, or -1. */
-static int
-line_started(_PyInterpreterFrame *frame, int instr_prev)
-{
-    PyCodeObject *code = frame->f_code;
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    int line = _PyCode_LineNumberFromArray(code, unit);
-    if (line == -1 || instr_prev <= code->_co_firsttraceable) {
-        return line;
-    }
-    if (line != _PyCode_LineNumberFromArray(code, instr_prev) ||
-        (unit < instr_prev && _Py_OPCODE(*frame->prev_instr) != SEND))
-    {
-        return line;
-    }
-    return -1;
-}
-
-/* What the state says of the instruction at 'unit', whose marks are those of
-   _PyCodeBlocks. */
-static inline int
-wants_branch(PyThreadState *tstate, int marks)
-{
-    return (tstate->inst_tracing & _PyTrace_BRANCHES)
-           && (marks & _PyCodeBlocks_LEADER);
-}
-
-static inline int
-wants_line(PyThreadState *tstate, int marks)
-{
-    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
-           && (marks & _PyCodeBlocks_LINE);
-}
-
-static inline int
-wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
-{
-    int flags = tstate->inst_tracing
-                & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER);
-    if (flags != (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER)) {
-        return flags & _PyTrace_INSTRUCTIONS;
-    }
-    unit = _PyCodeBlocks_Operation(code, unit);
-    return in_filter(tstate,
-                     _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])]);
-}
-
-/* What there is to announce of the instruction at frame->prev_instr, which was
-   at 'unit' before the trace function was last called.  'announced': by that
-   call. */
-static int
-announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
-         const _PyCodeBlocks *blocks, int unit, int prev, int announced)
-{
-    PyCodeObject *code = frame->f_code;
-    for (;;) {
-        /* A trace function may set f_lineno: then the instruction that it
-           jumped to is the one to announce. */
-        int now = _PyInterpreterFrame_LASTI(frame);
-        if (now != unit) {
-            unit = now;
-            announced = 0;
-        }
-        if (!announced && wants_instruction(tstate, code, unit)) {
-            if (call_instruction(tstate, f, prev) < 0) {
-                return -1;
-            }
-            if (unit != _PyInterpreterFrame_LASTI(frame)) {
-                continue;
-            }
-        }
-        announced = 1;
-        if (!wants_branch(tstate, blocks->units[unit])) {
-            return 0;
-        }
-        if (call_branch(tstate, f, prev, unit) < 0) {
-            return -1;
-        }
-        if (unit == _PyInterpreterFrame_LASTI(frame)) {
-            return 0;
-        }
-    }
-}
-
-int
-_PyTraceState_Instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
-                          int instr_prev)
-{
-    int raised = tstate->inst_raised - 1;
-    tstate->inst_raised = 0;
-    if (_PyTraceState_IsUntraced(tstate, frame)) {
-        return 0;
-    }
-    PyCodeObject *code = frame->f_code;
-    const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
-    if (blocks == NULL) {
-        return -1;
-    }
-    PyFrameObject *f = _PyFrame_GetFrameObject(frame);
-    if (f == NULL) {
-        return -1;
-    }
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    int marks = blocks->units[unit];
-
-    if (marks & _PyCodeBlocks_RESUME) {
-        // instr_prev is this instruction itself if pending work has made the
-        // eval loop dispatch it twice.
-        int prev = (unit <= code->_co_firsttraceable)
-                   ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
-        if (announce(tstate, frame, f, blocks, unit, prev, 1) < 0) {
-            return -1;
-        }
-        if (f->f_trace_opcodes && unit != _PyInterpreterFrame_LASTI(frame)) {
-            return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
-        }
-        return 0;
-    }
-
-    int prev = previous_unit(code, blocks, unit, instr_prev, raised);
-    int announced = 0;
-    if (tstate->inst_tracing == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)) {
-        // The same as what follows, at less cost: the case to be quick in.
-        if (call_instruction(tstate, f, prev) < 0) {
-            return -1;
-        }
-        if (unit == _PyInterpreterFrame_LASTI(frame) && !f->f_trace_opcodes) {
-            return 0;
-        }
-        announced = 1;
-    }
-    else if (wants_line(tstate, marks) && f->f_trace_lines) {
-        int line = line_started(frame, instr_prev);
-        if (line != -1) {
-            announced = 1;
-            f->f_lineno = line;
-            int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
-            f->f_lineno = 0;
-            if (err) {
-                return -1;
-            }
-        }
-    }
-    if (announce(tstate, frame, f, blocks, unit, prev, announced) < 0) {
-        return -1;
-    }
-    if (f->f_trace_opcodes) {
-        return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
-    }
-    return 0;
-}
+/* --- For frame.f_lineno ------------------------------------------------- */
 
 int
 _PyTraceState_StackUnit(PyCodeObject *code, int unit)

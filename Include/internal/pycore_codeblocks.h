@@ -21,6 +21,8 @@ typedef struct {
 #define _PyCodeBlocks_DISTANCE 0x0f
 /* The instruction is a RESUME. */
 #define _PyCodeBlocks_RESUME 0x10
+/* The instruction is in a basic block, and not the first one there. */
+#define _PyCodeBlocks_INSIDE 0x20
 /* A 'line' event is possible here: the instruction is a leader, or its line is
    another than that of the instruction before it. */
 #define _PyCodeBlocks_LINE 0x40

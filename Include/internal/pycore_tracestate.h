@@ -41,12 +41,8 @@ extern PyObject *_PyTraceState_GetTrace(void);
 extern int _PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame,
                                     int what, PyObject *arg);
 
-/* Announce the instruction at frame->prev_instr to the trace function.
-   instr_prev is the code unit that frame->prev_instr pointed to before.
-   Called when PyThreadState.inst_tracing is not 0. */
-extern int _PyTraceState_Instruction(PyThreadState *tstate,
-                                     _PyInterpreterFrame *frame,
-                                     int instr_prev);
+/* The names of the events, by the numbers of PyTrace_CALL and so on. */
+extern PyObject *_PyTraceState_EventNames[];
 
 /* Is there no local trace function that could be called for this frame? */
 static inline int
@@ -57,25 +53,20 @@ _PyTraceState_IsUntraced(PyThreadState *tstate, _PyInterpreterFrame *frame)
            && (f == NULL || f->f_trace == NULL);
 }
 
-/* Has the instruction at next_instr nothing to announce?  May say no when in
-   doubt.  This is all that most instructions pay under a filter, or where only
-   branches are traced: PyThreadState.inst_marks is not 0 then. */
+/* The byte offset of a code unit. */
+#define _PyTraceState_OFFSET(unit) ((unit) * (int)sizeof(_Py_CODEUNIT))
+
+/* Is an opcode, not a specialized one, in the thread's filter? */
 static inline int
-_PyTraceState_Skip(PyThreadState *tstate, _PyInterpreterFrame *frame,
-                   _Py_CODEUNIT *next_instr)
+_PyTraceState_InFilter(PyThreadState *tstate, int opcode)
 {
-    PyCodeObject *code = frame->f_code;
-    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
-    if (blocks == NULL
-        || (blocks->units[next_instr - _PyCode_CODE(code)] & tstate->inst_marks)
-        || tstate->inst_opcodes[_Py_OPCODE(*next_instr)]
-        || (frame->frame_obj != NULL && frame->frame_obj->f_trace_opcodes))
-    {
-        return 0;
-    }
-    tstate->inst_raised = 0;
-    return 1;
+    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
 }
+
+/* For each opcode: 0, or how many code units after it the instruction is that it
+   executes too. */
+extern uint8_t _PyTraceState_Fused[256];
+#define _PyTraceState_NEVER_FUSED 255   // must not, where a thread is traced
 
 /* The code unit whose evaluation stack, as frame_setlineno() models it, is the
    one that a frame stopped at code unit 'unit' really has. */

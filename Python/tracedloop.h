@@ -1,0 +1,269 @@
+/* The eval loop of traced threads.
+
+   Python/ceval.c includes itself once more with TRACED_LOOP defined, and so
+   compiles its loop twice.  _PyEval_EvalFrameDefault() knows no more of tracing
+   than that its thread is traced: then it leaves its frames to
+   eval_traced_frame(), the second copy, which looks at each instruction before
+   it executes it, until the entry frame is left or tracing ends.  So tracing
+   that is off costs nothing, and where it is on, the instructions that nobody
+   asks about cost little: specialized ones stay so. */
+
+#ifndef TRACED_LOOP
+
+#include "traceevents.h"
+
+/* What the two loops hand each other beside the frame. */
+typedef struct {
+    _Py_CODEUNIT *next_instr;
+    PyObject *kwnames;
+#ifdef LLTRACE
+    int lltrace;
+#endif
+} traced_loop;
+
+/* Return what the entry frame does; or 'loop' itself, and the frame to go on
+   with in tstate->cframe->current_frame, if tracing has ended. */
+static PyObject *eval_traced_frame(PyThreadState *tstate,
+                                   _PyInterpreterFrame *frame,
+                                   traced_loop *loop);
+
+#ifdef LLTRACE
+#  define SAVE_LLTRACE(loop) ((loop)->lltrace = lltrace)
+#  define LOAD_LLTRACE(loop) (lltrace = (loop)->lltrace)
+#else
+#  define SAVE_LLTRACE(loop) ((void)0)
+#  define LOAD_LLTRACE(loop) ((void)0)
+#endif
+
+#define SAVE_LOOP(loop) \
+    do { \
+        _PyFrame_SetStackPointer(frame, stack_pointer); \
+        (loop)->next_instr = next_instr; \
+        (loop)->kwnames = call_shape.kwnames; \
+        SAVE_LLTRACE(loop); \
+    } while (0)
+
+#define LOAD_LOOP(loop) \
+    do { \
+        SET_LOCALS_FROM_FRAME(); \
+        next_instr = (loop)->next_instr; \
+        call_shape.kwnames = (loop)->kwnames; \
+        LOAD_LLTRACE(loop); \
+    } while (0)
+
+/* In the untraced loop: have the traced one go on with the next instruction. */
+#define ENTER_TRACED_LOOP() \
+    do { \
+        traced_loop loop; \
+        SAVE_LOOP(&loop); \
+        PyObject *result = eval_traced_frame(tstate, frame, &loop); \
+        if (result != (PyObject *)&loop) { \
+            tstate->cframe = cframe.previous; \
+            tstate->cframe->use_tracing = cframe.use_tracing; \
+            return result; \
+        } \
+        frame = cframe.current_frame; \
+        LOAD_LOOP(&loop); \
+        DISPATCH(); \
+    } while (0)
+
+#define DECLARE_MARKS() /* only there */
+#define LOAD_MARKS(code) ((void)0)
+
+/* An exception is about to enter its handler. */
+#define RAISED() \
+    do { \
+        if (cframe.use_tracing) { \
+            tstate->inst_raised = INSTR_OFFSET(); \
+        } \
+    } while (0)
+
+#else  /* TRACED_LOOP */
+
+/* Here the specialized instructions run too, though they do not expect it. */
+#ifndef NDEBUG
+#  undef assert
+#  define assert(expr) \
+    ((expr) || strcmp(#expr, "cframe.use_tracing == 0") == 0 ? (void)0 \
+        : Py_FatalError("assertion failed in the traced loop: " #expr))
+#endif
+
+#ifdef WITH_DTRACE
+#  define IS_TRACED() (cframe.use_tracing || PyDTrace_LINE_ENABLED())
+#else
+#  define IS_TRACED() (cframe.use_tracing)
+#endif
+
+/* The loop has a C frame of its own, between its frames and their caller's. */
+#undef ENTER_TRACED_LOOP
+#define ENTER_TRACED_LOOP() \
+    do { \
+        cframe.current_frame = frame; \
+        prev_cframe->current_frame = prev_cframe->previous->current_frame; \
+        /* Not yet set in a thread that has only had a profile function. */ \
+        tstate->inst_marks |= _PyCodeBlocks_RESUME; \
+        LOAD_LOOP(loop); \
+        goto traced_instruction; \
+    } while (0)
+
+#define LEAVE_TRACED_LOOP() \
+    do { \
+        SAVE_LOOP(loop); \
+        prev_cframe->current_frame = frame; \
+        prev_cframe->use_tracing = 0; \
+        tstate->cframe = prev_cframe; \
+        return (PyObject *)loop; \
+    } while (0)
+
+#undef RAISED
+#define RAISED() \
+    do { \
+        tstate->inst_raised = INSTR_OFFSET(); \
+        JUMPTO(handler); \
+        goto traced_instruction; \
+    } while (0)
+
+/* What _PyCodeBlocks says of the frame's instructions, so that MARKS() of a
+   pointer to one of them are its marks.  0 if there was no memory for it. */
+#undef DECLARE_MARKS
+#define DECLARE_MARKS() uintptr_t marks
+#undef LOAD_MARKS
+#define LOAD_MARKS(code) (marks = load_marks(code))
+#define MARKS(instr) (*(const uint8_t *)(marks + ((uintptr_t)(instr) >> 1)))
+
+static inline uintptr_t
+load_marks(PyCodeObject *code)
+{
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    if (blocks == NULL) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        blocks = _PyCodeBlocks_Compute(code);
+        PyErr_Restore(type, value, traceback);
+        if (blocks == NULL) {
+            return 0;
+        }
+    }
+    Py_BUILD_ASSERT(sizeof(_Py_CODEUNIT) == 2);
+    return (uintptr_t)blocks->units - ((uintptr_t)_PyCode_CODE(code) >> 1);
+}
+
+/* Is there perhaps something to announce of the instruction at instr, whose
+   opcode is not among the selected ones?  May say yes when in doubt. */
+#define IS_EVENT(instr) \
+    (marks == 0 \
+     || (MARKS(instr) & tstate->inst_marks) \
+     || (frame->frame_obj != NULL && frame->frame_obj->f_trace_opcodes) \
+     || PyDTrace_LINE_ENABLED())
+
+/* The instruction before the one at instr, if that is in a basic block and does
+   not start it. */
+static inline _Py_CODEUNIT *
+instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
+{
+    int distance;
+    instr--;
+    while ((distance = MARKS(instr) & _PyCodeBlocks_DISTANCE) != 0) {
+        instr -= distance;
+    }
+    return instr;
+}
+
+/* Most events, at the least cost: where nothing else than instructions is
+   announced, or than branches, and control did not come by an exception. */
+#define TRACE_ONE_EVENT() \
+    do { \
+        if (cframe.use_tracing && marks != 0 \
+            && (MARKS(next_instr) & tstate->inst_single) \
+            && !(MARKS(next_instr) & _PyCodeBlocks_RESUME) \
+            && tstate->inst_raised == 0 \
+            && frame->frame_obj != NULL && !frame->frame_obj->f_trace_opcodes) \
+        { \
+            int prev = MARKS(next_instr) & _PyCodeBlocks_INSIDE \
+                ? (int)(instruction_before(marks, next_instr) - first_instr) \
+                : previous_of_leader( \
+                    frame->f_code, _PyCodeBlocks_Peek(frame->f_code), \
+                    INSTR_OFFSET(), _PyInterpreterFrame_LASTI(frame), -1); \
+            frame->prev_instr = next_instr; \
+            _PyFrame_SetStackPointer(frame, stack_pointer); \
+            int err = trace_one_event(tstate, frame, INSTR_OFFSET(), prev); \
+            stack_pointer = _PyFrame_GetStackPointer(frame); \
+            frame->stacktop = -1; \
+            if (err) { \
+                next_instr++; \
+                goto error; \
+            } \
+            if (next_instr != frame->prev_instr) { \
+                call_shape.kwnames = NULL; \
+                next_instr = frame->prev_instr; \
+            } \
+            TRACING_NEXTOPARG(); \
+            PRE_DISPATCH_GOTO(); \
+            DISPATCH_GOTO(); \
+        } \
+    } while (0)
+
+/* The instruction itself, specialized unless that executes what follows too. */
+#undef TRACING_NEXTOPARG
+#define TRACING_NEXTOPARG() do { \
+        NEXTOPARG(); \
+        if (_PyTraceState_Fused[opcode]) { \
+            opcode = _PyOpcode_Deopt[opcode]; \
+        } \
+    } while (0)
+
+#undef DISPATCH
+#define DISPATCH() \
+    { \
+        NEXTOPARG(); \
+        if (!cframe.use_tracing || tstate->inst_opcodes[opcode] \
+            || IS_EVENT(next_instr)) \
+        { \
+            goto traced_instruction; \
+        } \
+        if (_PyTraceState_Fused[opcode]) { \
+            goto fused_instruction; \
+        } \
+        PRE_DISPATCH_GOTO(); \
+        DISPATCH_GOTO(); \
+    }
+
+/* An instruction that executes what follows too must not, if that is an event,
+   or a call that a profile function is told of. */
+#define DISPATCH_FUSED() \
+    do { \
+        int distance = _PyTraceState_Fused[opcode]; \
+        const _Py_CODEUNIT *second = next_instr + distance; \
+        if (distance == _PyTraceState_NEVER_FUSED \
+            || tstate->c_profilefunc != NULL \
+            || tstate->inst_opcodes[_Py_OPCODE(*second)] || IS_EVENT(second)) \
+        { \
+            opcode = _PyOpcode_Deopt[opcode]; \
+        } \
+        PRE_DISPATCH_GOTO(); \
+        DISPATCH_GOTO(); \
+    } while (0)
+
+/* The instruction has been announced. */
+#undef DISPATCH_SAME_OPARG
+#define DISPATCH_SAME_OPARG() \
+    { \
+        opcode = _Py_OPCODE(*next_instr); \
+        if (_PyTraceState_Fused[opcode]) { \
+            opcode = _PyOpcode_Deopt[opcode]; \
+        } \
+        PRE_DISPATCH_GOTO(); \
+        DISPATCH_GOTO(); \
+    }
+
+/* What the call runs finds f_lasti at the CALL, as if that had been executed. */
+#undef SKIP_CALL
+#define SKIP_CALL() \
+    JUMPBY(INLINE_CACHE_ENTRIES_PRECALL + 1 + INLINE_CACHE_ENTRIES_CALL); \
+    frame->prev_instr = next_instr - INLINE_CACHE_ENTRIES_CALL - 1
+
+/* What is predicted is an instruction too. */
+#undef PREDICT
+#define PREDICT(op)             if (0) goto PREDICT_ID(op)
+
+#endif  /* TRACED_LOOP */

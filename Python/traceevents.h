@@ -1,0 +1,505 @@
+/* The 'instruction' and 'branch' events of a thread's trace state, and its 'line'
+   events.
+
+   Part of Python/ceval.c, for the sake of speed: the loop of Python/tracedloop.h
+   calls trace_instruction(). */
+
+#include "frameobject.h"          // PyFrame_LocalsToFast()
+
+/* --- The trace function --------------------------------------------------- */
+
+/* Call a Python function with three arguments, none of them by name: what
+   _PyFunction_Vectorcall() does, without looking at how many it was given. */
+static inline PyObject *
+call_function(PyThreadState *tstate, PyFunctionObject *func, PyObject *first,
+              PyObject *second, PyObject *third)
+{
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    size_t size = code->co_nlocalsplus + code->co_stacksize
+                  + FRAME_SPECIALS_SIZE;
+    _PyInterpreterFrame *frame = _PyThreadState_BumpFramePointer(tstate, size);
+    if (frame == NULL) {
+        return PyErr_NoMemory();
+    }
+    _PyFrame_InitializeSpecials(frame, (PyFunctionObject *)Py_NewRef(func),
+                                NULL, code->co_nlocalsplus);
+    frame->localsplus[0] = Py_NewRef(first);
+    frame->localsplus[1] = Py_NewRef(second);
+    frame->localsplus[2] = Py_NewRef(third);
+    for (int i = 3; i < code->co_nlocalsplus; i++) {
+        frame->localsplus[i] = NULL;
+    }
+    PyObject *result = _PyEval_EvalFrame(tstate, frame, 0);
+
+    tstate->recursion_remaining--;
+    if (frame->frame_obj == NULL) {
+        // As _PyFrame_Clear() does where nobody has seen the frame.
+        for (int i = 0; i < frame->stacktop; i++) {
+            Py_XDECREF(frame->localsplus[i]);
+        }
+        Py_XDECREF(frame->f_locals);
+        Py_DECREF(frame->f_func);
+        Py_DECREF(frame->f_code);
+    }
+    else {
+        _PyFrame_Clear(frame);
+    }
+    tstate->recursion_remaining++;
+    _PyThreadState_PopFrame(tstate, frame);
+    return result;
+}
+
+static inline int
+takes_three_arguments(PyFunctionObject *func)
+{
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    const int flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_VARARGS | CO_VARKEYWORDS
+                      | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+    return code->co_argcount == 3 && code->co_kwonlyargcount == 0
+           && (code->co_flags & flags) == (CO_OPTIMIZED | CO_NEWLOCALS)
+           && func->vectorcall == _PyFunction_Vectorcall;
+}
+
+/* callback(frame, event, arg); its result becomes the local trace function. */
+static inline int
+call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
+              int what, PyObject *arg)
+{
+    // What runs from here on may delete frame.f_trace.
+    Py_INCREF(callback);
+    /* Discard any previous modifications of the frame's fast locals. */
+    if (frame->f_fast_as_locals && PyFrame_FastToLocalsWithError(frame) < 0) {
+        Py_DECREF(callback);
+        goto error;
+    }
+    PyObject *name = _PyTraceState_EventNames[what];
+    arg = arg != NULL ? arg : Py_None;
+    PyObject *result;
+    if (PyFunction_Check(callback)
+        && takes_three_arguments((PyFunctionObject *)callback))
+    {
+        result = call_function(tstate, (PyFunctionObject *)callback,
+                               (PyObject *)frame, name, arg);
+    }
+    else {
+        // A method puts its self before the arguments.
+        PyObject *stack[4] = {NULL, (PyObject *)frame, name, arg};
+        result = PyObject_Vectorcall(callback, stack + 1,
+                                     3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    Py_DECREF(callback);
+    if (frame->f_fast_as_locals) {
+        PyFrame_LocalsToFast(frame, 1);
+    }
+    if (result == NULL) {
+        PyTraceBack_Here(frame);
+        goto error;
+    }
+    if (result != Py_None && result != frame->f_trace) {
+        Py_XSETREF(frame->f_trace, result);
+    }
+    else {
+        Py_DECREF(result);
+    }
+    return 0;
+
+error:
+    _PyEval_SetTrace(tstate, NULL, NULL);
+    Py_CLEAR(frame->f_trace);
+    return -1;
+}
+
+int
+_PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame, int what,
+                         PyObject *arg)
+{
+    PyObject *callback = (what == PyTrace_CALL) ? self : frame->f_trace;
+    if (callback == NULL) {
+        return 0;
+    }
+    return call_callback(_PyThreadState_GET(), callback, frame, what, arg);
+}
+
+
+/* --- Where control came from ---------------------------------------------- */
+
+/* Is the instruction at 'start' a jump back, which checks for signals and other
+   pending work after it has jumped? */
+static inline int
+is_backward_jump(PyCodeObject *code, int start)
+{
+    int target = _PyCodeBlocks_Target(code, start);
+    return target >= 0 && target <= start;
+}
+
+/* The first code unit of the instruction that the frame executed before the one
+   at 'unit', which starts a basic block; -1 if it executed none.
+
+   frame->prev_instr, here instr_prev, is the record that CPython keeps, and
+   tells as much except in the cases below.  'raised' is where the eval loop
+   looked for a handler, if it came here so, or -1. */
+static Py_NO_INLINE int
+find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
+                        int unit, int instr_prev, int raised)
+{
+    if (instr_prev < code->_co_firsttraceable) {
+        return -1;
+    }
+    int prev = _PyCodeBlocks_Start(blocks, instr_prev);
+    if (raised >= 0) {
+        /* RERAISE sets prev_instr to the instruction that raised first.  (A
+           jump back that is interrupted raises at the unit before its target,
+           whatever stands there.) */
+        int start = _PyCodeBlocks_Start(blocks, raised);
+        if (_Py_OPCODE(_PyCode_CODE(code)[start]) == RERAISE &&
+            !(is_backward_jump(code, prev) &&
+              _PyCodeBlocks_Target(code, prev) == raised + 1))
+        {
+            return start;
+        }
+    }
+    int operation = _PyCodeBlocks_Operation(code, prev);
+    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[operation])];
+    if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
+        /* throw() has ended a 'yield from' or 'await' and moved prev_instr past
+           the loop of SEND, YIELD_VALUE, RESUME and this instruction. */
+        int send = _PyCodeBlocks_Target(code, prev);
+        return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
+    }
+    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL
+                       || opcode == LOAD_FAST || opcode == LOAD_CONST
+                       || opcode == STORE_FAST || opcode == BINARY_OP))
+    {
+        // A specialized one has executed what comes after it too.
+        int second = operation + 1 + _PyOpcode_Caches[opcode];
+        if (second != unit && second < blocks->size) {
+            return second;
+        }
+    }
+    return prev;
+}
+
+static inline int
+previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
+                   int instr_prev, int raised)
+{
+    if (raised < 0 && instr_prev >= code->_co_firsttraceable
+        && !(blocks->units[instr_prev] & _PyCodeBlocks_DISTANCE))
+    {
+        // The most frequent ones, without looking any further.
+        int opcode = _Py_OPCODE(_PyCode_CODE(code)[instr_prev]);
+        switch (opcode) {
+            case POP_JUMP_FORWARD_IF_FALSE:
+            case POP_JUMP_FORWARD_IF_TRUE:
+            case POP_JUMP_BACKWARD_IF_FALSE:
+            case POP_JUMP_BACKWARD_IF_TRUE:
+            case JUMP_FORWARD:
+            case JUMP_BACKWARD:
+            case JUMP_BACKWARD_QUICK:
+            case FOR_ITER:
+                return instr_prev;
+            case COMPARE_OP_INT_JUMP: {
+                int jump = instr_prev + _PyTraceState_Fused[opcode];
+                return jump == unit ? instr_prev : jump;
+            }
+        }
+    }
+    return find_previous_of_leader(code, blocks, unit, instr_prev, raised);
+}
+
+/* The same for any instruction.  One that does not start a basic block follows
+   the one that stands before it, however specialized that is. */
+static inline int
+previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
+              int instr_prev, int raised)
+{
+    if (!(blocks->units[unit] & _PyCodeBlocks_INSIDE)) {
+        return previous_of_leader(code, blocks, unit, instr_prev, raised);
+    }
+    return _PyCodeBlocks_Start(blocks, unit - 1);
+}
+
+/* Call the trace function of the thread, if it still has one. */
+static inline int
+call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
+{
+    Py_tracefunc func = tstate->c_tracefunc;
+    PyObject *callback = f->f_trace;
+    if (func == NULL || (func == _PyTraceState_Trampoline && callback == NULL)) {
+        return 0;
+    }
+    int old_what = tstate->tracing_what;
+    tstate->tracing_what = what;
+    // PyThreadState_EnterTracing() and PyThreadState_LeaveTracing(), inline.
+    tstate->tracing++;
+    tstate->cframe->use_tracing = 0;
+    int err;
+    if (func == _PyTraceState_Trampoline) {
+        err = call_callback(tstate, callback, f, what, arg);
+    }
+    else {
+        PyObject *obj = Py_XNewRef(tstate->c_traceobj);
+        err = func(obj, f, what, arg);
+        Py_XDECREF(obj);
+    }
+    tstate->tracing--;
+    _PyThreadState_UpdateTracingState(tstate);
+    tstate->tracing_what = old_what;
+    return err ? -1 : 0;        // any value but 0 has always been an error
+}
+
+/* The int objects of offsets, kept for the process once made, as those of small
+   integers are: most functions are longer than those reach. */
+static PyObject *offset_objects[8192];
+
+static PyObject *
+make_offset_object(int unit)
+{
+    PyObject *offset = PyLong_FromLong(unit < 0 ? -1 : _PyTraceState_OFFSET(unit));
+    if (offset != NULL && (size_t)unit < Py_ARRAY_LENGTH(offset_objects)) {
+        offset_objects[unit] = Py_NewRef(offset);
+    }
+    return offset;
+}
+
+static inline PyObject *
+offset_object(int unit)
+{
+    if ((size_t)unit < Py_ARRAY_LENGTH(offset_objects)
+        && offset_objects[unit] != NULL)
+    {
+        return Py_NewRef(offset_objects[unit]);
+    }
+    return make_offset_object(unit);
+}
+
+static inline int
+call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
+{
+    PyObject *arg = offset_object(prev);
+    if (arg == NULL) {
+        return -1;
+    }
+    int err = call_tracefunc(tstate, f, PyTrace_INSTRUCTION, arg);
+    Py_DECREF(arg);
+    return err;
+}
+
+/* A tuple of the two offsets: the last one again where nobody has kept it. */
+static PyObject *
+edge_object(PyThreadState *tstate, int prev, int unit)
+{
+    PyObject *from = offset_object(prev);
+    PyObject *to = offset_object(unit);
+    if (from == NULL || to == NULL) {
+        goto error;
+    }
+    PyObject *edge = tstate->inst_edge;
+    if (edge == NULL || Py_REFCNT(edge) != 1) {
+        edge = PyTuple_New(2);
+        if (edge == NULL) {
+            goto error;
+        }
+        PyTuple_SET_ITEM(edge, 0, from);
+        PyTuple_SET_ITEM(edge, 1, to);
+        Py_XSETREF(tstate->inst_edge, edge);
+        return Py_NewRef(edge);
+    }
+    PyObject *old_from = PyTuple_GET_ITEM(edge, 0);
+    PyObject *old_to = PyTuple_GET_ITEM(edge, 1);
+    PyTuple_SET_ITEM(edge, 0, from);
+    PyTuple_SET_ITEM(edge, 1, to);
+    Py_DECREF(old_from);
+    Py_DECREF(old_to);
+    return Py_NewRef(edge);
+
+error:
+    Py_XDECREF(from);
+    Py_XDECREF(to);
+    return NULL;
+}
+
+static int
+call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
+{
+    PyObject *arg = edge_object(tstate, prev, unit);
+    if (arg == NULL) {
+        return -1;
+    }
+    if (!(tstate->inst_tracing & _PyTrace_BRANCHES)) {
+        // Making the tuple has run the garbage collector, and that a finalizer
+        // which has set another state.
+        Py_DECREF(arg);
+        return 0;
+    }
+    int err = call_tracefunc(tstate, f, PyTrace_BRANCH, arg);
+    Py_DECREF(arg);
+    return err;
+}
+
+/* Does a line start at the frame's instruction, for maybe_call_line_trace() in
+   Python/ceval.c?  Return the line, or -1. */
+static int
+line_started(_PyInterpreterFrame *frame, int instr_prev)
+{
+    PyCodeObject *code = frame->f_code;
+    int unit = _PyInterpreterFrame_LASTI(frame);
+    int line = _PyCode_LineNumberFromArray(code, unit);
+    if (line == -1 || instr_prev <= code->_co_firsttraceable) {
+        return line;
+    }
+    if (line != _PyCode_LineNumberFromArray(code, instr_prev) ||
+        (unit < instr_prev && _Py_OPCODE(*frame->prev_instr) != SEND))
+    {
+        return line;
+    }
+    return -1;
+}
+
+/* What the state says of the instruction at 'unit', whose marks are those of
+   _PyCodeBlocks. */
+static inline int
+wants_branch(PyThreadState *tstate, int marks)
+{
+    return (tstate->inst_tracing & _PyTrace_BRANCHES)
+           && (marks & _PyCodeBlocks_LEADER);
+}
+
+static inline int
+wants_line(PyThreadState *tstate, int marks)
+{
+    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
+           && (marks & _PyCodeBlocks_LINE);
+}
+
+static inline int
+wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
+{
+    int flags = tstate->inst_tracing
+                & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER);
+    if (flags != (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER)) {
+        return flags & _PyTrace_INSTRUCTIONS;
+    }
+    unit = _PyCodeBlocks_Operation(code, unit);
+    return _PyTraceState_InFilter(tstate,
+                     _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])]);
+}
+
+/* What there is to announce of the instruction at frame->prev_instr, which was
+   at 'unit' before the trace function was last called.  'announced': by that
+   call. */
+static int
+announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
+         const _PyCodeBlocks *blocks, int unit, int prev, int announced)
+{
+    PyCodeObject *code = frame->f_code;
+    for (;;) {
+        /* A trace function may set f_lineno: then the instruction that it
+           jumped to is the one to announce. */
+        int now = _PyInterpreterFrame_LASTI(frame);
+        if (now != unit) {
+            unit = now;
+            announced = 0;
+        }
+        if (!announced && wants_instruction(tstate, code, unit)) {
+            if (call_instruction(tstate, f, prev) < 0) {
+                return -1;
+            }
+            if (unit != _PyInterpreterFrame_LASTI(frame)) {
+                continue;
+            }
+        }
+        announced = 1;
+        if (!wants_branch(tstate, blocks->units[unit])) {
+            return 0;
+        }
+        if (call_branch(tstate, f, prev, unit) < 0) {
+            return -1;
+        }
+        if (unit == _PyInterpreterFrame_LASTI(frame)) {
+            return 0;
+        }
+    }
+}
+
+/* Announce the instruction at frame->prev_instr to the trace function.
+   instr_prev is the code unit that frame->prev_instr pointed to before; raised,
+   the one where the eval loop looked for the handler that it is about to enter,
+   or -1. */
+static inline int
+trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
+                  int instr_prev, int raised)
+{
+    if (_PyTraceState_IsUntraced(tstate, frame)) {
+        return 0;
+    }
+    if (!tstate->inst_tracing) {
+        return maybe_call_line_trace(tstate->c_tracefunc, tstate->c_traceobj,
+                                     tstate, frame, instr_prev);
+    }
+    PyCodeObject *code = frame->f_code;
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Get(code);
+    if (blocks == NULL) {
+        return -1;
+    }
+    PyFrameObject *f = _PyFrame_GetFrameObject(frame);
+    if (f == NULL) {
+        return -1;
+    }
+    int unit = _PyInterpreterFrame_LASTI(frame);
+    int marks = blocks->units[unit];
+
+    if (marks & _PyCodeBlocks_RESUME) {
+        // instr_prev is this instruction itself if pending work has made the
+        // eval loop dispatch it twice.
+        int prev = (unit <= code->_co_firsttraceable)
+                   ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
+        if (announce(tstate, frame, f, blocks, unit, prev, 1) < 0) {
+            return -1;
+        }
+        if (f->f_trace_opcodes && unit != _PyInterpreterFrame_LASTI(frame)) {
+            return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
+        }
+        return 0;
+    }
+
+    int prev = previous_unit(code, blocks, unit, instr_prev, raised);
+    int announced = 0;
+    if (wants_line(tstate, marks) && f->f_trace_lines) {
+        int line = line_started(frame, instr_prev);
+        if (line != -1) {
+            announced = 1;
+            f->f_lineno = line;
+            int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
+            f->f_lineno = 0;
+            if (err) {
+                return -1;
+            }
+        }
+    }
+    if (announce(tstate, frame, f, blocks, unit, prev, announced) < 0) {
+        return -1;
+    }
+    if (f->f_trace_opcodes) {
+        return call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
+    }
+    return 0;
+}
+
+/* trace_instruction() where there is but one event to announce, an 'instruction'
+   or a 'branch', and 'prev' is known. */
+static inline int
+trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
+                int prev)
+{
+    PyFrameObject *f = frame->frame_obj;
+    _Py_CODEUNIT *instr = frame->prev_instr;
+    int err = tstate->inst_tracing & _PyTrace_INSTRUCTIONS
+              ? call_instruction(tstate, f, prev)
+              : call_branch(tstate, f, prev, unit);
+    if (err < 0 || frame->prev_instr == instr) {
+        return err;
+    }
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(frame->f_code);
+    return announce(tstate, frame, f, blocks, unit, prev, 1);
+}
