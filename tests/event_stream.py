@@ -1,9 +1,9 @@
 """Write the events that a trace function sees while the corpus runs, one JSON line a function.
 
-    python event_stream.py tracecorpus.py settrace|opcodes|instructions
+    python event_stream.py tracecorpus.py settrace|setprofile|opcodes|instructions
 
 Run by test_events.py under the fork and under stock CPython. A line is [function's name, events]; an event is
-[code's qualified name, event, f_lasti, line in the code], and under "opcodes" and "instructions" only the events that announce
+[code's qualified name, event, f_lasti, line in the code, the caller's f_lasti], and under "opcodes" and "instructions" only the events that announce
 an instruction are there, all named "instruction".
 """
 
@@ -11,6 +11,9 @@ import gc
 import importlib.util
 import json
 import sys
+
+# A code object is specialized from its 8th execution on.
+WARM = 10
 
 
 def load(path):
@@ -23,7 +26,7 @@ def load(path):
 def position(frame):
     # Counted from the first line of the code, since a patch moves the code that follows it.
     line = frame.f_lineno
-    return frame.f_lasti, line and line - frame.f_code.co_firstlineno
+    return frame.f_lasti, line and line - frame.f_code.co_firstlineno, frame.f_back and frame.f_back.f_lasti
 
 
 def settrace(events):
@@ -31,6 +34,12 @@ def settrace(events):
         events.append((frame.f_code.co_qualname, event, *position(frame)))
         return trace
     sys.settrace(trace)
+
+
+def setprofile(events):
+    def profile(frame, event, arg):
+        events.append((frame.f_code.co_qualname, event, *position(frame), getattr(arg, '__qualname__', None)))
+    sys.setprofile(profile)
 
 
 def opcodes(events):
@@ -52,12 +61,14 @@ def instructions(events):
 
 if __name__ == '__main__':
     path, mode = sys.argv[1:]
-    install = {f.__name__: f for f in (settrace, opcodes, instructions)}[mode]
+    install = {f.__name__: f for f in (settrace, setprofile, opcodes, instructions)}[mode]
     gc.disable()        # finalizers would run at other moments
     for function in load(path):
-        function()      # fills caches
+        for _ in range(WARM):
+            function()      # fills caches, specializes instructions
         events = []
         install(events)
         function()
         sys.settrace(None)
+        sys.setprofile(None)
         print(json.dumps([function.__name__, events]))

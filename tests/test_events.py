@@ -20,17 +20,21 @@ def stream(root):
     return stream
 
 
-def assert_equal_streams(ours, theirs):
+def assert_equal_streams(ours, theirs, least=50_000):
     assert list(ours) == list(theirs)
     for name in ours:
         for i, (a, b) in enumerate(zip(ours[name], theirs[name])):
             assert a == b, f'event {i} of {name}'
         assert len(ours[name]) == len(theirs[name]), name
-    assert sum(map(len, ours.values())) > 50_000
+    assert sum(map(len, ours.values())) > least
 
 
 def test_legacy_tracer_sees_what_stock_shows_it(stream, python, stock_python):
     assert_equal_streams(stream(python, 'settrace'), stream(stock_python, 'settrace'))
+
+
+def test_profiler_sees_what_stock_shows_it(stream, python, stock_python):
+    assert_equal_streams(stream(python, 'setprofile'), stream(stock_python, 'setprofile'), 20_000)
 
 
 def test_every_opcode_of_stock_is_announced_once(stream, python, stock_python):

@@ -1,0 +1,326 @@
+"""How the eval loop goes over from untraced code to traced code and back."""
+
+import dis
+import sys
+import threading
+import unittest
+from test import support
+from test.support import threading_helper
+from test.tracesupport import BaseTestCase, ignore, record, traced, tracing
+
+
+def warm(function, *args):
+    """Have the instructions of a function specialized."""
+    for _ in range(20):
+        function(*args)
+
+
+def offsets(events, kind='instruction'):
+    return [event[2] for event in events if event[1] == kind]
+
+
+def fused(number, text, items):
+    """Every kind of instruction that, specialized, executes the next one too."""
+    total = 0
+    half = 0.5
+    name = ''
+    for item in items:
+        total = number + total          # LOAD_FAST__LOAD_FAST
+        half = half + 1.0               # LOAD_FAST__LOAD_CONST, STORE_FAST__LOAD_FAST
+        if total < number:              # COMPARE_OP_INT_JUMP
+            total = 0
+        if half > 100.5:                # COMPARE_OP_FLOAT_JUMP
+            half = 0.5
+        if text == 'none':              # COMPARE_OP_STR_JUMP
+            text = 'some'
+        name += text                    # BINARY_OP_INPLACE_ADD_UNICODE
+        type(item), str(item), tuple(item)
+        dict(item=item), ord(text[0]), len(item), isinstance(item, str)
+        getattr(item, 'real', None), print(end='')
+        text.upper(), text.join(item), text.replace('some', 'some')
+        text.split(',')
+        items.append(item)
+        items.pop()
+        a, b = item                     # STORE_FAST__STORE_FAST
+        a = b
+    return total, half, len(name)
+
+
+class Getitem:
+
+    def __getitem__(self, key):
+        return key
+
+
+def subscript(values):
+    for i in range(3):
+        values[i]                       # BINARY_SUBSCR_GETITEM
+    return i
+
+
+class FusedTest(BaseTestCase):
+
+    ARGS = 3, 'some', ['ab', 'cd', 'ef']
+
+    def traced(self, **flags):
+        return traced(fused, *self.ARGS, only=('fused',), trace_lines=False, **flags)
+
+    def forms(self, function):
+        return {i.opname for i in dis.get_instructions(function, adaptive=True)}
+
+    def test_function_has_them(self):
+        warm(fused, *self.ARGS)
+        warm(subscript, Getitem())
+        all_fused = {name for name in dis._all_opname if '__' in name or name.startswith('PRECALL_')
+                     or name.endswith('_JUMP') or 'INPLACE' in name or 'GETITEM' in name}
+        all_fused -= {'PRECALL_ADAPTIVE', 'PRECALL_PYFUNC', 'PRECALL_BOUND_METHOD'}
+        missing = all_fused - self.forms(fused) - self.forms(subscript)
+        self.assertEqual(missing, {'LOAD_CONST__LOAD_FAST'})
+
+    def test_each_half_is_announced(self):
+        cold = self.traced()
+        self.assertGreater(len(cold), 300)
+        warm(fused, *self.ARGS)
+        self.assertEqual(self.traced(), cold)
+        self.assertEqual(fused(*self.ARGS), (9, 3.5, 12))
+
+    def test_entered_without_a_call(self):
+        warm(subscript, Getitem())
+        self.assertIn('BINARY_SUBSCR_GETITEM', self.forms(subscript))
+        callers = []
+
+        def trace(frame, event, arg):
+            if event == 'call' and frame.f_code is Getitem.__getitem__.__code__:
+                callers.append(frame.f_back.f_lasti)
+            return trace
+
+        with tracing(trace):
+            subscript(Getitem())
+        places = [i.offset for i in dis.get_instructions(subscript) if i.opname == 'BINARY_SUBSCR']
+        self.assertEqual(callers, 3 * places)
+
+    def test_second_half_alone_in_the_filter(self):
+        warm(fused, *self.ARGS)
+        everything = offsets(self.traced())
+        code = fused.__code__.co_code
+        for name in ('CALL', 'STORE_FAST', 'LOAD_CONST', 'LOAD_FAST', 'POP_TOP', 'POP_JUMP_FORWARD_IF_FALSE'):
+            with self.subTest(name):
+                opcode = dis.opmap[name]
+                events = self.traced(instruction_filter=[opcode])
+                expected = [i for i in everything if code[i] == opcode]
+                self.assertGreater(len(expected), 3)
+                self.assertEqual(offsets(events), expected)
+
+    def test_branches_know_where_they_come_from(self):
+        warm(fused, *self.ARGS)
+        instructions = self.traced()
+        leaders = set(sys._getcodeleaders(fused.__code__))
+        events = self.traced(trace_instructions=False, trace_branches=True)
+        self.assertEqual([event[3] for event in events if event[1] == 'branch'][1:],
+                         [(arg, offset) for _, kind, offset, arg in instructions
+                          if kind == 'instruction' and offset in leaders])
+
+    def test_profiler_is_told_of_c_functions(self):
+        def calls():
+            names = []
+            sys.setprofile(lambda frame, event, arg: names.append(arg.__name__) if event == 'c_call' else None)
+            try:
+                fused(*self.ARGS)
+            finally:
+                sys.setprofile(None)
+            return names
+        cold = calls()
+        warm(fused, *self.ARGS)
+        self.assertEqual(calls(), cold)
+        self.assertEqual(cold.count('len'), 4)
+        self.assertEqual(cold.count('upper'), 3)
+
+    def test_concatenation_stays_linear(self):
+        def concatenate(n):
+            s = ''
+            for _ in range(n):
+                s += 'x'
+            return s
+
+        warm(concatenate, 10)
+        self.assertIn('BINARY_OP_INPLACE_ADD_UNICODE', self.forms(concatenate))
+        # Copying each time would be copying 80 gigabytes; debug builds always do.
+        n = 4_000 if support.Py_DEBUG else 400_000
+        with tracing(ignore):
+            self.assertEqual(len(concatenate(n)), n)
+
+
+class OverAndBackTest(BaseTestCase):
+
+    def test_often_in_one_frame(self):
+        def switch(times):
+            seen = []
+            trace = record(seen, only=('switch',))
+            for i in range(times):
+                sys.settracestate(trace, trace_instructions=True)
+                sys._getframe().f_trace = trace
+                i += 1
+                sys.settracestate(None)
+                i += 2
+            return seen
+
+        first = len(switch(1))
+        each = len(switch(2)) - first
+        self.assertGreater(first, 3)
+        # In little C stack, so that none may be left behind.
+        results = []
+        size = threading.stack_size(256 * 1024)
+        try:
+            thread = threading.Thread(target=lambda: results.append(switch(20_000)))
+            thread.start()
+        finally:
+            threading.stack_size(size)
+        thread.join()
+        self.assertEqual(len(results[0]), first + 19_999 * each)
+
+    def test_off_in_a_function_of_a_traced_one(self):
+        def inner():
+            sys.settracestate(None)
+            return 1
+
+        def outer():
+            a = inner()
+            b = a + len([a])
+            return [b for b in range(3)], b
+
+        events = []
+        with tracing(record(events), trace_instructions=True):
+            result = outer()
+        self.assertEqual(result, ([0, 1, 2], 2))
+        self.assertEqual({event[0] for event in events}, {'outer', 'inner'})
+        self.assertNotIn('return', [event[1] for event in events])
+
+    def test_on_below_and_off_above(self):
+        events = []
+
+        def on():
+            sys.settracestate(record(events), trace_instructions=True)
+
+        def off():
+            sys.settracestate(None)
+
+        def middle():
+            on()
+            def deeper():
+                return off
+            return deeper()
+
+        def top():
+            middle()()
+            return sys.gettracestate()['tracefunc']
+
+        self.assertIsNone(top())
+        self.assertEqual([event[:2] for event in events if event[1] == 'call'],
+                         [('deeper', 'call'), ('off', 'call')])
+
+    def test_keywords_in_flight(self):
+        # Between KW_NAMES and CALL the names are with the eval loop.
+        def function(a, *, b, c=0):
+            return a, b, c
+
+        def call(switch):
+            return function(1, b=switch(), c=function(2, b=3))
+
+        for switch in (lambda: sys.settracestate(ignore, trace_instructions=True),
+                       lambda: sys.settracestate(None)):
+            for _ in range(2):
+                self.assertEqual(call(switch), (1, None, (2, 3, 0)))
+
+    def test_off_by_the_event_before_the_call(self):
+        def function(a, *, b):
+            return a, b
+
+        def call():
+            return function(1, b=2)
+
+        names = [i.offset for i in dis.get_instructions(call) if i.opname in ('PRECALL', 'CALL')]
+        for offset in names:
+            def trace(frame, event, arg):
+                if event == 'instruction' and frame.f_lasti == offset:
+                    sys.settracestate(None)
+                return trace
+            with tracing(trace, trace_instructions=True, trace_lines=False):
+                self.assertEqual(call(), (1, 2))
+
+    def test_exception_out_of_every_depth(self):
+        class Error(Exception):
+            pass
+
+        def fail(depth, switch):
+            if depth:
+                try:
+                    fail(depth - 1, switch)
+                finally:
+                    depth -= 1
+            else:
+                switch()
+                raise Error
+
+        for switch in (lambda: sys.settracestate(ignore, trace_instructions=True, trace_branches=True),
+                       lambda: sys.settracestate(None)):
+            for depth in range(4):
+                for state in ({'tracefunc': None}, {'tracefunc': ignore, 'trace_instructions': True}):
+                    with self.subTest(depth=depth, state=state):
+                        sys.settracestate(**state)
+                        self.assertRaises(Error, fail, depth, switch)
+        sys.settracestate(None)
+
+    def test_generators_across_the_border(self):
+        def generate():
+            received = None
+            while received != 'stop':
+                try:
+                    received = yield received
+                except KeyError as error:
+                    received = type(error)
+            return 'end'
+
+        def drive():
+            generator = generate()
+            results = [next(generator)]
+            for i in range(6):
+                sys.settracestate(ignore if i % 2 else None, trace_instructions=True)
+                results.append(generator.send(i))
+                sys.settracestate(None if i % 2 else ignore, trace_branches=True)
+                results.append(generator.throw(KeyError))
+            sys.settracestate(None)
+            try:
+                generator.send('stop')
+            except StopIteration as stop:
+                results.append(stop.value)
+            return results
+
+        self.assertEqual(drive(), [None, *(x for i in range(6) for x in (i, KeyError)), 'end'])
+
+    @threading_helper.requires_working_threading()
+    def test_frames_of_another_thread(self):
+        # The traced loop has the frames; the one below it must not be seen.
+        inside, go_on = threading.Event(), threading.Event()
+
+        def waits():
+            inside.set()
+            go_on.wait()
+
+        def traced_thread():
+            sys.settracestate(ignore, trace_instructions=True)
+            waits()
+
+        thread = threading.Thread(target=traced_thread)
+        thread.start()
+        inside.wait()
+        names, frame = [], sys._current_frames()[thread.ident]
+        while frame is not None:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        go_on.set()
+        thread.join()
+        self.assertEqual(names[names.index('waits'):][:3], ['waits', 'traced_thread', 'run'])
+
+
+if __name__ == '__main__':
+    unittest.main()
