@@ -1,0 +1,22 @@
+#ifndef Py_INTERNAL_VALUESTACK_H
+#define Py_INTERNAL_VALUESTACK_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef Py_BUILD_CORE
+#  error "this header requires Py_BUILD_CORE define"
+#endif
+
+/* Called once for each interpreter, with its sys module: adds sys.stack_null. */
+extern int _PyValueStack_Init(PyObject *sysmod);
+
+/* The getter of frame.f_valuestack: a new tuple, deepest value first, in which
+   sys.stack_null stands for NULL.  Sets RuntimeError if the frame runs and its
+   stack is not known. */
+extern PyObject *_PyValueStack_Get(PyFrameObject *f, void *closure);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* !Py_INTERNAL_VALUESTACK_H */
