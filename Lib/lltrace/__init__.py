@@ -1,0 +1,78 @@
+"""Show what the interpreter does, an instruction at a time.
+
+    python -m lltrace [options] script.py [argument...]
+    python -m lltrace [options] -m module [argument...]
+
+prints a line for each instruction that the program executes.  From a program:
+
+    with lltrace.trace():
+        ...
+
+    with lltrace.count() as counts:
+        ...
+    counts.print()
+"""
+
+import os
+import sys
+
+from lltrace import _output, _select
+from lltrace._counts import Counts
+from lltrace._lines import Json, Text
+from lltrace._select import opcodes_named
+from lltrace._trace import Trace
+
+__all__ = ['trace', 'count', 'Trace', 'Counts']
+
+
+def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), include=(), exclude=(), limit=None,
+          color='auto', jsonl=False):
+    """Return a Trace, which is not started yet: a context manager with the methods start() and stop().
+
+    file        where lines go: a text stream, a path, or None for sys.stderr
+    stack       whether a line has the value stack
+    branches    whether only the entry of basic blocks is shown
+    opcodes     the names of the instructions to show, which may be globs; None for all
+    only, include, exclude      lists of patterns that select code; see the documentation
+    limit       how many lines are written at most
+    color       'auto', for a terminal, 'always' or 'never'
+    jsonl       whether a line is a JSON object
+
+    Raises ValueError for a name or pattern that means nothing, and OSError for a path that cannot be written.
+    """
+    for name, value in ('only', only), ('include', include), ('exclude', exclude):
+        if isinstance(value, str):
+            raise TypeError(f'{name} must be a list of patterns, not a str')
+    if isinstance(opcodes, str):
+        raise TypeError('opcodes must be a list of names, not a str')
+    if color not in ('auto', 'always', 'never'):
+        raise ValueError(f"color must be 'auto', 'always' or 'never', not {color!r}")
+    if limit is not None and limit < 1:
+        raise ValueError(f'limit must be at least 1, not {limit}')
+    if branches and opcodes is not None:
+        raise ValueError('branches and opcodes exclude each other')
+    numbers = None if opcodes is None else opcodes_named(opcodes)
+    selection = _select.Selection(only, include, exclude)
+    if file is None:
+        file = sys.stderr
+    sink = _output.Descriptor.of_path(file) if isinstance(file, (str, bytes, os.PathLike)) else _output.Stream(file)
+    return make_trace(sink, selection, stack=stack, branches=branches, opcodes=numbers, limit=limit, color=color,
+                      jsonl=jsonl)
+
+
+def make_trace(sink, selection, *, stack, branches, opcodes, limit, color, jsonl, at_once=False):
+    """A Trace that writes to a sink of _output."""
+    lines = Json() if jsonl else Text(color == 'always' or color == 'auto' and sink.colored())
+    return Trace(_output.Output(sink, limit, at_once), lines, selection, stack=stack, branches=branches,
+                 opcodes=opcodes)
+
+
+def count(*, only=(), include=(), exclude=()):
+    """Return a Counts, which is not started yet: a context manager with the methods start() and stop().
+
+    It counts the executions of each instruction and the edges between basic blocks.  The patterns are those of trace().
+    """
+    for name, value in ('only', only), ('include', include), ('exclude', exclude):
+        if isinstance(value, str):
+            raise TypeError(f'{name} must be a list of patterns, not a str')
+    return Counts(_select.Selection(only, include, exclude))

@@ -1,0 +1,214 @@
+"""The command line: python -m lltrace."""
+
+import argparse
+import atexit
+import os
+import shutil
+import sys
+
+import lltrace
+from lltrace import _counts, _graph, _html, _output, _report, _run, _select
+
+EPILOG = """\
+A PATTERN is a module or package (json, json.*), a function (MODULE:FUNCTION, or :FUNCTION of any module), or a file
+or folder if it has a slash. All of them can be globs, and the options that take one can be given several times.
+"""
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        'python -m lltrace', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage='python -m lltrace [option]... (PROGRAM | -m MODULE | -) [argument]...',
+        description='Run a program and show each instruction that it executes.', epilog=EPILOG)
+    parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
+                        help='run a module, with all the arguments after its name')
+    parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    shown = parser.add_argument_group('what of the program is shown')
+    shown.add_argument('--include', action='append', default=[], metavar='PATTERN',
+                       help='this code too, beside that of the program itself')
+    shown.add_argument('--exclude', action='append', default=[], metavar='PATTERN', help='not this code')
+    shown.add_argument('--only', action='append', default=[], metavar='PATTERN',
+                       help='this code in place of the program')
+    shown.add_argument('--opcodes', metavar='NAMES',
+                       help='only these instructions, by name with commas between; LOAD_* is several')
+    shown.add_argument('--branches', action='store_true', help='only the entry of basic blocks')
+    shown.add_argument('--limit', type=int, metavar='N', help='write N lines; the program then goes on untraced')
+    lines = parser.add_argument_group('the lines')
+    lines.add_argument('--stack', action='store_true', help='with the value stack before each instruction')
+    lines.add_argument('--jsonl', action='store_true', help='a JSON object a line')
+    lines.add_argument('--color', nargs='?', choices=('auto', 'always', 'never'), const='always', default='auto',
+                       help='auto, the default, is for a terminal; --color alone is always')
+    lines.add_argument('-o', '--output', metavar='FILE', help='write to a file, or with - to standard output; '
+                       'the default is standard error')
+    lines.add_argument('--flush', action='store_true',
+                       help='write each line at once, so that a crash loses none')
+    counts = parser.add_argument_group('counts in place of lines')
+    counts.add_argument('--counts', action='store_true',
+                        help='print at the end how often each instruction was executed')
+    counts.add_argument('--html', metavar='FILE', help='the same as a page with the source beside the bytecode')
+    counts.add_argument('--graph', metavar='FILE',
+                        help='the control-flow graph of a function with the counts of its edges, as .svg, .dot or .gv')
+    counts.add_argument('--function', metavar='NAME', help='the function of --graph')
+    options = parser.parse_args(with_values(parser, arguments))
+
+    if options.module is not None:
+        if not options.module:
+            parser.error('-m needs the name of a module')
+        options.argv = options.module
+    else:
+        options.argv = options.program[1:] if options.program[:1] == ['--'] else options.program
+        if not options.argv:
+            parser.error('a program is needed: a file, -m MODULE, or - for standard input')
+
+    counting = [name for name in ('--counts', '--html', '--graph') if getattr(options, name[2:])]
+    if counting:
+        for name in ('--opcodes', '--branches', '--limit', '--stack', '--jsonl', '--flush'):
+            if getattr(options, name[2:]) not in (None, False):
+                parser.error(f'{name} is for lines, and {counting[0]} writes none')
+    if options.branches and options.opcodes is not None:
+        parser.error('--branches and --opcodes exclude each other')
+    if options.limit is not None and options.limit < 1:
+        parser.error(f'--limit must be at least 1, not {options.limit}')
+    if options.function is not None and options.graph is None:
+        parser.error('--function is for --graph')
+    if options.graph is not None:
+        try:
+            _graph.check(options.graph)
+        except ValueError as error:
+            parser.error(f'--graph: {error}')
+    try:
+        options.numbers = None
+        if options.opcodes is not None:
+            options.numbers = _select.opcodes_named(name.strip() for name in options.opcodes.split(','))
+        options.selection = _select.Selection(options.only, options.include, options.exclude)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+def with_values(parser, arguments):
+    """The arguments with --color as --color=always, since argparse would take the program for its value."""
+    takes_value = {name for action in parser._actions if action.nargs is None for name in action.option_strings}
+    found = list(arguments)
+    words = iter(enumerate(found))
+    for i, word in words:
+        if word in takes_value:
+            next(words, None)
+        elif word == '--color':
+            found[i] = '--color=always'
+        elif not word.startswith('-') or word in ('-', '--', '-m'):
+            break
+    return found
+
+
+def say(message):
+    print(f'lltrace: {message}', file=sys.__stderr__ or sys.stderr, flush=True)
+
+
+def refuse(message, status=2):
+    say(f'error: {message}')
+    sys.exit(status)
+
+
+def sink_of(options):
+    if options.output in (None, '-'):
+        stream = sys.stderr if options.output is None else sys.stdout
+        try:
+            return _output.Descriptor.of_stream(stream)
+        except (AttributeError, OSError, ValueError):
+            refuse(f'standard {"error" if options.output is None else "output"} is closed; name a file with --output')
+    try:
+        return _output.Descriptor.of_path(options.output)
+    except OSError as error:
+        refuse(f'cannot write {options.output}: {error.strerror}')
+
+
+def check_writable(path):
+    """Refuse a file that could not be written when the program has run."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        refuse(f'cannot write {path}: Is a directory')
+    if not os.path.isdir(folder):
+        refuse(f'cannot write {path}: No such file or directory')
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        refuse(f'cannot write {path}: Permission denied')
+
+
+class Lines:
+    """A trace on the way."""
+
+    def __init__(self, options):
+        self.tracing = lltrace.make_trace(
+            sink_of(options), options.selection, stack=options.stack, branches=options.branches,
+            opcodes=options.numbers, limit=options.limit, color=options.color, jsonl=options.jsonl,
+            at_once=options.flush)
+
+    def finish(self):
+        if self.tracing.error:
+            say(self.tracing.error)
+
+
+class Report:
+    """Counts on the way, and the files that are made of them."""
+
+    def __init__(self, options):
+        for path in options.html, options.graph:
+            if path is not None:
+                check_writable(path)
+        if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
+            refuse("--graph needs Graphviz's program dot for a .svg, and there is none; install Graphviz or name a .dot file")
+        self.options = options
+        self.sink = sink_of(options) if options.counts else None
+        self.tracing = _counts.Counts(options.selection, instructions=bool(options.counts or options.html),
+                                      branches=options.graph is not None)
+
+    def finish(self):
+        options, counts = self.options, self.tracing
+        try:
+            if options.counts:
+                try:
+                    self.sink.write(_report.text(counts))
+                except BrokenPipeError:
+                    pass
+                self.sink.close()
+            if options.html is not None:
+                path = options.html
+                _html.write(counts, path)
+            if options.graph is not None:
+                path = options.graph
+                _graph.write(counts, path, options.function)
+        except OSError as error:
+            say(f'error: cannot write {path}: {error.strerror}')
+        except ValueError as error:
+            say(f'error: {error}')
+
+
+def main():
+    options = parse(sys.argv[1:])
+    try:
+        program = _run.program(options.argv[0], options.module is not None)
+    except _run.CannotRun as error:
+        print(f'{sys.orig_argv[0]}: {error}', file=sys.stderr)
+        sys.exit(error.status)
+    options.selection.main = program.filename
+    what = Report(options) if options.counts or options.html or options.graph else Lines(options)
+    parent = os.getpid()
+
+    def finish():
+        """After the threads and exit functions of the program."""
+        lost = what.tracing.lost()
+        what.tracing.stop()
+        if lost is not None:
+            say(f'the trace ended before the program: {lost}')
+        # The counts of a forked child are its own, and so is what it did not inherit the task to write.
+        if os.getpid() == parent:
+            what.finish()
+
+    atexit.register(finish)
+    what.tracing._start()
+    argv = ['-m', *options.argv[1:]] if options.module is not None else options.argv
+    _run.run(program, argv, getattr(what.tracing, 'defer', None))
+
+
+if __name__ == '__main__':
+    main()

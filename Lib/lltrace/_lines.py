@@ -1,0 +1,107 @@
+"""What a line of the trace looks like: as text for people, as JSON for programs."""
+
+import json
+import os
+
+from lltrace._code import argument
+
+# How a frame is left, or entered without an instruction; the words for them in a text.
+LEAVING = {'return': 'returns', 'yield': 'yields', 'raise': 'raises', 'throw': 'is thrown'}
+
+
+class Text:
+    """Lines in columns: thread, depth, function:line, offsets, instruction, argument, and what goes with them."""
+
+    DEEPEST = 12                            # levels of indentation; the depth is still told
+    WHERE = 34
+
+    def __init__(self, color=False):
+        def paint(*codes):
+            if not color:
+                return str
+            start = f'\033[{";".join(codes)}m'
+            return lambda text: f'{start}{text}\033[0m' if text.strip() else text
+        self._faint = paint('2')
+        self._name = paint('36')
+        self._strong = paint('1')
+        self._value = paint('33')
+        self._alarm = paint('1', '31')
+        self._left = {'return': paint('32'), 'yield': paint('34'), 'raise': self._alarm, 'throw': self._alarm}
+
+    def level(self, depth):
+        """What of the depth body and leaving() depend on."""
+        return depth if depth < self.DEEPEST else self.DEEPEST
+
+    def prefix(self, process, thread, depth):
+        name = f'{process}:{thread}' if process else f'{thread}'
+        return self._faint(f'{name:<2}{depth:>3}  ')
+
+    def _where(self, info, level, line):
+        room = self.WHERE - 2 * level
+        text = f'{info.name}:{"-" if line is None else line}'
+        if len(text) > room:
+            text = '...' + text[3 - room:]
+        return '  ' * level + self._name(f'{text:<{room}}')
+
+    def instruction(self, info, level, line, source, offset, exception=None, stack=None):
+        """The rest of a line after its prefix."""
+        found = info.instructions[offset]
+        caught = offset in info.handlers
+        arrow = self._alarm('=>') if caught else self._faint('->')
+        came = '' if source is None or source < 0 else source
+        text = argument(found)
+        parts = [self._where(info, level, line), f' {self._faint(f"{came:>5}")} {arrow} {self._faint(f"{offset:<5}")} ']
+        if not text and exception is None and stack is None:
+            parts.append(self._strong(found.opname))
+        else:
+            parts.append(self._strong(f'{found.opname:<26}') + ' ')
+            if stack is not None:
+                text = f'{text:<24}'
+            if exception is None:
+                parts.append(text)
+            else:
+                parts.append((text.rstrip() + ' ').lstrip() + self._alarm(exception))
+        if stack is not None:
+            shown = ', '.join(stack[0]) if stack else '?'
+            parts.append(self._faint(' | ') + self._value(shown))
+        return ''.join(parts).rstrip() + '\n'
+
+    def leaving(self, info, level, line, offset, event, value):
+        verb = self._left[event](f'{LEAVING[event]:<26}')
+        arrow = self._faint('=>' if event == 'throw' else '<-')
+        return f'{self._where(info, level, line)} {self._faint(f"{offset:>5}")} {arrow} {"":5} {verb} {value}\n'
+
+    def started(self, name):
+        return self._faint(f'this is {name}') + '\n'
+
+
+class Json:
+    """One JSON object a line; Doc/library/lltrace.rst has the fields."""
+
+    def level(self, depth):
+        return 0
+
+    def prefix(self, process, thread, depth):
+        return f'{{"process": {process or os.getpid()}, "thread": {thread}, "depth": {depth}, '
+
+    @staticmethod
+    def _rest(info, event, line, **fields):
+        where = {'event': event, 'module': info.module, 'function': info.code.co_qualname,
+                 'file': info.code.co_filename, 'line': line}
+        return json.dumps(where | fields)[1:] + '\n'
+
+    def instruction(self, info, level, line, source, offset, exception=None, stack=None):
+        found = info.instructions[offset]
+        more = {}
+        if offset in info.handlers:
+            more['exception'] = exception
+        if stack is not None:
+            more['stack'] = stack[0] if stack else None
+        return self._rest(info, 'instruction', line, source=source if source != -1 else None, offset=offset,
+                          opname=found.opname, arg=argument(found), **more)
+
+    def leaving(self, info, level, line, offset, event, value):
+        return self._rest(info, event, line, offset=offset, value=value)
+
+    def started(self, name):
+        return json.dumps({'event': 'thread', 'name': name})[1:] + '\n'

@@ -1,0 +1,170 @@
+"""Lines on their way to a file: buffered by the dozen, whole, in order, and at most as many as asked for."""
+
+import errno
+import os
+import threading
+import weakref
+
+
+class Descriptor:
+    """A file by its descriptor, which becomes ours."""
+
+    def __init__(self, fd, encoding='utf-8'):
+        self._fd = fd
+        self._encoding = encoding
+        self._file = self._identity()
+        self.interactive = os.isatty(fd)
+
+    @classmethod
+    def of_stream(cls, stream):
+        """The file of a standard stream, which the program may close or replace."""
+        return cls(os.dup(stream.fileno()), stream.encoding)
+
+    @classmethod
+    def of_path(cls, path):
+        return cls(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666))
+
+    def _identity(self):
+        status = os.fstat(self._fd)
+        return status.st_dev, status.st_ino
+
+    def colored(self):
+        """Whether colors make sense for 'auto'; https://no-color.org has the convention."""
+        return self.interactive and 'NO_COLOR' not in os.environ and os.environ.get('TERM') != 'dumb'
+
+    def write(self, text):
+        data = text.encode(self._encoding, 'backslashreplace')
+        # A program may close all files and open others, as daemons do; those are not for us to write to.
+        if self._identity() != self._file:
+            raise OSError(errno.EBADF, 'the program closed its file')
+        while data:
+            data = data[os.write(self._fd, data):]
+
+    def close(self):
+        try:
+            if self._identity() == self._file:
+                os.close(self._fd)
+        except OSError:
+            pass
+
+
+class Stream:
+    """A text stream of the caller's, which stays open."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        try:
+            self.interactive = stream.isatty()
+        except (AttributeError, ValueError):
+            self.interactive = False
+
+    colored = Descriptor.colored
+
+    def write(self, text):
+        self._stream.write(text)
+        self._stream.flush()
+
+    def close(self):
+        pass
+
+
+class Output:
+    """Where lines go.
+
+    The hot path of a tracer appends to `buffer` and calls flush() when it has `threshold` lines.  A chunk is small,
+    so that little is lost where the process ends without notice, and one write() call, so that lines of a forked
+    child do not interleave with the parent's.
+    """
+
+    CHUNK = 64
+
+    def __init__(self, sink, limit=None, at_once=False):
+        self.buffer = []
+        self.at_once = at_once or sink.interactive
+        self.left = limit                   # how many lines may still be written, or None
+        self.closed = False
+        self.process = None                 # its number, in a forked child
+        self.interrupt = None               # a function that a trace function is to call after flush()
+        self.in_child = None                # a function to call there
+        self.error = None                   # why writing ended before the program
+        self._sink = sink
+        # A signal handler of the program may fork, or stop the trace, in the middle of flush().
+        self._lock = threading.RLock()
+        self._set_threshold()
+        _outputs.add(self)
+
+    def _set_threshold(self):
+        self.threshold = 1 if self.at_once else self.CHUNK
+        if self.left is not None:
+            self.threshold = min(self.threshold, max(self.left, 1))
+
+    def flush(self):
+        """Write what is there.  False when no more lines are wanted."""
+        with self._lock:
+            buffer = self.buffer
+            lines = buffer[:self.left]
+            # Others may append meanwhile.
+            del buffer[:len(lines)]
+            if self.closed:
+                buffer.clear()
+                return False
+            if self.left is not None:
+                self.left -= len(lines)
+            if lines:
+                self._write(lines)
+            if self.left == 0:
+                self._end()
+            self._set_threshold()
+            return not self.closed
+
+    def _write(self, lines):
+        try:
+            self._sink.write(''.join(lines))
+        except Exception as error:
+            # Who reads the trace may have seen enough of it, as head has; that is no error.
+            if not isinstance(error, BrokenPipeError):
+                self.error = f'cannot write the trace: {getattr(error, "strerror", None) or error}'
+            self._end()
+
+    def _end(self):
+        if not self.closed:
+            self.closed = True
+            self.buffer.clear()
+            self._sink.close()
+
+    def close(self):
+        with self._lock:
+            self.flush()
+            self._end()
+
+    def before_fork(self):
+        self._lock.acquire()
+        self.flush()
+
+    def after_fork(self, in_child):
+        if in_child:                        # those of multiprocessing end with os._exit()
+            self.process = os.getpid()
+            self.at_once = True
+            self._set_threshold()
+        self._lock.release()
+        if in_child and self.in_child is not None:
+            self.in_child()
+
+
+_outputs = weakref.WeakSet()
+_forking = []
+
+
+def _before_fork():
+    for output in list(_outputs):
+        output.before_fork()
+        _forking.append(output)
+
+
+def _after_fork(in_child):
+    while _forking:
+        _forking.pop().after_fork(in_child)
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=lambda: _after_fork(False),
+                    after_in_child=lambda: _after_fork(True))

@@ -1,0 +1,225 @@
+"""Run a program in this process as `python PROGRAM` does: its __main__, sys.argv, sys.path, errors and exit status."""
+
+import importlib.machinery
+import importlib.util
+import io
+import marshal
+import os
+import pkgutil
+import re
+import signal
+import sys
+import types
+
+_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
+_BELOW = {os.path.join(_HERE, name) for name in ('__main__.py', '_run.py')}     # the callers of the program
+
+
+class CannotRun(Exception):
+    """The message and exit status with which python refuses a program."""
+
+    def __init__(self, message, status):
+        super().__init__(message)
+        self.status = status
+
+
+def _main_module():
+    """A new __main__ module, as python makes it."""
+    main = types.ModuleType('__main__')
+    main.__dict__.update(__loader__=importlib.machinery.BuiltinImporter, __annotations__={},
+                         __builtins__=sys.modules['builtins'])
+    return main
+
+
+def _set_path(first):
+    if not sys.flags.safe_path:
+        sys.path[0] = first                 # was set for this module
+
+
+def _compile(source, filename):
+    """Compile the bytes of a script, with the errors that the tokenizer gives for the encoding of a file."""
+    cookie = re.compile(rb'^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)')
+    lines = source.splitlines()
+    if not source.startswith(b'\xef\xbb\xbf') and not any(map(cookie.match, lines[:2])):
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                raise SyntaxError(f"Non-UTF-8 code starting with '\\x{line[error.start]:02x}' in file {filename} on "
+                                  f'line {number}, but no encoding declared; see https://peps.python.org/pep-0263/ '
+                                  'for details') from None
+    try:
+        return compile(source, filename, 'exec', dont_inherit=True)
+    except SyntaxError as error:
+        if error.msg.startswith('unknown encoding: '):
+            raise SyntaxError(error.msg.replace('unknown encoding', 'encoding problem')) from None
+        raise
+
+
+class Program:
+    """What is to be run.  filename is the file of its __main__ as far as that is known before, or None."""
+
+    filename = None
+
+    def run(self, main):
+        raise NotImplementedError
+
+
+class Script(Program):
+    """A file of source or bytecode."""
+
+    def __init__(self, path):
+        self.filename = os.path.join(os.getcwd(), path)
+        try:
+            with io.open_code(self.filename) as file:
+                if os.path.isdir(self.filename):
+                    raise IsADirectoryError
+                self._content = file.read()
+        except OSError as error:
+            raise CannotRun(f"can't open file {self.filename!r}: [Errno {error.errno}] {error.strerror}", 2) from None
+        _set_path(os.path.dirname(os.path.realpath(path)))
+
+    def run(self, main):
+        main.__file__ = self.filename
+        main.__cached__ = None
+        if self._content.startswith(importlib.util.MAGIC_NUMBER[:2]) or self.filename.endswith('.pyc'):
+            main.__loader__ = importlib.machinery.SourcelessFileLoader('__main__', self.filename)
+            if not self._content.startswith(importlib.util.MAGIC_NUMBER):
+                raise RuntimeError('Bad magic number in .pyc file')
+            code = marshal.loads(self._content[16:])
+        else:
+            main.__loader__ = importlib.machinery.SourceFileLoader('__main__', self.filename)
+            code = _compile(self._content, self.filename)
+        self._content = None
+        exec(code, main.__dict__)
+
+
+class StandardInput(Program):
+    """Source on standard input, all of it."""
+
+    def __init__(self):
+        _set_path('')
+
+    def run(self, main):
+        main.__file__ = '<stdin>'
+        main.__cached__ = None
+        exec(_compile(sys.stdin.buffer.read(), '<stdin>'), main.__dict__)
+
+
+class Module(Program):
+    """A module found on sys.path, or the __main__ of a folder or archive."""
+
+    def __init__(self, name, container=None):
+        self._name = name
+        self._container = container
+        if container is not None:
+            if not sys.flags.safe_path:
+                del sys.path[0]
+            sys.path.insert(0, container)
+
+    def run(self, main):
+        import runpy
+        runpy._run_module_as_main(self._name, self._container is None)
+
+
+def program(name, is_module=False):
+    """The program that python would run for this argument."""
+    if is_module:
+        return Module(name)
+    if name == '-':
+        return StandardInput()
+    if pkgutil.get_importer(name) is not None:
+        return Module('__main__', os.path.join(os.getcwd(), name))
+    return Script(name)
+
+
+def without_our_frames(traceback):
+    """The traceback as it would be if the program had been run without us."""
+    kept = []
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
+            kept.append(traceback)
+        elif len(kept) > 1 and kept[-1].tb_frame is kept[-2].tb_frame:
+            del kept[-1]                    # the frame was entered once more for its trace function
+        traceback = traceback.tb_next
+    for outer, inner in zip(kept, [*kept[1:], None]):
+        outer.tb_next = inner
+    return kept[0] if kept else None
+
+
+def run(program, argv, defer=None):
+    """Run it.  Raises SystemExit if its exit status is not 0; returns where the interpreter will end with SIGINT.
+
+    defer is for interrupts that arrive in a trace function; see defer_interrupts().
+    """
+    sys.argv[:] = argv
+    sys.modules['__main__'] = main = _main_module()
+    if defer is not None:
+        defer_interrupts(defer)
+    try:
+        program.run(main)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        error.__traceback__ = without_our_frames(error.__traceback__)
+        report(error)
+        if isinstance(error, KeyboardInterrupt):
+            end_with_sigint()
+        else:
+            sys.exit(1)
+
+
+def report(error):
+    """Report an exception that nobody caught, as the interpreter does."""
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    try:
+        hook = sys.excepthook
+    except AttributeError:
+        print('sys.excepthook is missing', file=sys.stderr)
+        hook = sys.__excepthook__
+    try:
+        hook(type(error), error, error.__traceback__)
+    except SystemExit:
+        raise
+    except BaseException as another:
+        another.__traceback__ = without_our_frames(another.__traceback__)
+        another.__context__ = None
+        print('Error in sys.excepthook:', file=sys.stderr)
+        sys.__excepthook__(type(another), another, another.__traceback__)
+        print('\nOriginal exception was:', file=sys.stderr)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def end_with_sigint():
+    """Have the interpreter end this process with SIGINT when it has cleaned up.
+
+    It does when code that was compiled from text and run at the top level ended with KeyboardInterrupt.
+    """
+    try:
+        exec('raise KeyboardInterrupt')
+    except KeyboardInterrupt:
+        pass
+
+
+def defer_interrupts(defer):
+    """Have Ctrl-C interrupt the program and not the trace function, where it would end the trace.
+
+    What arrives there is given to defer as a function that raises KeyboardInterrupt.  The handler stands where
+    signal.default_int_handler was, since programs compare the two.
+    """
+    default = signal.default_int_handler
+    if signal.getsignal(signal.SIGINT) is not default:
+        return
+
+    def default_int_handler(signum, frame):
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            if filename.startswith(_HERE) and filename not in _BELOW:
+                defer(lambda: default(signum, None))
+                return
+            frame = frame.f_back
+        default(signum, frame)
+
+    default_int_handler.__doc__ = default.__doc__
+    signal.default_int_handler = default_int_handler
+    signal.signal(signal.SIGINT, default_int_handler)

@@ -1,0 +1,82 @@
+"""Values as text: of one line, of bounded length, and without an exception, whatever the program's classes do."""
+
+import builtins
+import reprlib
+from collections import OrderedDict, defaultdict, Counter, deque
+from array import array
+
+_LONGEST = 60
+_SIMPLE = frozenset((int, float, bool, type(None), type(Ellipsis)))
+_SIZED = (list, tuple, dict, set, frozenset, str, bytes, bytearray, array, deque, OrderedDict, defaultdict, Counter)
+_LARGE = 1000                               # items, from which a repr is not tried
+
+
+def cut(text, longest):
+    """The text with what is not printable escaped; its middle left out where it is longer."""
+    if len(text) > longest:
+        head = (longest - 3) // 2
+        text = f'{text[:head]}...{text[len(text) - (longest - 3 - head):]}'
+    if not text.isprintable():
+        text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
+    return text
+
+
+class _Repr(reprlib.Repr):
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = self.maxlong = 40
+
+    def repr1(self, x, level):
+        # reprlib chooses by the name of the type, which any class can have.
+        if type(x).__module__ != 'builtins' and not isinstance(x, (deque, array)):
+            return self.repr_instance(x, level)
+        if type(x) in (bytes, bytearray):
+            return self.repr_bytes(x)
+        return super().repr1(x, level)
+
+    def repr_bytes(self, x):
+        if len(x) > self.maxstring:
+            return f'<{type(x).__name__} of {len(x)} items>'
+        return builtins.repr(x)
+
+    def repr_int(self, x, level):
+        if x.bit_length() > 1000:           # its digits could take long, and there is a limit to them
+            return f'<int of {x.bit_length()} bits>'
+        return super().repr_int(x, level)
+
+    def repr_instance(self, x, level):
+        for kind in _SIZED:
+            if isinstance(x, kind) and kind.__len__(x) > _LARGE:
+                return f'<{type(x).__qualname__} of {kind.__len__(x)} items>'
+        return cut(builtins.repr(x), 2 * self.maxother)
+
+
+_repr = _Repr().repr
+
+
+def value(x):
+    """The repr() of x, cut; the program's __repr__ is called, and may do anything."""
+    if type(x) in _SIMPLE and (type(x) is not int or -1 << 64 < x < 1 << 64):
+        return repr(x)
+    try:
+        return cut(_repr(x), _LONGEST)
+    except BaseException as error:
+        return f'<{type_name(x)}, whose repr raises {type_name(error)}>'
+
+
+def exception(error):
+    """The type and message of an exception, as the last line of a traceback has them."""
+    try:
+        message = str(error)
+        if not isinstance(message, str):
+            raise TypeError
+    except BaseException as another:
+        message = f'<its str raises {type_name(another)}>'
+    name = type_name(error)
+    return cut(f'{name}: {message}' if message else name, 80)
+
+
+def type_name(x):
+    return cut(type.__dict__['__name__'].__get__(type(x)), 40)
