@@ -13,7 +13,7 @@ class Text:
     """Lines in columns: thread, depth, function:line, offsets, instruction, argument, and what goes with them."""
 
     DEEPEST = 12                            # levels of indentation; the depth is still told
-    WHERE = 34
+    WHERE = 30
 
     def __init__(self, color=False):
         def paint(*codes):
@@ -26,6 +26,7 @@ class Text:
         self._strong = paint('1')
         self._value = paint('33')
         self._alarm = paint('1', '31')
+        self._bar = self._faint(' | ')
         self._left = {'return': paint('32'), 'yield': paint('34'), 'raise': self._alarm, 'throw': self._alarm}
 
     def level(self, depth):
@@ -43,28 +44,28 @@ class Text:
             text = '...' + text[3 - room:]
         return '  ' * level + self._name(f'{text:<{room}}')
 
-    def instruction(self, info, level, line, source, offset, exception=None, stack=None):
-        """The rest of a line after its prefix."""
+    def instruction(self, info, level, line, source, offset, exception=None, padded=False):
+        """The rest of a line after its prefix; padded for with_stack()."""
         found = info.instructions[offset]
         caught = offset in info.handlers
         arrow = self._alarm('=>') if caught else self._faint('->')
         came = '' if source is None or source < 0 else source
         text = argument(found)
         parts = [self._where(info, level, line), f' {self._faint(f"{came:>5}")} {arrow} {self._faint(f"{offset:<5}")} ']
-        if not text and exception is None and stack is None:
-            parts.append(self._strong(found.opname))
+        if padded:
+            text = f'{text:<24}'
+        if text or exception is not None:
+            parts += self._strong(f'{found.opname:<26}'), ' ', text
         else:
-            parts.append(self._strong(f'{found.opname:<26}') + ' ')
-            if stack is not None:
-                text = f'{text:<24}'
-            if exception is None:
-                parts.append(text)
-            else:
-                parts.append((text.rstrip() + ' ').lstrip() + self._alarm(exception))
-        if stack is not None:
-            shown = ', '.join(stack[0]) if stack else '?'
-            parts.append(self._faint(' | ') + self._value(shown))
-        return ''.join(parts).rstrip() + '\n'
+            parts.append(self._strong(found.opname))
+        if exception is not None:
+            parts += ' ' if text else '', self._alarm(exception)
+        return ''.join(parts) + ('' if padded else '\n')
+
+    def with_stack(self, text, values):
+        """A padded line with the value stack, a list of texts, or None where it is not known."""
+        shown = '?' if values is None else ', '.join(values)
+        return f'{text}{self._bar}{self._value(shown)}'.rstrip() + '\n'
 
     def leaving(self, info, level, line, offset, event, value):
         verb = self._left[event](f'{LEAVING[event]:<26}')
@@ -90,15 +91,16 @@ class Json:
                  'file': info.code.co_filename, 'line': line}
         return json.dumps(where | fields)[1:] + '\n'
 
-    def instruction(self, info, level, line, source, offset, exception=None, stack=None):
+    def instruction(self, info, level, line, source, offset, exception=None, padded=False):
         found = info.instructions[offset]
         more = {}
         if offset in info.handlers:
             more['exception'] = exception
-        if stack is not None:
-            more['stack'] = stack[0] if stack else None
         return self._rest(info, 'instruction', line, source=source if source != -1 else None, offset=offset,
                           opname=found.opname, arg=argument(found), **more)
+
+    def with_stack(self, text, values):
+        return f'{text[:-2]}, "stack": {json.dumps(values)}}}\n'
 
     def leaving(self, info, level, line, offset, event, value):
         return self._rest(info, event, line, offset=offset, value=value)

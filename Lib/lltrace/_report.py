@@ -22,7 +22,7 @@ def text(counts):
         code = found.code
         if code.co_filename != filename:
             filename, lines = code.co_filename, source_of(code)
-            parts.append(f'{filename}\n{"=" * len(filename)}\n\n')
+            parts.append(f'==== {filename}\n\n')
         parts.append(_function(found, lines))
     never = counts.never_called()
     if never:

@@ -109,12 +109,12 @@ class Trace(Tracing):
                 emit(frame, prefix(output.process, thread.number, 0) + lines.started(_values.cut(found.name, 60)))
 
         def values_of(frame):
-            """The value stack as a list of texts in a tuple; an empty tuple if it is not known."""
+            """The value stack as a list of texts; None if it is not known."""
             try:
                 stack = frame.f_valuestack
             except RuntimeError:
-                return ()
-            return [_values.value(item) for item in stack],
+                return None
+            return list(map(_values.value, stack))
 
         def reraised(frame):
             """The text of the exception that a handler is entered with, which is at the top of the stack.
@@ -134,21 +134,25 @@ class Trace(Tracing):
             thread.depth = depth + 1
             start = prefix(output.process, thread.number, depth)
             indentation = level(depth)
-            texts = info.texts.setdefault(indentation, {})
+            kept = info.texts.setdefault(indentation, {})
+            texts = {} if with_stack else kept          # of which whole lines are made without more ado
             raised = None                   # the text of the exception that the instruction before has raised
             handled = None                  # the text of the one that a handler was last entered with
 
             def write(frame, source, offset):
                 """A line that cannot be taken from the texts, or is not there yet."""
                 nonlocal handled
-                caught = offset in info.handlers
-                if caught:
-                    handled = raised or reraised(frame)
-                stack = values_of(frame) if with_stack else None
-                text = lines.instruction(info, indentation, frame.f_lineno, source, offset,
-                                         handled if caught else None, stack)
-                if not caught and not with_stack:
-                    texts[source, offset] = text
+                text = kept.get((source, offset))
+                if text is None:
+                    caught = offset in info.handlers
+                    if caught:
+                        handled = raised or reraised(frame)
+                    text = lines.instruction(info, indentation, frame.f_lineno, source, offset,
+                                             handled if caught else None, with_stack)
+                    if not caught:
+                        kept[source, offset] = text
+                if with_stack:
+                    text = lines.with_stack(text, values_of(frame))
                 emit(frame, start + text)
 
             def leave(frame, event, value):

@@ -2,6 +2,7 @@
 
 import builtins
 import reprlib
+import types
 from collections import OrderedDict, defaultdict, Counter, deque
 from array import array
 
@@ -53,15 +54,26 @@ class _Repr(reprlib.Repr):
         return cut(builtins.repr(x), 2 * self.maxother)
 
 
-_repr = _Repr().repr
+_repr_of = _Repr()
 
 
 def value(x):
-    """The repr() of x, cut; the program's __repr__ is called, and may do anything."""
+    """The repr() of x, cut, and for functions and objects without one their name or type.
+
+    A __repr__ of the program is called, and may do anything.
+    """
     if type(x) in _SIMPLE and (type(x) is not int or -1 << 64 < x < 1 << 64):
         return repr(x)
+    if type(x) is str and len(x) <= _repr_of.maxstring - 2:
+        return cut(repr(x), _LONGEST)
     try:
-        return cut(_repr(x), _LONGEST)
+        kind = type(x)
+        # The addresses that these have say nothing, and differ from run to run.
+        if kind is types.FunctionType:
+            return cut(f'<function {x.__qualname__}>', _LONGEST)
+        if kind.__repr__ is object.__repr__:
+            return cut(f'<{kind.__qualname__} object>', _LONGEST)
+        return cut(_repr_of.repr(x), _LONGEST)
     except BaseException as error:
         return f'<{type_name(x)}, whose repr raises {type_name(error)}>'
 

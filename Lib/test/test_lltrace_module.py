@@ -843,6 +843,9 @@ class ValuesTest(unittest.TestCase):
             self.assertLess(len(text), 130)
             self.assertTrue(text.isprintable(), text)
         self.assertEqual(_values.value('a\nb'), r"'a\nb'")
+        self.assertEqual(_values.value('x' * 38), repr('x' * 38))
+        self.assertEqual(_values.value(workload), '<function workload>')
+        self.assertEqual(_values.value(iter(range(3))), '<range_iterator object>')
         self.assertEqual(_values.value([1, 'b']), "[1, 'b']")
         self.assertIn('Big of 100000 items', _values.value(Big(range(10**5))))
 

@@ -1,0 +1,39 @@
+"""How many lines of a trace are written in a second."""
+
+import subprocess
+import time
+
+import pytest
+
+LINES_A_SECOND = 300_000
+
+PROGRAM = '''
+def add(a, b):
+    return a + b
+
+def work(n):
+    total = 0
+    for i in range(n):
+        if i % 3 and i % 5 or i > 1000:
+            total += i
+        total = add(total, i)
+
+work(40_000)
+'''
+
+
+@pytest.mark.parametrize('options', ([], ['--jsonl']), ids=['text', 'jsonl'])
+def test_lines_a_second(python, tmp_path, options):
+    debug = subprocess.run([python, '-c', 'import sys; print(hasattr(sys, "gettotalrefcount"))'], capture_output=True, text=True,
+                           check=True).stdout
+    if debug == 'True\n':
+        pytest.skip('a build for debugging')
+    (tmp_path / 'program.py').write_text(PROGRAM)
+    best = 0
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([python, '-m', 'lltrace', *options, '-o', tmp_path / 'trace', tmp_path / 'program.py'], check=True)
+        seconds = time.perf_counter() - start
+        with open(tmp_path / 'trace', 'rb') as file:
+            best = max(best, sum(1 for _ in file) / seconds)
+    assert best >= LINES_A_SECOND
