@@ -156,7 +156,8 @@ class Report:
             if path is not None:
                 check_writable(path)
         if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
-            refuse("--graph needs Graphviz's program dot for a .svg, and there is none; install Graphviz or name a .dot file")
+            refuse("--graph needs Graphviz's program dot for a .svg, and there is none; "
+                   'install Graphviz or name a .dot file')
         self.options = options
         self.sink = sink_of(options) if options.counts else None
         self.tracing = _counts.Counts(options.selection, instructions=bool(options.counts or options.html),

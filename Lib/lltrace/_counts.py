@@ -103,10 +103,11 @@ class Counts(Tracing):
                     counted, key = taken, arg
                 else:
                     return frame.f_trace
-                try:
-                    next(counted[key])
-                except KeyError:
+                counter = counted.get(key)
+                if counter is None:
                     advance(counted, key)
+                else:
+                    next(counter)
                 return frame.f_trace
 
             def enter(frame):

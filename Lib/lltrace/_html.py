@@ -18,14 +18,17 @@ _STYLE = """
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 header, main, .functions { max-width: 1500px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 28px; }
-h1 { font-size: 22px; margin: 0; } h1 small { color: var(--faint); font-weight: 400; font-size: 15px; margin-left: 8px; }
+h1 { font-size: 22px; margin: 0; }
+h1 small { color: var(--faint); font-weight: 400; font-size: 15px; margin-left: 8px; }
 h2 { font: 600 14px/1.5 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; margin: 40px 0 8px; overflow-wrap: anywhere; }
-p { margin: 6px 0; color: var(--faint); } a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
+p { margin: 6px 0; color: var(--faint); } a { color: var(--link); text-decoration: none; }
+a:hover { text-decoration: underline; }
 code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
 .scale { display: inline-block; width: 130px; height: 10px; border-radius: 5px; vertical-align: baseline; margin: 0 6px;
          background: linear-gradient(90deg, rgb(var(--heat) / .04), rgb(var(--heat) / .6)); }
 .functions table { border-collapse: collapse; margin: 14px 0 0; } .functions td { padding: 1px 18px 1px 0; }
-.functions td.n { text-align: right; } .bar { display: inline-block; height: 9px; border-radius: 2px; background: rgb(var(--heat) / .75); }
+.functions td.n { text-align: right; }
+.bar { display: inline-block; height: 9px; border-radius: 2px; background: rgb(var(--heat) / .75); }
 .never { color: var(--never); } summary { cursor: pointer; color: var(--faint); margin-top: 10px; }
 #hide { margin: 14px 6px 0 max(24px, calc((100vw - 1500px) / 2 + 24px)); }
 #hide:checked ~ main .code { display: none; } #hide:checked ~ main .row { grid-template-columns: 92px 52px 1fr; }
@@ -40,7 +43,8 @@ code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu San
 .row.cold .source, .row.cold .number { opacity: .62; } .row.cold .count { color: var(--never); }
 .code { border-left: 1px solid var(--line); background: var(--panel); }
 .i { display: grid; grid-template-columns: 4ch 25ch minmax(0, 1fr) auto; gap: 0 1.5ch; }
-.i span:first-child { text-align: right; color: var(--faint); } .i span { white-space: pre; overflow: hidden; text-overflow: ellipsis; }
+.i span:first-child { text-align: right; color: var(--faint); }
+.i span { white-space: pre; overflow: hidden; text-overflow: ellipsis; }
 .i b { font-weight: 400; text-align: right; min-width: 9ch; margin-right: -10px; padding: 0 10px;
        background: rgb(var(--heat) / calc(var(--h, 0) * .6)); }
 .i.cold { opacity: .55; } .of { color: var(--faint); font-style: italic; }

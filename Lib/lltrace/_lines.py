@@ -13,7 +13,8 @@ class Text:
     """Lines in columns: thread, depth, function:line, offsets, instruction, argument, and what goes with them."""
 
     DEEPEST = 12                            # levels of indentation; the depth is still told
-    WHERE = 30
+    WHERE = 30                              # characters for function and line
+    STACK = 24                              # and for the argument, if the stack comes after it
 
     def __init__(self, color=False):
         def paint(*codes):
@@ -52,14 +53,17 @@ class Text:
         came = '' if source is None or source < 0 else source
         text = argument(found)
         parts = [self._where(info, level, line), f' {self._faint(f"{came:>5}")} {arrow} {self._faint(f"{offset:<5}")} ']
-        if padded:
-            text = f'{text:<24}'
-        if text or exception is not None:
-            parts += self._strong(f'{found.opname:<26}'), ' ', text
+        notes = [text] if text else []
+        width = len(text)
+        if exception is not None:
+            notes.append(self._alarm(exception))
+            width += len(exception) + (width > 0)
+        if notes or padded:
+            parts += self._strong(f'{found.opname:<26}'), ' ', ' '.join(notes)
         else:
             parts.append(self._strong(found.opname))
-        if exception is not None:
-            parts += ' ' if text else '', self._alarm(exception)
+        if padded:
+            parts.append(' ' * (self.STACK - width))
         return ''.join(parts) + ('' if padded else '\n')
 
     def with_stack(self, text, values):

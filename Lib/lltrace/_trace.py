@@ -13,8 +13,6 @@ from lltrace._state import Tracing
 class _Thread(threading.local):
     """What a thread is in the trace: its number, and how many of its frames are shown."""
 
-    _numbers = itertools.count(1)
-
     def __init__(self, numbers):
         self.number = next(numbers)
         self.depth = 0
@@ -61,10 +59,6 @@ class Trace(Tracing):
         self._output.interrupt = interrupt
         self._output.threshold = 0
 
-    def flush(self):
-        """Write the lines that wait."""
-        self._output.flush()
-
     def lost(self):
         return None if self._output.closed else super().lost()
 
@@ -90,7 +84,7 @@ class Trace(Tracing):
             """What is to be done when the buffer has as many lines as the threshold says."""
             if not output.flush() and sys.gettracestate()['tracefunc'] is call:
                 sys.settracestate(None)
-            if output.interrupt is not None and threading.current_thread() is threading.main_thread():
+            if output.interrupt is not None and get_ident() == threading.main_thread().ident:
                 interrupt, output.interrupt = output.interrupt, None
                 if not output.closed:
                     frame.f_trace = _Restart(tracing, frame, frame.f_trace)
@@ -162,11 +156,12 @@ class Trace(Tracing):
                 nonlocal raised, thrown
                 if event == step:
                     source, offset = arg if branches else (arg, frame.f_lasti)
-                    try:
-                        append(start + texts[source, offset])
-                    except KeyError:
+                    # without an exception, which would become the context of one that full() raises
+                    text = texts.get((source, offset))
+                    if text is None:
                         write(frame, source, offset)
                     else:
+                        append(start + text)
                         if len(buffer) >= output.threshold:
                             full(frame)
                     raised = None
@@ -203,6 +198,8 @@ class Trace(Tracing):
         def call(frame, event, arg):
             info = known.get(id(frame.f_code)) or infos.add(frame)
             if not info.shown:
+                if output.interrupt is not None:
+                    full(frame)
                 return None
             offset = frame.f_lasti
             resumes = not info.suspends or offset in info.resumes

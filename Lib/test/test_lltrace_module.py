@@ -8,7 +8,6 @@ import io
 import json
 import lltrace
 import os
-import pickle
 import py_compile
 import re
 import runpy
@@ -22,7 +21,7 @@ import threading
 import unittest
 import xml.etree.ElementTree
 import zipfile
-from lltrace import _code, _graph, _html, _output, _select, _values
+from lltrace import _code, _html, _output, _select, _values
 from test import support
 from test.support import os_helper
 
@@ -104,7 +103,7 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.check('-m', 'os.path.nosuch', marker='Error while finding module')
         self.check('-m', 'json.tool', 'nosuch.json', marker='No such file')
         self.write('raises.py', 'import sys\nprint(sys.argv)\nraise ValueError("x")')
-        self.check('-m', 'raises', marker='<frozen runpy>')
+        self.check('-m', 'raises', marker='_run_module_as_main')
         self.write('syntax.py', 'a b')
         self.check('-m', 'syntax', marker='SyntaxError')
 
@@ -226,7 +225,9 @@ class AsPythonRunsItTest(ProgramTestCase):
             def work():
                 n = 0
                 while True:
-                    n += 1
+                    n = helper(n)
+            def helper(n):
+                return n + 1
             def interrupt():
                 for _ in range(COUNT):
                     time.sleep(1)
@@ -242,10 +243,12 @@ class AsPythonRunsItTest(ProgramTestCase):
             work()
             '''
         self.write('a.py', text.replace('COUNT', '3'))
-        done = python('-m', 'lltrace', '-o', os.devnull, 'a.py', cwd=self.folder, timeout=30)
-        self.assertEqual((done.returncode, done.stdout), (-signal.SIGINT, 'caught\n' * 2))
-        self.assertIn('KeyboardInterrupt', done.stderr)
-        self.assertNotIn('the trace ended', done.stderr)
+        for options in [], ['--only', 'nosuch'], ['--branches'], ['--stack']:
+            with self.subTest(options):
+                done = python('-m', 'lltrace', '-o', os.devnull, *options, 'a.py', cwd=self.folder, timeout=60)
+                self.assertEqual((done.returncode, done.stdout), (-signal.SIGINT, 'caught\n' * 2))
+                self.assertIn('KeyboardInterrupt', done.stderr)
+                self.assertNotIn('lltrace', done.stderr)
 
     def test_sigint_status(self):
         self.write('a.py', 'import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass')
