@@ -12,6 +12,24 @@ _SIZED = (list, tuple, dict, set, frozenset, str, bytes, bytearray, array, deque
 _LARGE = 1000                               # items, from which a repr is not tried
 
 
+def _method(x):
+    return f'<bound method {getattr(x.__func__, "__qualname__", "?")}>'
+
+
+def _builtin(x):
+    if isinstance(x.__self__, types.ModuleType) or x.__self__ is None:
+        return repr(x)
+    return f'<built-in method {x.__qualname__}>'
+
+
+_NAMED = {
+    types.FunctionType: lambda x: f'<function {x.__qualname__}>',
+    types.MethodType: _method,
+    types.BuiltinFunctionType: _builtin,
+    types.CodeType: lambda x: f'<code object {x.co_name}>',
+}
+
+
 def cut(text, longest):
     """The text with what is not printable escaped; its middle left out where it is longer."""
     if len(text) > longest:
@@ -69,8 +87,9 @@ def value(x):
     try:
         kind = type(x)
         # The addresses that these have say nothing, and differ from run to run.
-        if kind is types.FunctionType:
-            return cut(f'<function {x.__qualname__}>', _LONGEST)
+        describe = _NAMED.get(kind)
+        if describe is not None:
+            return cut(describe(x), _LONGEST)
         if kind.__repr__ is object.__repr__:
             return cut(f'<{kind.__qualname__} object>', _LONGEST)
         return cut(_repr_of.repr(x), _LONGEST)

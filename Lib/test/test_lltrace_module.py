@@ -18,6 +18,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import types
 import unittest
 import xml.etree.ElementTree
 import zipfile
@@ -847,7 +848,13 @@ class ValuesTest(unittest.TestCase):
             self.assertTrue(text.isprintable(), text)
         self.assertEqual(_values.value('a\nb'), r"'a\nb'")
         self.assertEqual(_values.value('x' * 38), repr('x' * 38))
-        self.assertEqual(_values.value(workload), '<function workload>')
+        for value, text in {
+            workload: '<function workload>', self.test_bounded: '<bound method ValuesTest.test_bounded>',
+            workload.__code__: '<code object workload>', [].append: '<built-in method list.append>',
+            len: '<built-in function len>', types.MethodType(5 .__add__, 1): '<bound method int.__add__>',
+            types.MethodType(NotStr, 1): '<bound method ValuesTest.test_bounded.<locals>.NotStr>',
+        }.items():
+            self.assertEqual(_values.value(value), text)
         self.assertEqual(_values.value(iter(range(3))), '<range_iterator object>')
         self.assertEqual(_values.value([1, 'b']), "[1, 'b']")
         self.assertIn('Big of 100000 items', _values.value(Big(range(10**5))))
