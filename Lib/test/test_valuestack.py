@@ -593,7 +593,6 @@ class SuspendedTest(BaseTestCase):
             self.assertEqual(x, 1)
             await g.aclose()
         asyncio.run(main())
-        asyncio.set_event_loop_policy(None)
 
     def test_in_handler(self):
         def gen():
@@ -695,6 +694,11 @@ class SuspendedTest(BaseTestCase):
             gc.set_threshold(0)
             self.assertEqual(stack, expected)
             g.close()
+
+
+def tearDownModule():
+    # The corpus runs coroutines.
+    asyncio.set_event_loop_policy(None)
 
 
 if __name__ == '__main__':
