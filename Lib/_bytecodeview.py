@@ -1,0 +1,185 @@
+"""Instructions and value stacks as lines of text, for pdb.
+
+All offsets are in bytes, and those of instructions: of the first EXTENDED_ARG.
+"""
+
+import bisect
+import dis
+import linecache
+import shutil
+
+
+class Code:
+    """The instructions of a code object, in order, without EXTENDED_ARGs.
+
+    offsets         their offsets
+    instructions    a dis.Instruction for each, with the whole argument
+    targets         the offsets that jumps and exception handlers lead to
+    """
+
+    def __init__(self, code):
+        self.code = code
+        self.offsets, self.instructions = [], []
+        self.targets = {entry.target for entry in dis._parse_exception_table(code)}
+        offset = None
+        for instruction in dis.get_instructions(code):
+            if offset is None:
+                offset = instruction.offset
+            if instruction.opcode == dis.EXTENDED_ARG:
+                continue
+            self.offsets.append(offset)
+            self.instructions.append(instruction)
+            if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
+                self.targets.add(instruction.argval)
+            offset = None
+
+    def index(self, offset):
+        """Of the instruction that offset, perhaps of its inline cache, is in."""
+        return max(bisect.bisect_right(self.offsets, offset) - 1, 0)
+
+    def traced_near(self, offset):
+        """The traced offsets next to this one, before and after, and itself."""
+        names = [instruction.opname for instruction in self.instructions]
+        traced = self.offsets[names.index('RESUME'):]
+        left, right = bisect.bisect_left(traced, offset), bisect.bisect_right(traced, offset)
+        return traced[max(left - 1, 0):right + 1]
+
+    def format(self, index):
+        """The instruction as dis shows it, without its offset."""
+        instruction = self.instructions[index]
+        text = instruction.opname
+        if instruction.arg is not None:
+            text = f'{text:<{dis._OPNAME_WIDTH}} {instruction.arg:>{dis._OPARG_WIDTH}}'
+            if instruction.argrepr:
+                text += f' ({instruction.argrepr})'
+        return text
+
+    def listing(self, first, last, current, breaks, line_breaks, module_globals):
+        """The lines that show the instructions of range(first, last), by index.
+
+        The line of source code comes before its instructions, once for all that
+        follow each other.  '->' marks the instruction at the index current, '>>'
+        what jumps and handlers lead to, 'B' the offsets in breaks and the lines
+        in line_breaks.
+        """
+        lineno = 0              # no line yet; None for instructions without one
+        for i in range(first, last):
+            line = self.instructions[i].positions.lineno
+            if line != lineno:
+                lineno = line
+                source = linecache.getline(self.code.co_filename, line, module_globals) if line else ''
+                number = '-' if line is None else line
+                mark = 'B' if line in line_breaks else ' '
+                yield f'{number:>3} {mark}\t{source.rstrip()}'.rstrip()
+            offset = self.offsets[i]
+            mark = 'B' if offset in breaks else ' '
+            arrow = '->' if i == current else '  '
+            target = '>>' if offset in self.targets else '  '
+            yield fit(f'    {mark}{arrow}\t{target} {offset:>4} {self.format(i)}')
+
+
+def line_of(code, offset):
+    """Return the line of the instruction at offset, or one near by.
+
+    An instruction that the compiler made up has no line.  The first one of
+    a handler goes with what follows it, any other with what comes before.
+    """
+    before = after = None
+    for start, end, line in code.co_lines():
+        if line is None:
+            continue
+        if start <= offset < end:
+            return line
+        if start < offset:
+            before = line
+        elif after is None:
+            after = line
+    if before is None or (after is not None and
+                          code.co_code[offset] == dis.opmap['PUSH_EXC_INFO']):
+        before = after
+    return code.co_firstlineno if before is None else before
+
+
+# How many values each instruction leaves on the stack, of those that it takes
+# and those that it makes, when it does not jump: a number, or a function of its
+# argument and stack effect.  What it takes follows from the stack effect.
+PUSHED = dict.fromkeys('''
+    CACHE COPY_FREE_VARS DELETE_ATTR DELETE_DEREF DELETE_FAST DELETE_GLOBAL DELETE_NAME
+    DELETE_SUBSCR DICT_MERGE DICT_UPDATE END_ASYNC_FOR EXTENDED_ARG IMPORT_STAR
+    JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT JUMP_FORWARD JUMP_IF_FALSE_OR_POP
+    JUMP_IF_TRUE_OR_POP KW_NAMES LIST_APPEND LIST_EXTEND MAKE_CELL MAP_ADD NOP
+    POP_EXCEPT POP_JUMP_BACKWARD_IF_FALSE POP_JUMP_BACKWARD_IF_NONE
+    POP_JUMP_BACKWARD_IF_NOT_NONE POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_FORWARD_IF_FALSE
+    POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE POP_JUMP_FORWARD_IF_TRUE
+    POP_TOP PRINT_EXPR RAISE_VARARGS RERAISE RESUME RETURN_GENERATOR RETURN_VALUE
+    SETUP_ANNOTATIONS SET_ADD SET_UPDATE STORE_ATTR STORE_DEREF STORE_FAST STORE_GLOBAL
+    STORE_NAME STORE_SUBSCR
+    '''.split(), 0) | dict.fromkeys('''
+    ASYNC_GEN_WRAP BINARY_OP BINARY_SUBSCR BUILD_CONST_KEY_MAP BUILD_LIST BUILD_MAP
+    BUILD_SET BUILD_SLICE BUILD_STRING BUILD_TUPLE CALL CALL_FUNCTION_EX COMPARE_OP
+    CONTAINS_OP COPY FORMAT_VALUE GET_AITER GET_AWAITABLE GET_ITER GET_YIELD_FROM_ITER
+    IMPORT_NAME IS_OP LIST_TO_TUPLE LOAD_ASSERTION_ERROR LOAD_ATTR LOAD_BUILD_CLASS
+    LOAD_CLASSDEREF LOAD_CLOSURE LOAD_CONST LOAD_DEREF LOAD_FAST LOAD_NAME MAKE_FUNCTION
+    MATCH_CLASS PREP_RERAISE_STAR PUSH_NULL UNARY_INVERT UNARY_NEGATIVE UNARY_NOT
+    UNARY_POSITIVE YIELD_VALUE
+    '''.split(), 1) | dict.fromkeys('''
+    BEFORE_ASYNC_WITH BEFORE_WITH CHECK_EG_MATCH CHECK_EXC_MATCH FOR_ITER GET_ANEXT
+    GET_LEN IMPORT_FROM LOAD_METHOD MATCH_MAPPING MATCH_SEQUENCE PUSH_EXC_INFO SEND
+    '''.split(), 2) | {
+    'LOAD_GLOBAL': lambda arg, effect: effect,
+    'MATCH_KEYS': 3,
+    'PRECALL': lambda arg, effect: arg + 2,
+    'SWAP': lambda arg, effect: arg,
+    'UNPACK_EX': lambda arg, effect: effect + 1,
+    'UNPACK_SEQUENCE': lambda arg, effect: arg,
+    'WITH_EXCEPT_START': 5,
+}
+
+
+def taken(instruction):
+    """How many values, from the top of the stack, the instruction works on.
+
+    It takes them off, or puts them back with its result on top, as FOR_ITER
+    does.  Copying a value or changing a container further down does not count.
+    """
+    opcode, arg = instruction.opcode, instruction.arg
+    effect = dis.stack_effect(opcode, arg, jump=False)
+    # The compiler has PRECALL take the arguments of the CALL that follows.
+    if instruction.opname == 'PRECALL':
+        effect = 0
+    elif instruction.opname == 'CALL':
+        effect = -1 - arg
+    pushed = PUSHED[instruction.opname]
+    if callable(pushed):
+        pushed = pushed(arg, effect)
+    return pushed - effect
+
+
+def format_value(value):
+    """repr(value), or what came of it."""
+    try:
+        return repr(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:
+        return f'<{type(value).__name__} object at {id(value):#x}: its repr() raised {type(e).__name__}>'
+
+
+def stack_lines(values, instruction=None):
+    """The lines that show the values, deepest first, each with its index.
+
+    '*' marks those that instruction, the next one, works on.
+    """
+    first = len(values) - (taken(instruction) if instruction else 0)
+    for i, value in enumerate(values):
+        mark = '*' if i >= first else ' '
+        yield fit(f'{i:>4} {mark} {format_value(value)}')
+
+
+def fit(line):
+    """The line, cut to the width of the terminal."""
+    width = shutil.get_terminal_size().columns
+    text, newline, rest = line.partition('\n')
+    if len(text) > width or newline:
+        text = text[:max(width - 3, 0)] + '...'
+    return text
