@@ -1,0 +1,254 @@
+"""The commands of pdb that work on bytecode instructions."""
+
+import bdb
+import dis
+import types
+
+import _bytecodeview
+
+
+class InstructionCommands:
+    """What pdb.Pdb has to do with instructions: a part of that class."""
+
+    # Stops left out by a count, and the method that goes on to the next one.
+    _stops_left = 0
+    _step_on = None
+    _interrupted = False
+    # The event that the debugger stopped at, and whether its instruction matters.
+    _event = None
+    _shows_instruction = False
+    _at_break = False
+    # Where 'listi' goes on: code object, offset of the current instruction, index.
+    _listi_next = (None, None, 0)
+
+    # --- Stopping ---
+
+    def stops_at(self, frame, event):
+        """Tell whether to stop, or to go on until a count is reached."""
+        if self._stops_left and event != 'exception' and not self._breaks_at(frame, event):
+            self._stops_left -= 1
+            self._step_on(frame)
+            return False
+        self._stops_left = 0
+        self._interrupted = False
+        if event == 'call' and not bdb.is_resumed(frame):
+            event = 'exception'     # generator.throw()
+        self._event = event
+        self._shows_instruction = event == 'instruction' or self._at_break
+        self._at_break = False
+        return True
+
+    def break_at_instruction(self, frame):
+        self._at_break = super().break_at_instruction(frame)
+        return self._at_break
+
+    def _breaks_at(self, frame, event):
+        """A breakpoint or an interrupt ends the count."""
+        if frame.f_code.co_name == 'sigint_handler':
+            return False        # not a part of the program
+        if self._interrupted or not self.stop_here(frame):
+            return True
+        if event == 'return':
+            return False
+        return (event == 'line' and self.break_here(frame)
+                or self.break_at_instruction(frame))
+
+    def end_count(self):
+        self._interrupted = True
+        self._stops_left = 0
+
+    def user_instruction(self, frame):
+        """This function is called when we stop or break at an instruction."""
+        if self._wait_for_mainpyfile:
+            return
+        if self.stops_at(frame, 'instruction') and self.bp_commands(frame):
+            self.interaction(frame, None)
+
+    def next_index(self, code):
+        """The index of the instruction that the current frame is about to
+        execute, in its _bytecodeview.Code, or None."""
+        if (self._event in ('call', 'line', 'instruction') and self._is_tracing()
+                and self.curindex == len(self.stack) - 1):
+            return code.index(self.curframe.f_lasti)
+
+    def print_next_instruction(self):
+        """After the line, when the instruction is what matters."""
+        if not (self.stopinstr or self._shows_instruction):
+            return
+        code = _bytecodeview.Code(self.curframe.f_code)
+        index = self.next_index(code)
+        if index is not None:
+            self.message(_bytecodeview.fit(f'    -> {code.offsets[index]} {code.format(index)}'))
+
+    # --- Commands ---
+
+    def _step_instructions(self, arg, step_on):
+        try:
+            count = int(arg or 1)
+        except ValueError:
+            count = 0
+        if count < 1:
+            self.error('Error in argument: %r; it is the number of instructions, 1 or more' % arg)
+            return
+        if not self._is_tracing():
+            self.error('There is no next instruction: the program is not running')
+            return
+        if count > 1:
+            self.catch_sigint()
+        self._stops_left = count - 1
+        self._step_on = step_on
+        step_on(self.curframe)
+        return 1
+
+    def do_stepi(self, arg):
+        """stepi | si [count]
+        Execute the current bytecode instruction, stop before the next
+        one, either in a function that is called or in the current
+        function.  With a count, do it that many times, or until a
+        breakpoint is reached or an exception is raised.
+        """
+        return self._step_instructions(arg, lambda frame: self.set_stepinstr())
+    do_si = do_stepi
+
+    def do_nexti(self, arg):
+        """nexti | ni [count]
+        Continue execution until the next bytecode instruction in the
+        current function is reached or it returns: like stepi, but
+        functions that are called are executed without stopping.
+        """
+        return self._step_instructions(arg, self.set_nextinstr)
+    do_ni = do_nexti
+
+    def do_listi(self, arg):
+        """listi | li [first [,last] | . | function]
+        List bytecode instructions of the current function, each below
+        its line of source code.  Without arguments, list 11
+        instructions around the current one or continue the previous
+        listing.  With . as argument, list 11 instructions around the
+        current one.  With one number, list 11 instructions around that
+        offset.  With two numbers, list the instructions from the first
+        offset to the second; if the second is less than the first, it
+        is a count.  With an expression for a function, method,
+        generator, coroutine or code object, list all its instructions.
+
+        The current instruction is indicated by "->": the one that is
+        about to be executed or, in a caller or after an exception, that
+        is or was being executed.  What jumps and exception handlers
+        lead to is indicated by ">>", breakpoints by "B".
+        """
+        self.lastcmd = 'listi'
+        code = _bytecodeview.Code(self.curframe.f_code)
+        position = self.tb_lasti.get(self.curframe, self.curframe.f_lasti)
+        first, last = None, None
+        if arg and arg != '.':
+            try:
+                first, *rest = [int(part) for part in arg.split(',')]
+                last, = rest or [None]
+            except ValueError:
+                code = self._code_of(arg)
+                if code is None:
+                    return
+                first, last = 0, len(code.offsets)
+            else:
+                if last is None:
+                    first = max(code.index(first) - 5, 0)
+                elif last < first:
+                    first = code.index(first)
+                    last += first
+                else:
+                    first, last = code.index(first), code.index(last) + 1
+        elif arg != '.' and self._listi_next[:2] == (code.code, position):
+            first = self._listi_next[2]
+        else:
+            first = max(code.index(position) - 5, 0)
+        last = min(first + 11 if last is None else last, len(code.offsets))
+        self._list_instructions(code, first, last, position)
+    do_li = do_listi
+
+    def _code_of(self, arg):
+        try:
+            value = self._getval(arg)
+        except:
+            return None         # _getval() has displayed the error
+        found = None if isinstance(value, (str, bytes, bytearray)) else value
+        try:
+            found = dis._get_code_object(found)
+        except TypeError:
+            pass
+        if not isinstance(found, types.CodeType):
+            self.error('%r has no instructions: it is neither a number nor a function, '
+                       'method, generator, coroutine or code object' % arg)
+            return None
+        return _bytecodeview.Code(found)
+
+    def _list_instructions(self, code, first, last, position):
+        current = None
+        if code.code is self.curframe.f_code:
+            current = code.index(position)
+            self._listi_next = code.code, position, last
+        filename = self.canonic(code.code.co_filename)
+        breaks = {bp.offset for bp in bdb.Breakpoint.bpbynumber
+                  if bp and bp.is_in_code(code.code)}
+        line_breaks = [line for line in self.get_file_breaks(filename)
+                       if self._has_line_break(filename, line)]
+        try:
+            for line in code.listing(first, last, current, breaks, line_breaks,
+                                     self.curframe.f_globals):
+                self.message(line)
+            if last == len(code.offsets):
+                self.message('[End of %s]' % code.code.co_name)
+        except KeyboardInterrupt:
+            pass
+
+    def complete_listi(self, text, line, begidx, endidx):
+        return self._complete_expression(text, line, begidx, endidx)
+    complete_li = complete_listi
+
+    def do_stack(self, arg):
+        """stack [index]
+        Print the value stack of the current frame, on which bytecode
+        instructions find their operands, the top at the bottom.  The
+        values that the next instruction works on are indicated by "*".
+        <NULL> is an empty slot.  Each value is cut to the width of the
+        terminal; with an index, print that value in full.
+
+        To print a variable with this name, use "p stack".
+        """
+        try:
+            values = self.curframe.f_valuestack
+        except RuntimeError:
+            self.error('The value stack is not known here: the frame is in the middle of '
+                       'an instruction')
+            return
+        if arg:
+            try:
+                value = values[int(arg)]
+            except (ValueError, IndexError):
+                self.error('Error in argument: %r; it is the index of a value on the stack, '
+                           'which has %d' % (arg, len(values)))
+            else:
+                self.message(_bytecodeview.format_value(value))
+            return
+        if not values:
+            self.message('The value stack is empty.')
+            return
+        code = _bytecodeview.Code(self.curframe.f_code)
+        index = self.next_index(code)
+        instruction = None if index is None else code.instructions[index]
+        for line in _bytecodeview.stack_lines(values, instruction):
+            self.message(line)
+
+    # --- Breakpoints ---
+
+    def break_at_offset(self, arg, temporary, cond):
+        """'break *offset'"""
+        try:
+            offset = int(arg)
+        except ValueError:
+            self.error('Bad offset: %s' % arg)
+            return
+        err = self.set_instruction_break(self.curframe.f_code, offset, temporary, cond)
+        if err:
+            self.error(err)
+        else:
+            self.message('B' + str(bdb.Breakpoint.bpbynumber[-1])[1:])
