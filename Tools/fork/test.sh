@@ -7,7 +7,7 @@ unset LC_ALL
 . Tools/fork/suite.sh
 
 # CPython's tests that have to do with tracing.
-theirs='test_sys_settrace test_sys test_sys_setprofile test_trace test_bdb test_pdb test_threading test_frame
+theirs='test_sys_settrace test_sys test_sys_setprofile test_trace test_bdb test_pdb test_doctest test_threading test_frame
     test_generators test_coroutines test_dis test_code test_capi test_embed test_audit'
 ! have gdb || theirs="$theirs test_gdb"
 
