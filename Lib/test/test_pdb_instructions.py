@@ -512,7 +512,8 @@ class BreakpointTest(Session):
         exec(compile(source, '<extended>', 'exec'), namespace)
         f = namespace['f']
         extended = [i.offset for i in dis.get_instructions(f) if i.opname == 'EXTENDED_ARG'][3]
-        answers = self.debug(f, f'b *{extended + 2}', f'b *{extended}', 'c', 'li .', 'stack', 'si', 'stack', 'c', args=(1,))
+        answers = self.debug(f, f'b *{extended + 2}', f'b *{extended}', 'c', 'li .', 'stack', 'si', 'stack',
+                             'c', args=(1,))
         self.assertIn(f'near it are {extended} and {extended + 4}', answers[0])
         self.assertEqual(self.offsets(answers)[2:6], [extended, None, None, extended + 4])
         self.assertRegex(answers[3], rf'    B->\t +{extended} LOAD_CONST +\d+ \(\d+\)')
@@ -638,7 +639,8 @@ class StackTest(Session):
         def f(x):
             return [x, inner(x), len([])]
         call = at(f, 'CALL')
-        answers = self.debug(f, 'stack', f'b *{call}', 'c', 'stack', 'stack 0', 'stack -1', 'si', 'stack', 'c', args=('arg',))
+        answers = self.debug(f, 'stack', f'b *{call}', 'c', 'stack', 'stack 0', 'stack -1', 'si', 'stack', 'c',
+                             args=('arg',))
         self.assertEqual(answers[0], 'The value stack is empty.\n')
         self.assertEqual(re.sub(' at 0x[0-9a-f]+', '', answers[3]).splitlines(), [
             "   0   'arg'",
