@@ -667,10 +667,26 @@ class StackTest(Session):
                                      'stack, which has 3\n')
 
     def test_not_known(self):
+        # At the StopIteration that ends a loop.
+        class Empty:
+            def __iter__(self):
+                return self
+            def __next__(self):
+                raise StopIteration
+
+        def f():
+            for x in Empty():
+                pass
+        answers = self.debug(f, 'n', 'stack', 'c')
+        self.assertIn('StopIteration', answers[0])
+        self.assertEqual(answers[1], '*** The value stack is not known here: the frame is in the '
+                                     'middle of an instruction\n')
+
+    def test_at_exception(self):
+        # What the instruction that raised has left.
         answers = self.debug(quotient, 'si', 'si', 'si', 'si', 'stack', 'c', args=(1, 0))
         self.assertIn('ZeroDivisionError', answers[3])
-        self.assertEqual(answers[4], '*** The value stack is not known here: the frame is in the '
-                                     'middle of an instruction\n')
+        self.assertEqual(answers[4], '   0   <NULL>\n')
 
     def test_at_return(self):
         # Nothing is about to be executed.

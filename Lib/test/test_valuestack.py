@@ -342,15 +342,33 @@ class EventTest(BaseTestCase):
         self.assertEqual(found, [('BINARY_OP', ())])
 
     def test_exception_event(self):
-        # The eval loop does not tell.
+        # What the instruction that raised has left.
         def f():
-            try:
-                1 / 0
-            except ZeroDivisionError:
-                pass
+            for x in 'a':
+                try:
+                    [x, len(x, 2)]
+                except TypeError:
+                    pass
 
-        with self.assertRaises(RuntimeError):
-            stacks(f, events=('exception',))
+        (name, (iterator, *rest)), = stacks(f, events=('exception',))
+        self.assertEqual(name, 'CALL')
+        self.assertEqual(type(iterator), type(iter('a')))
+        self.assertEqual(rest, ['a', NULL])
+
+    def test_tracing_ended_in_call_event(self):
+        # The frame runs on, and its stack changes.
+        def gen():
+            x = [1, 2, (yield)]
+            del x
+            yield sys._getframe().f_valuestack
+
+        def tracer(frame, event, arg):
+            sys.settrace(None)
+
+        g = gen()
+        next(g)
+        sys.settrace(tracer)
+        self.assertRaises(RuntimeError, g.send, None)
 
     def test_handler(self):
         def f(function):
