@@ -181,6 +181,24 @@ def test_another_release(ready, tmp_path):
     assert ready.fork('Python/ours.c').read_text() == 'edited\n'
 
 
+def test_edits_to_files_that_the_overlay_does_not_touch_are_not_lost(ready, tmp_path):
+    from make_believe import make_archive
+    import hashlib
+    (tmp_path / 'new').mkdir()
+    archive = make_archive(tmp_path / 'new')
+    for name in 'Lib/os.py', 'Lib/mine.py', 'Lib/my own.py':
+        ready.fork(name).write_text('edited\n')
+        assert 'run make patches first' in ready.fails('make', 'distclean')
+        ready.write('UPSTREAM', ready.read('UPSTREAM').replace(ready.sum, hashlib.sha256(archive.read_bytes()).hexdigest()))
+        assert 'has edits' in ready.fails('./configure', f'--with-cpython-source={archive}')
+        ready.git('checkout', 'UPSTREAM')
+        assert ready.fork(name).read_text() == 'edited\n'
+        ready.fork(name).write_text('x = 1\n')
+        if name != 'Lib/os.py':
+            ready.fork(name).unlink()
+    ready.make('distclean')
+
+
 def test_patch_file_gives_the_patched_tree(ready):
     ready.write('Lib/empty/__init__.py', '')
     ready.write('Tools/demo/run.sh', '#!/bin/sh').chmod(0o755)

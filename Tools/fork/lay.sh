@@ -15,6 +15,11 @@ twice=$(cut -d' ' -f1 "$tmp/want" | uniq -d | head -n 1)
 [ -z "$twice" ] || die "the overlay has both $(overlay_of "$twice") and a patch to it; keep one"
 [ -f "$LAID" ] || : >"$LAID"
 cat "$tmp/want" "$LAID" | cut -d' ' -f1 | sort -u >"$tmp/targets" 2>/dev/null || full
+if [ "${1-}" = --unedited ]; then
+    # edits of files that the overlay has nothing of
+    touched >>"$tmp/targets" || full
+    if grep -q '[[:space:]"\\]' "$tmp/targets"; then exit 1; fi
+fi
 sums_in "$FORK" <"$tmp/targets" >"$tmp/now" || full
 sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock" || full
 

@@ -30,6 +30,11 @@ overlay_files() { # every file of the overlay, one path a line
     [ ! -d "$TOPLEVEL" ] || find "$TOPLEVEL" \( $NOT_OURS \) -prune -o -type f -print
 }
 
+touched() { # the files of the patched tree that were changed or made since it was unpacked, one path a line
+    # shellcheck disable=SC2086
+    (cd "$FORK" && find . -mindepth 1 \( $NOT_OURS \) -prune -o -type f -cnewer "$ROOT/$RELEASE" -print) | sed 's,^\./,,'
+}
+
 # A list of the overlay or of what is laid has lines "TARGET KIND SUM FILE": KIND is `patch` or `file`, SUM the checksum
 # of the overlay's FILE. In $LAID there is one field more, the checksum of what was laid at TARGET.
 overlay_list() {

@@ -12,11 +12,7 @@ cleanup() { rm -rf "$tmp"; }
 on_exit cleanup
 
 # The files to look at: those laid, and those changed or made since the release was unpacked.
-{
-    cut -d' ' -f1 "$LAID"
-    # shellcheck disable=SC2086
-    (cd "$FORK" && find . -mindepth 1 \( $NOT_OURS \) -prune -o -type f -cnewer "$ROOT/$RELEASE" -print) | sed 's,^\./,,'
-} | sort -u >"$tmp/targets" 2>/dev/null || full
+{ cut -d' ' -f1 "$LAID"; touched; } | sort -u >"$tmp/targets" 2>/dev/null || full
 odd=$(grep '[[:space:]"\\]' "$tmp/targets" | head -n 1) || :
 [ -z "$odd" ] || die "the overlay cannot have a file name with a space, quote or backslash: $FORK/$odd"
 sums_in "$FORK" <"$tmp/targets" >"$tmp/fork" || full
