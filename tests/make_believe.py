@@ -1,6 +1,7 @@
 """A make-believe CPython release, and the front door in a folder of its own to try it on."""
 
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -64,7 +65,7 @@ FILES = {
 
 # The commands that ./configure may use.
 TOOLS = ('sh dirname sed grep id cat tr mktemp rm env tail head cut sort find sha256sum awk mkdir cp mv cmp xargs '
-         'patch tar gzip wc date tee chmod ls touch uniq rmdir comm').split()
+         'patch tar gzip xz wc date tee chmod ls touch uniq rmdir comm diff3').split()
 
 
 def make_archive(folder):
@@ -78,6 +79,42 @@ def make_archive(folder):
     (tree / 'Lib/ballast.bin').write_bytes(os.urandom(1 << 20))
     with tarfile.open(path, 'w:gz') as tar:
         tar.add(tree, 'Python-9.9.9')
+    return path
+
+
+# A make-believe Debian's fixes to it: the series in its order, what each entry changes.
+def diff(target, *lines):
+    return f'--- a/{target}\n+++ b/{target}\n' + ''.join(f'{line}\n' for line in lines)
+
+
+FIXES = {
+    'deb-setup.diff': diff('Objects/a.c', '@@ -1 +1 @@', '-a', '+packaged a'),
+    'CVE-2099-1.patch': diff('Python/ceval.c', '@@ -14,3 +14,4 @@', ' line 14', '+a fix', ' line 15', ' line 16'),
+    'odd.diff': diff('Modules/m.c', '@@ -1 +1 @@', '-m', '+odd m'),
+    # on top of the first, with a file of its own whose name has a space
+    'CVE-2099-1-test.patch': diff('Python/ceval.c', '@@ -14,4 +14,4 @@', ' line 14', '-a fix', '+a better fix', ' line 15', ' line 16') +
+    'diff --git a/Misc/NEWS.d/Core and more/1.rst b/Misc/NEWS.d/Core and more/1.rst\nnew file mode 100644\nindex 0000000..1111111\n'
+    '--- /dev/null\n+++ b/Misc/NEWS.d/Core and more/1.rst\t\n@@ -0,0 +1 @@\n+news\n' +
+    '--- /dev/null\n+++ b/Lib/test_fix.py\n@@ -0,0 +1 @@\n+new test\n',
+    # the hunk's place is that in a tree with other patches
+    'frame_dealloc-crash.diff': diff('Python/sysmodule.c', '@@ -7,2 +7,2 @@', ' sys line 1', '-sys line 2', '+sys line two'),
+}
+SERIES = ''.join(f'{name}\n' for name in FIXES).replace('odd.diff', '# a comment\n\nodd.diff -p1 # another')
+
+
+def make_fixes(folder, version='9.9.9-1', fixes=FIXES, series=None, source='python9.9'):
+    """The .debian.tar archive of Debian's packaging."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f'{source}_{version}.debian.tar.xz'
+    members = {'changelog': f'{source} ({version}) bookworm; urgency=medium\n\n  * Fixes.\n', 'rules': 'build:\n',
+               **{f'patches/{name}': text for name, text in fixes.items()}}
+    members['patches/series'] = series if series is not None else SERIES if fixes is FIXES else ''.join(f'{name}\n' for name in fixes)
+    with tarfile.open(path, 'w:xz') as tar:
+        for name, text in members.items():
+            if text is not None:
+                member = tarfile.TarInfo(f'debian/{name}')
+                member.size = len(text.encode())
+                tar.addfile(member, io.BytesIO(text.encode()))
     return path
 
 

@@ -99,7 +99,7 @@ def apt(door, tmp_path):
         echo "$*" >> {tmp_path}/calls
         case $* in
         *update) cp "$APT_CONFIG" {tmp_path}/conf; cat $(dirname "$APT_CONFIG")/parts/* > {tmp_path}/parts ;;
-        *-10) echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
+        *-10) echo "Err:1 http://mirror.invalid bookworm/main python9.9"; echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
         *) cp {door.release} python9.9_9.9.9.orig.tar.gz ;;
         esac''')
     return tmp_path
@@ -108,7 +108,8 @@ def apt(door, tmp_path):
 def test_apt_takes_the_newest_version_that_can_be_fetched(door, apt):
     done = door.configure()
     assert (apt / 'calls').read_text().splitlines() == [
-        '-q update', '-q source --download-only --tar-only python9.9=9.9.9-10', '-q source --download-only --tar-only python9.9=9.9.9-1']
+        '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1',
+        '-q source --download-only --tar-only python9.9=9.9.9-10', '-q source --download-only --tar-only python9.9=9.9.9-1']
     assert '9.9.9-10: E: Failed to fetch' in done.stdout and "taking Debian's source package python9.9 9.9.9-1" in done.stdout
     assert door.leftovers() == []
 
@@ -122,6 +123,28 @@ def test_apt_asks_the_machines_own_sources_in_private(door, apt):
     assert parts.count('Types: deb-src\n') == 2 and 'Enabled: no' in parts and '\ndeb ' not in parts
     conf = (apt / 'conf').read_text()
     assert 'proxy.invalid' in conf and 'Post-Invoke' not in conf and '/var/lib/apt' not in conf
+
+
+def test_apt_takes_nothing_that_is_not_signed(door, apt):
+    # whatever the machine's own settings allow
+    etc = apt / 'etc'
+    (etc / 'sources.list').write_text('deb [trusted=yes] http://one.invalid/ ./\n'
+                                      'deb [arch=amd64 allow-insecure=yes trusted=yes signed-by=/k.gpg] http://two.invalid/ ./\n')
+    (etc / 'sources.list.d/more.sources').write_text('Types: deb\nTrusted: yes\nURIs: http://a.invalid\nAllow-Insecure: yes\n'
+                                                     'allow-weak: yes\nSuites: x\nComponents: main\n')
+    door.stub('apt-config', f'''
+        case $1 in
+        shell) echo "main='{etc}/sources.list' parts='{etc}/sources.list.d/'" ;;
+        dump) echo 'APT::Get::AllowUnauthenticated "true";'; echo 'Acquire::AllowInsecureRepositories "1";' ;;
+        esac''')
+    door.configure()
+    parts = (apt / 'parts').read_text()
+    assert 'deb-src http://one.invalid/ ./\n' in parts and 'signed-by=/k.gpg] http://two.invalid/ ./\n' in parts
+    assert 'Types: deb-src\nURIs: http://a.invalid\nSuites: x\nComponents: main\n' in parts
+    assert 'trusted' not in parts.lower() and 'allow-' not in parts.lower()
+    conf = (apt / 'conf').read_text().splitlines()
+    for name in 'APT::Get::AllowUnauthenticated', 'Acquire::AllowInsecureRepositories', 'Acquire::AllowWeakRepositories':
+        assert [line for line in conf if line.startswith(name)][-1] == f'{name} "false";'
 
 
 def test_apt_that_gives_another_file(door, apt):

@@ -15,7 +15,9 @@ def test_first_run_makes_everything_and_second_does_nothing(door):
     assert door.exists('Makefile') and door.exists('build/release/config.status')
     state = {path: path.stat().st_mtime_ns for path in door.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
     second = door.configure()
-    assert second.stdout.splitlines() == ['configure: build/release is configured already', 'configure: ready; now run make']
+    assert second.stdout.splitlines() == [
+        'configure: fixes: none, as there were none to be had before; --with-security-fixes asks again',
+        'configure: build/release is configured already', 'configure: ready; now run make']
     assert state == {path: path.stat().st_mtime_ns for path in state}
     assert door.git('status', '--porcelain') == ''
     assert door.leftovers() == []
@@ -65,7 +67,7 @@ def test_unsafe_builddir(door, value):
 
 
 @pytest.mark.parametrize('option', ['--instal-deps', '--install-dep', '--install-deps=yes', '--with-cpython-src=x', '--with-cpython-source',
-                                    '--with-cpython-source=', '--build-dir=build/x', '--builddir', '--srcdir=/x', 'release', 'x y'])
+                                    '--with-cpython-source=', '--with-security-fixes=', '--with-security-fix', '--without-security-fixes=x', '--without-security', '--build-dir=build/x', '--builddir', '--srcdir=/x', 'release', 'x y'])
 def test_misspelt_option(door, option):
     assert option in door.fails('./configure', option)
     assert not door.exists('build')
@@ -80,7 +82,7 @@ def test_option_that_cpython_does_not_know(door):
 
 def test_help_changes_nothing(door):
     shown = door.configure('--help').stdout
-    for word in '--install-deps', '--with-cpython-source=FILE', '--builddir=build/NAME', '9.9.9':
+    for word in '--install-deps', '--with-cpython-source=FILE', '--with-security-fixes=FILE', '--without-security-fixes', '--builddir=build/NAME', '9.9.9':
         assert word in shown
     assert not door.exists('build')
 
@@ -160,7 +162,7 @@ def test_install_deps_updates_lists_that_are_too_old(door):
         [ "$2" != install ] || grep -q update {log} || {{ echo "E: Failed to fetch: 404"; exit 100; }}
         for p do echo "installed $p"; done > {have}''')
     door.configure('--install-deps')
-    assert log.read_text().split() == ['install', 'update', 'install']
+    assert log.read_text().split() == ['install', 'update', 'install', 'update']   # the last one asks for the security fixes
 
 
 def test_install_deps_that_fails(door):

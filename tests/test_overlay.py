@@ -2,9 +2,7 @@
 
 import pytest
 
-
-def diff(target, *lines):
-    return f'--- a/{target}\n+++ b/{target}\n' + ''.join(f'{line}\n' for line in lines)
+from make_believe import diff
 
 
 def test_the_three_kinds_are_laid(ready):

@@ -34,11 +34,50 @@ def test_stock_does_not(stock_python):
 
 
 def test_it_is_binary_compatible(python, stock_python):
-    assert json.loads(output(python, '-c', ABOUT)) == json.loads(output(stock_python, '-c', ABOUT))
+    about = json.loads(output(python, '-c', ABOUT))
+    assert about == json.loads(output(stock_python, '-c', ABOUT))
+    version, soabi, magic, *_ = about
+    # those of 3.11 from beginning to end, whatever fixes are in
+    assert version[:2] == [3, 11] and soabi.startswith('cpython-311') and magic == 'a70d0d0a'
+
+
+@pytest.fixture
+def fixes(root):
+    path = root / 'build/src/security-fixes'
+    words, *entries = path.read_text().splitlines()
+    if not entries:
+        pytest.skip('the release was built without security fixes')
+    return words, entries
+
+
+def test_it_says_which_security_fixes_are_in(python, stock_python, fixes):
+    words, entries = fixes
+    version = words.split()[1].rstrip(':')
+    assert words.endswith(f': {len([entry for entry in entries if entry.startswith("take ")])} fixes')
+    assert f' fixes:{version}, ' in output(python, '-VV')
+    for which in python, stock_python:
+        assert output(which, '-c', 'import sysconfig; print(sysconfig.get_config_var("SECURITY_FIXES"))') == f'{words}\n'
+
+
+def test_security_fixes_are_at_work(python, stock_python, fixes):
+    """One of the library (CVE-2025-0938), one of a module in C that uses the core (CVE-2026-4224), by what they do."""
+    names = {entry.split()[1].rstrip(':') for entry in fixes[1] if entry.startswith('take ')}
+    assert any(name.startswith('CVE-') for name in names)
+    for which in python, stock_python:
+        if any('gh-105704' in name for name in names):
+            output(which, '-c', 'import urllib.parse as p\ntry: p.urlsplit("s://prefix.[v6a.ip]/")\nexcept ValueError: pass\nelse: raise SystemExit("taken")')
+        if 'CVE-2026-4224.patch' in names:
+            output(which, '-m', 'unittest', 'test.test_pyexpat.ElementDeclHandlerTest')
+
+
+def test_no_module_of_the_library_failed_to_build(python, builddir):
+    log = (builddir / 'build.log').read_text()
+    for words in 'Failed to build these modules', 'built successfully but were removed':
+        assert words not in log
 
 
 def test_the_librarys_own_modules_are_there(python):
-    output(python, '-c', 'import ssl, sqlite3, ctypes, zlib, bz2, lzma, readline, curses, uuid, dbm.gnu, dbm.ndbm')
+    output(python, '-c', 'import ssl, sqlite3, ctypes, zlib, bz2, lzma, readline, curses, uuid, pyexpat, _elementtree, dbm.gnu, dbm.ndbm')
 
 
 def test_second_make_does_nothing(root, builddir):
@@ -54,14 +93,29 @@ def test_make_patches_changes_nothing(root):
 
 def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     patch = root / output('make', 'patch-file', cwd=root).split()[-1]
-    shutil.copytree(root / 'build/src/stock', tmp_path / 'tree', ignore=shutil.ignore_patterns('__pycache__'))
-    assert output('patch', '-s', '-p1', '-i', patch, cwd=tmp_path / 'tree') == ''
-    laid = [line.split()[0] for line in (root / 'build/src/.laid').read_text().splitlines()]
+    src = root / 'build/src'
+    shutil.copytree(src / 'stock', tmp_path / 'release', ignore=shutil.ignore_patterns('__pycache__'))
+    fixed = (src / '.fixed').read_text().splitlines() if (src / '.fixed').exists() else []
+    for name in fixed:      # as it was published
+        (tmp_path / 'release' / name).unlink(missing_ok=True)
+        if (src / 'bare' / name).exists():
+            shutil.copy(src / 'bare' / name, tmp_path / 'release' / name)
+    shutil.copytree(tmp_path / 'release', tmp_path / 'tree')
+    said = output('patch', '-p1', '-i', patch, cwd=tmp_path / 'tree')
+    assert 'offset' not in said and 'fuzz' not in said
+    laid = [line.split()[0] for line in (src / '.laid').read_text().splitlines()]
     assert laid
+
+    def edits(old, new, target):
+        done = subprocess.run(['diff', old / target, new / target], text=True, capture_output=True)
+        return [line for line in done.stdout.splitlines() if line[0] in '<>']
     for target in laid:
-        assert (tmp_path / 'tree' / target).read_bytes() == (root / 'build/src/fork' / target).read_bytes(), target
+        if target in fixed:     # the same edits beside the fixes
+            assert edits(tmp_path / 'release', tmp_path / 'tree', target) == edits(src / 'stock', src / 'fork', target) != []
+        else:
+            assert (tmp_path / 'tree' / target).read_bytes() == (src / 'fork' / target).read_bytes(), target
         (tmp_path / 'tree' / target).unlink()
-    rest = subprocess.run(['diff', '-r', '-x', '__pycache__', '-x', '*.pickle', tmp_path / 'tree', root / 'build/src/stock'],
+    rest = subprocess.run(['diff', '-r', '-x', '__pycache__', '-x', '*.pickle', tmp_path / 'tree', tmp_path / 'release'],
                           text=True, capture_output=True).stdout
     assert all(line.startswith('Only in ') for line in rest.splitlines()), rest
 

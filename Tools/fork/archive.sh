@@ -1,11 +1,15 @@
 #!/bin/sh
-# archive.sh [FILE]: put the release archive that UPSTREAM names into build/downloads, and say the road it came by.
-# The roads in order: FILE if given (then no other), build/downloads, apt's source package, the Python project's site.
-# The checksum decides on each.
+# archive.sh FILE FIXES: put the release archive that UPSTREAM names into build/downloads, and beside it the archive of
+# Debian's security fixes to it, saying the roads they came by; FILE and FIXES are the values of ./configure's
+# --with-cpython-source and --with-security-fixes, see fixes.sh. Where the trees have both already, nothing is fetched.
+# The roads of the release in order: FILE if given (then no other), build/downloads, apt's source package, the Python
+# project's site. The checksum decides on each.
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 LC_ALL=C
 export LC_ALL
+. Tools/fork/fixes.sh
+. Tools/fork/apt.sh
 
 archive=$(upstream ARCHIVE)
 want=$(upstream SHA256)
@@ -38,19 +42,65 @@ failed() { # ROAD WHY
     say "archive: $1: $2"
 }
 
-if [ -n "${1-}" ]; then
+release_named() { # FILE: take it as the release archive
     if [ ! -f "$1" ] || [ ! -r "$1" ]; then die "--with-cpython-source: there is no readable file $1"; fi
     if differs "$1"; then
         die "--with-cpython-source: $1 is not the $archive that UPSTREAM names ($cause); get that file from $url"
     fi
-    if [ -f "$cached" ] && ! differs "$cached"; then exit 0; fi
+    if [ -f "$cached" ] && ! differs "$cached"; then return 0; fi
     workplace
     say "archive: taking $1"
     output=$(cp "$1" "$tmp/part" 2>&1) || die "cannot copy $1 to $DOWNLOADS: $(why "$output"); make room and run it again"
     keep "$tmp/part"
-    exit 0
-fi
+}
+[ -z "${1-}" ] || release_named "$1"
 
+fixes_named() { # FILE: take it as the archive of fixes
+    if [ ! -f "$1" ] || [ ! -r "$1" ]; then die "--with-security-fixes: there is no readable file $1"; fi
+    if fixes_cached && [ "$(sum_of "$1")" = "$fixes_sum" ]; then return 0; fi
+    workplace
+    output=$(cp "$1" "$tmp/named" 2>&1) || die "cannot copy $1 to $DOWNLOADS: $(why "$output"); make room and run it again"
+    fixes_version=$(fixes_version_of "$tmp/named") ||
+        die "--with-security-fixes: $1 is not the .debian.tar archive of a version of Debian's $source $(upstream VERSION); apt-get source --download-only $source gets one"
+    say "fixes: taking $1, of version $fixes_version"
+    fixes_keep "$tmp/named"
+}
+
+fixes_by_apt() { # false, with the cause in $fixes_why
+    fixes_why=
+    apt_ask || { fixes_why=$apt_why; return 1; }
+    for version in $apt_versions; do
+        say "fixes: taking those of Debian's source package $source $version"
+        if apt_get --diff-only "$version" '*.debian.tar*'; then
+            if fixes_version=$(fixes_version_of "$apt_got"); then
+                fixes_keep "$apt_got"
+                return 0
+            fi
+            apt_why="not an archive of Debian's packaging"
+        fi
+        fixes_why="$fixes_why${fixes_why:+; }$version: $apt_why"
+        say "fixes: $version: $apt_why"
+    done
+    return 1
+}
+
+case ${2-} in
+    none) ;;
+    newest)
+        fixes_by_apt ||
+            die "--with-security-fixes: apt has none ($fixes_why); name an archive with --with-security-fixes=FILE.debian.tar.xz, or leave the option out to take the one in $DOWNLOADS, if any" ;;
+    '')
+        if fixes_cached || fixes_laid; then
+            :
+        elif fixes_missed; then
+            say "fixes: none, as there were none to be had before; --with-security-fixes asks again"
+        elif ! fixes_by_apt; then
+            say "fixes: none to be had ($fixes_why), so the release is taken without; --with-security-fixes asks again"
+        fi ;;
+    *) fixes_named "$2" ;;
+esac
+
+if base_laid "${2-}"; then exit 0; fi
 if [ -f "$cached" ]; then
     differs "$cached" || exit 0
     failed "$cached" "not the file that UPSTREAM names ($cause), so it is fetched again"
@@ -62,60 +112,16 @@ fi
 
 by_apt() {
     road="apt's source package $source"
-    if ! have apt-get || ! have apt-cache; then failed "$road" "no apt-get here"; return 1; fi
-    apt=$tmp/apt
-    output=$(mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got" 2>&1) || {
-        failed "$road" "$(why "$output")"; return 1; }
-
-    # The machine's own sources, asked for source packages, and its own settings less the hooks and folders. Nothing
-    # outside of build/ is written.
-    main=/etc/apt/sources.list
-    parts=/etc/apt/sources.list.d
-    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d 2>/dev/null)"
-    { [ ! -f "$main" ] || cat "$main"; find "$parts" -name '*.list' -exec cat {} + 2>/dev/null || :; } |
-        sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' | grep -v 'cdrom:' | sort -u >"$apt/parts/machine.list" || :
-    number=0
-    find "$parts" -name '*.sources' 2>/dev/null | sort | while IFS= read -r file; do
-        number=$((number + 1))
-        sed 's/^[Tt]ypes:.*/Types: deb-src/' "$file" >"$apt/parts/machine-$number.sources"
-    done
-    apt-config dump 2>/dev/null | grep -v -E '^(DPkg|APT::Update|Dir::Etc::(sourcelist|sourceparts|main|parts)|Dir::(State::lists|Cache))\b' >"$apt/conf" || :
-    cat >>"$apt/conf" <<CONF
-Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null";
-Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "$apt/parts";
-Dir::State::lists "$apt/lists";
-Dir::Cache "$apt/cache";
-Acquire::http::Timeout "20";
-Acquire::https::Timeout "20";
-Acquire::Retries "1";
-CONF
-    [ "$(id -u)" != 0 ] || echo 'APT::Sandbox::User "root";' >>"$apt/conf"
-    APT_CONFIG=$apt/conf
-    export APT_CONFIG
-
-    say "archive: asking this machine's apt sources for the source package $source (half a minute or so)"
-    shown apt-get -q update || :
-    complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
-    versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
-        awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
-    if [ -z "$versions" ]; then
-        failed "$road" "no version on offer has the archive${complaint:+ ($complaint)}"
-        return 1
-    fi
-    apt_source() { (cd "$apt/got" && apt-get -q source --download-only --tar-only "$source=$1"); }
-    for version in $versions; do
+    apt_ask || { failed "$road" "$apt_why"; return 1; }
+    for version in $apt_versions; do
         say "archive: taking Debian's source package $source $version"
-        if shown apt_source "$version"; then
-            got=$(find "$apt/got" -type f -name '*.orig.tar*' | head -n 1)
-            if [ -n "$got" ] && ! differs "$got"; then
-                keep "$got"
-                return 0
-            fi
+        if ! apt_get --tar-only "$version" '*.orig.tar*'; then
+            failed "$road $version" "$apt_why"
+        elif differs "$apt_got"; then
             failed "$road $version" "not the archive ($cause)"
         else
-            failed "$road $version" "$(why "$(printf '%s\n' "$output" | grep '^E' | head -n 1)")"
+            keep "$apt_got"
+            return 0
         fi
     done
     return 1

@@ -22,7 +22,8 @@ if [ "$what" = stock ]; then
     exit
 fi
 
-# What `python -VV` shows: the last commit of what is built, and a + if there are changes that are not committed.
+# What `python -VV` shows: the last commit of what is built, and a + if there are changes that are not committed; then
+# the version of the source package whose security fixes are in, if there are any.
 built='Python Include Lib Modules Objects UPSTREAM Tools/fork'
 commit() {
     # shellcheck disable=SC2086
@@ -32,8 +33,11 @@ commit() {
     [ -z "$(git status --porcelain -- $built 2>/dev/null | head -n 1)" ] || commit_of=$commit_of+
     printf '%s\n' "$commit_of"
 }
+fixes() {
+    fixes_in | sed -n 's/^[^ ]* \([^ ]*\): .*/ fixes:\1/p'
+}
 sh Tools/fork/lay.sh
-version=$(commit)
+version=$(commit)$(fixes)
 set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version" "$@"
 objects_build "$FORK" "$dir" "$version" "$@"
 ln -sfn "$dir/python" python

@@ -8,10 +8,13 @@ umask 022
 for name in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 
 ROOT=$(pwd -P)
-DOWNLOADS=build/downloads       # the release archive
+DOWNLOADS=build/downloads       # the release archive and that of the security fixes
 SRC=build/src
 FORK=$SRC/fork                  # the release with the overlay laid over it
-STOCK=$SRC/stock                # the release as published
+STOCK=$SRC/stock                # the release with its security fixes, as it is without the overlay
+BARE=$SRC/bare                  # the release's own of the files that the security fixes change
+FIXED=$SRC/.fixed               # the names of the files that the security fixes change or add
+FIXES=$SRC/security-fixes       # which fixes the two trees have, in a line, and what was decided on each
 RELEASE=$SRC/.release           # which release the two trees are; made last, so that it says they are complete
 LAID=$SRC/.laid                 # what of the overlay is laid, see overlay.sh
 FORK_AS=${FORK_AS:-make}        # the command that the user gave, for messages
@@ -38,6 +41,10 @@ upstream() { # KEY: its value in UPSTREAM
     upstream_value=$(sed -n "s/^$1=//p" UPSTREAM)
     [ -n "$upstream_value" ] || die "UPSTREAM has no $1= line; restore the file"
     printf '%s\n' "$upstream_value"
+}
+
+fixes_in() { # which security fixes the trees have: "none", "unavailable", or "SOURCE VERSION: NUMBER fixes"
+    sed -n 1p "$FIXES" 2>/dev/null
 }
 
 sum_of() { # FILE: its SHA-256

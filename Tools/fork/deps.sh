@@ -11,6 +11,8 @@ make                make
 patch               patch
 tar                 tar
 gzip                gzip
+xz-utils            xz
+diffutils           diff3
 pkg-config          pkg-config
 libssl-dev          -
 zlib1g-dev          -

@@ -1,14 +1,14 @@
 # A builddir: CPython's own configure and make run in it. Sourced after common.sh.
 # shellcheck shell=sh
 
-# $DIR/.options says what the builddir was configured with: this repository's place, the release, and the options, as a
-# line of shell words. It is made last, so that it says that the builddir is configured.
+# $DIR/.options says what the builddir was configured with: this repository's place, the release with its fixes, and the
+# options, as a line of shell words. It is made last, so that it says that the builddir is configured.
 options_of() { # DIR: the options as shell words
     sed -n '3p' "$1/.options"
 }
 
 identity() { # OPTIONS: what .options has to be
-    printf '%s\n%s\n%s\n' "$ROOT" "$(upstream SHA256)" "$1"
+    printf '%s\n%s\n%s\n' "$ROOT" "$(upstream SHA256)$(sed -n 's/^[^ ]*//p' "$RELEASE" 2>/dev/null)" "$1"
 }
 
 configured() { # DIR OPTIONS: whether DIR is configured with exactly these

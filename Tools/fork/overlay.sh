@@ -56,6 +56,19 @@ sums_in() { # TREE: checksums of the paths on standard input that exist there, i
         xargs sha256sum /dev/null | awk '$2 != "/dev/null" { print $2, $1 }' 2>/dev/null)
 }
 
+release_own() { # TARGET: where the release's own of it is, or would be if it had one
+    if [ -f "$FIXED" ] && grep -qxF -e "$1" "$FIXED"; then printf '%s\n' "$BARE/$1"; else printf '%s\n' "$STOCK/$1"; fi
+}
+
+# A patch of the overlay is one to the release's own file, whatever the fixes: so there is one form of it. Where the fixes
+# change the file too, the two changes are merged, and taken apart again when edits are written back.
+merge() { # MINE OLD YOURS RESULT: MINE with the change from OLD to YOURS; false if both changed the same lines
+    merge_status=0
+    diff3 -m "$1" "$2" "$3" >"$4" 2>/dev/null || merge_status=$?
+    [ "$merge_status" -le 1 ] || full
+    return "$merge_status"
+}
+
 produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an error
     if [ "$2" = file ]; then
         [ ! -e "$STOCK/$1" ] ||
@@ -63,11 +76,12 @@ produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an e
         output=$(cp "$3" "$4" 2>&1) || die "cannot lay $3: $(why "$output"); make room if the disk is full, and run it again"
         return
     fi
-    [ -f "$STOCK/$1" ] || die "$3: CPython $(upstream VERSION) has no $1 to patch"
+    produce_own=$(release_own "$1")
+    [ -f "$produce_own" ] || die "$3: CPython $(upstream VERSION) has no $1 to patch"
     if [ "$(grep -c "^--- a/$1\$" "$3")" != 1 ] || [ "$(grep -c '^--- a/' "$3")" != 1 ]; then
         die "$3 is not one unified diff with the header '--- a/$1' and '+++ b/$1'"
     fi
-    output=$(cp "$STOCK/$1" "$4" 2>&1) || die "cannot lay $3: $(why "$output"); make room if the disk is full, and run it again"
+    output=$(cp "$produce_own" "$4" 2>&1) || die "cannot lay $3: $(why "$output"); make room if the disk is full, and run it again"
     produced=yes
     output=$(patch --fuzz=0 --no-backup-if-mismatch -r - "$4" "$3" 2>&1 </dev/null) || produced=no
     case $produced$output in
@@ -75,4 +89,8 @@ produce() { # TARGET KIND FILE RESULT: what the overlay wants at TARGET, or an e
         no* | *'(offset '* | *' with fuzz '*)
             die "$3 does not apply to CPython $(upstream VERSION), the release that UPSTREAM names ($(why "$(printf '%s\n' "$output" | grep '[Hh]unk #\|malformed\|garbage\|space left' | head -n 1)")); correct it, or take back the last version of it with git" ;;
     esac
+    case $produce_own in "$BARE"/*) ;; *) return ;; esac
+    { mv "$4" "$tmp/own" && cp "$STOCK/$1" "$4"; } 2>/dev/null || full
+    merge "$tmp/own" "$produce_own" "$STOCK/$1" "$4" ||
+        die "$3 and the security fixes ($(fixes_in)) change the same lines of $1; ./configure --without-security-fixes builds without the fixes"
 }

@@ -44,10 +44,22 @@ while read -r target; do
     # lines before the diff are notes of whoever wrote it
     [ ! -f "$file.patch" ] || sed '/^--- a\//,$d' "$file.patch" >"$tmp/notes"
     [ -f "$file.patch" ] || : >"$tmp/notes"
+    own=$(release_own "$target")
+    ours=$FORK/$target
+    if [ "$own" != "$STOCK/$target" ]; then
+        ours=$tmp/ours
+        [ -f "$own" ] || die "$FORK/$target is not the release's but its security fixes' own, and was edited; restore it with: cp $STOCK/$target $FORK/$target"
+        merge "$FORK/$target" "$STOCK/$target" "$own" "$ours" ||
+            die "the edits to $FORK/$target change the same lines as the security fixes, which are: $(fixes_in); make them elsewhere, or after ./configure --without-security-fixes"
+    fi
     status=0
-    diff -U1 --label "a/$target" --label "b/$target" "$STOCK/$target" "$FORK/$target" >"$tmp/diff" || status=$?
+    diff -U1 --label "a/$target" --label "b/$target" "$own" "$ours" >"$tmp/diff" || status=$?
     [ "$status" = 1 ] || die "cannot keep the edits to $FORK/$target as a patch: $(head -n 1 "$tmp/diff")"
     cat "$tmp/notes" "$tmp/diff" >"$tmp/patch"
+    if [ "$own" != "$STOCK/$target" ]; then
+        (produce "$target" patch "$tmp/patch" "$tmp/again" && cmp -s "$tmp/again" "$FORK/$target") >/dev/null 2>&1 ||
+            die "the edits to $FORK/$target cannot be told from the security fixes beside them; make them after ./configure --without-security-fixes"
+    fi
     put "$tmp/patch" "$file.patch"
 done <"$tmp/differ"
 

@@ -1,16 +1,26 @@
 #!/bin/sh
-# trees.sh: unpack the release archive twice, as published and as the tree that the overlay is laid over.
+# trees.sh FIXES: unpack the release archive twice, as the stock tree and as the tree that the overlay is laid over, and
+# apply the security fixes to both; FIXES says which, see fixes.sh. Trees that are so already are left alone.
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 LC_ALL=C
 export LC_ALL
+. Tools/fork/fixes.sh
 
-want=$(upstream SHA256)
+want=$(base_wanted "${1-}")
 archive=$(upstream ARCHIVE)
-if [ -f "$RELEASE" ] && [ "$(cat "$RELEASE")" = "$want" ]; then exit 0; fi
+without=unavailable
+[ "${1-}" != none ] || without=none
+if base_laid "${1-}"; then
+    case "$want $(fixes_in)" in
+        *' '*' '* | "$want $without") ;;
+        *) { echo "$without" >"$FIXES.new" && mv -f "$FIXES.new" "$FIXES"; } 2>/dev/null || full ;;
+    esac
+    exit 0
+fi
 
 if [ -f "$RELEASE" ] && [ -f "$LAID" ] && ! sh Tools/fork/lay.sh --unedited; then
-    die "UPSTREAM names another release, and $FORK has edits that belong to the old one; move them away or delete $SRC, and run it again"
+    die "another release or other security fixes are wanted, and $FORK has edits that belong to the old one; write them to the overlay with make patches or move them away, and run it again"
 fi
 
 new=
@@ -18,12 +28,24 @@ cleanup() { [ -z "$new" ] || rm -rf "$new"; }
 on_exit cleanup
 { mkdir -p "$SRC" && new=$(mktemp -d "$SRC/tmp.XXXXXX"); } 2>/dev/null ||
     die "cannot write to $SRC; is the disk full, or the folder somebody else's?"
-rm -rf "$RELEASE" "$LAID" "$FORK" "$STOCK"
 say "source: unpacking $archive"
-for tree in "$STOCK" "$FORK"; do
-    output=$(mkdir "$new/tree" && tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/tree" 2>&1) ||
+for tree in stock fork; do
+    output=$(mkdir "$new/$tree" && tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/$tree" 2>&1) ||
         die "cannot unpack $archive into $SRC: $(why "$(printf '%s\n' "$output" | grep -v 'Exiting with failure')"); make room if the disk is full, and run it again"
-    mv "$new/tree" "$tree"
 done
+case $want in
+    *' '*) fixes_cached && fixes_apply "$new" ;;
+    *) echo "$without" >"$new/fixes" || full ;;
+esac
 { echo "$want" >"$new/release"; } 2>/dev/null || die "cannot write to $SRC; is the disk full?"
+
+# From here on there is no release until the last line.
+rm -rf "$RELEASE" "$LAID" "$FORK" "$STOCK" "$BARE" "$FIXED" "$FIXES"
+mv "$new/stock" "$STOCK"
+mv "$new/fork" "$FORK"
+if [ -d "$new/bare" ]; then
+    mv "$new/bare" "$BARE"
+    mv "$new/fixed" "$FIXED"
+fi
+mv "$new/fixes" "$FIXES"
 mv "$new/release" "$RELEASE"

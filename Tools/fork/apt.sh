@@ -1,0 +1,69 @@
+# Debian's source package of the release, from this machine's own apt sources. Sourced by archive.sh, which has $tmp.
+# shellcheck shell=sh
+
+# Ask for the versions whose .orig archive is the release: in $apt_versions, newest first. One asking serves a whole run.
+apt_versions=
+apt_why=
+apt_ask() { # false, with the cause in $apt_why, if there are none
+    [ -z "$apt_versions$apt_why" ] || { [ -n "$apt_versions" ]; return; }
+    if ! have apt-get || ! have apt-cache; then apt_why='no apt-get here'; return 1; fi
+    workplace
+    apt=$tmp/apt
+    output=$(mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got" 2>&1) || {
+        apt_why=$(why "$output"); return 1; }
+
+    # The machine's own sources, asked for source packages, and its own settings less the hooks and folders. Nothing
+    # outside of build/ is written. What is not signed is not taken, whatever the machine's settings say: of the
+    # security fixes nothing but the signature tells that they are Debian's.
+    main=/etc/apt/sources.list
+    parts=/etc/apt/sources.list.d
+    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d 2>/dev/null)"
+    { [ ! -f "$main" ] || cat "$main"; find "$parts" -name '*.list' -exec cat {} + 2>/dev/null || :; } |
+        sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' | grep -v 'cdrom:' |
+        sed 's/\([[ ]\)\(trusted\|allow-[a-z-]*\)=[^] ]*/\1/g; s/\[ *\] *//' | sort -u >"$apt/parts/machine.list" || :
+    number=0
+    find "$parts" -name '*.sources' 2>/dev/null | sort | while IFS= read -r file; do
+        number=$((number + 1))
+        sed '/^\([Tt]rusted\|[Aa]llow-[A-Za-z-]*\):/d; s/^[Tt]ypes:.*/Types: deb-src/' "$file" >"$apt/parts/machine-$number.sources"
+    done
+    apt-config dump 2>/dev/null | grep -v -E '^(DPkg|APT::Update|Dir::Etc::(sourcelist|sourceparts|main|parts)|Dir::(State::lists|Cache))\b' >"$apt/conf" || :
+    cat >>"$apt/conf" <<CONF
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$apt/parts";
+Dir::State::lists "$apt/lists";
+Dir::Cache "$apt/cache";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+Acquire::Retries "1";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+APT::Get::AllowUnauthenticated "false";
+CONF
+    [ "$(id -u)" != 0 ] || echo 'APT::Sandbox::User "root";' >>"$apt/conf"
+    APT_CONFIG=$apt/conf
+    export APT_CONFIG
+
+    say "apt: asking this machine's apt sources for the source package $source (half a minute or so)"
+    shown apt-get -q update || :
+    complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
+    apt_versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
+        awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
+    [ -n "$apt_versions" ] || { apt_why="no version on offer has the archive${complaint:+ ($complaint)}"; return 1; }
+}
+
+apt_source() { (cd "$apt/got" && apt-get -q source --download-only "$1" "$source=$2"); }
+apt_get() { # --tar-only|--diff-only VERSION NAME: that archive of the source package, in $apt_got; false with $apt_why
+    rm -rf "$apt/got"
+    mkdir "$apt/got" 2>/dev/null || full
+    shown apt_source "$1" "$2" || { apt_why=$(why "$(printf '%s\n' "$output" | grep '^E:' | head -n 1)"); return 1; }
+    apt_got=$(find -L "$apt/got" -type f -name "$3" | head -n 1)
+    [ -n "$apt_got" ] || { apt_why='apt gave no such file'; return 1; }
+    # of a mirror in a folder of this machine apt gives a link
+    if [ -L "$apt_got" ]; then
+        cp "$apt_got" "$apt/file" 2>/dev/null || full
+        apt_got=$apt/file
+    fi
+}

@@ -1,0 +1,149 @@
+# Debian's fixes to the release: which archive of them build/downloads has, which of its entries are taken, and their
+# application. Sourced after common.sh, with LC_ALL=C.
+#
+# FIXES, here and in the scripts that source this file, says which fixes are wanted:
+#   ''      those of the archive in build/downloads, else of the newest that apt serves, else none
+#   newest  those of the newest archive that apt serves
+#   none    none
+#   a path  those of that file
+# shellcheck shell=sh
+
+FIXES_RULE=Tools/fork/security-fixes
+FIXES_RECORD=$DOWNLOADS/security-fixes      # a line "FILE SHA256 VERSION", made when FILE is there
+
+fixes_cached() { # whether build/downloads has an archive, and then $fixes_file $fixes_sum $fixes_version of it
+    { read -r fixes_file fixes_sum fixes_version <"$FIXES_RECORD"; } 2>/dev/null || return 1
+    fixes_file=$DOWNLOADS/$fixes_file
+    [ "$(sum_of "$fixes_file" 2>/dev/null)" = "$fixes_sum" ]
+}
+
+fixes_version_of() { # FILE: the version of the source package whose packaging it is; false if it is no such thing
+    fixes_about=$(tar -xOf "$1" debian/changelog 2>/dev/null | sed -n 1p)
+    fixes_of=$(printf '%s\n' "$fixes_about" | sed -n "s/^$(upstream DEBIAN_SOURCE) (\($(upstream VERSION)-[A-Za-z0-9.+~-]*\)) .*/\1/p")
+    [ -n "$fixes_of" ] || return 1
+    tar -tf "$1" debian/patches/series >/dev/null 2>&1 || return 1
+    printf '%s\n' "$fixes_of"
+}
+
+fixes_keep() { # FILE: becomes the archive in build/downloads; $fixes_version is its version
+    fixes_name=$(upstream DEBIAN_SOURCE)_$fixes_version.debian.tar.xz
+    fixes_old=$(cut -d' ' -f1 "$FIXES_RECORD" 2>/dev/null) || fixes_old=
+    { rm -f "$FIXES_RECORD" && echo "$fixes_name $(sum_of "$1") $fixes_version" >"$1.record" &&
+        mv -f "$1" "$DOWNLOADS/$fixes_name" && mv -f "$1.record" "$FIXES_RECORD"; } 2>/dev/null || full
+    if [ -n "$fixes_old" ] && [ "$fixes_old" != "$fixes_name" ]; then rm -f "$DOWNLOADS/$fixes_old"; fi
+}
+
+# The base is the release with the fixes. $RELEASE names what the two trees are: the release's checksum, and where fixes
+# are in, that of their archive, and one for the way they were chosen and applied.
+fixes_ways() {
+    cat "$FIXES_RULE" Tools/fork/fixes.sh | sha256sum | cut -d' ' -f1
+}
+
+fixes_laid() { # whether the trees are this release with fixes, chosen and applied as they would be now
+    case $(cat "$RELEASE" 2>/dev/null) in
+        "$(upstream SHA256) "*" $(fixes_ways)") return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+fixes_missed() { # whether the trees are this release without fixes, because there were none to be had
+    [ "$(cat "$RELEASE" 2>/dev/null)" = "$(upstream SHA256)" ] && [ "$(fixes_in)" = unavailable ]
+}
+
+base_wanted() { # FIXES: what $RELEASE has to hold
+    if [ "$1" = none ]; then
+        upstream SHA256
+    elif fixes_cached; then
+        echo "$(upstream SHA256) $fixes_sum $(fixes_ways)"
+    elif fixes_laid; then
+        cat "$RELEASE"
+    else
+        upstream SHA256
+    fi
+}
+
+base_laid() { # FIXES: whether the trees are what is wanted
+    [ "$(cat "$RELEASE" 2>/dev/null)" = "$(base_wanted "$1")" ]
+}
+
+fixes_judge() { # ENTRY of the series: $fixes_verdict is take, leave or unknown, $fixes_reason why
+    fixes_verdict=unknown
+    fixes_reason="no line of $FIXES_RULE fits it"
+    while read -r fixes_does fixes_pattern fixes_words; do
+        case $fixes_does in
+            '' | '#'*) continue ;;
+            take | leave) ;;
+            *) die "$FIXES_RULE: a line is 'take PATTERN REASON' or 'leave PATTERN REASON', and '$fixes_does $fixes_pattern' is not" ;;
+        esac
+        # shellcheck disable=SC2254
+        case $1 in
+            $fixes_pattern)
+                fixes_verdict=$fixes_does
+                fixes_reason=$fixes_words
+                return ;;
+        esac
+    done <"$FIXES_RULE"
+}
+
+# Debian links into the interpreter what the release builds as modules of their own, and a fix may count on it: it includes
+# an internal header, which only the core sees. CPython's way for a module to see it is a macro.
+fixes_core() { # BARE FILE: define it in FILE, if that begins to include such headers and does without the macro
+    if grep -q '^#include "pycore_' "$2" && ! grep -q '^#include "pycore_' "$1" && ! grep -q Py_BUILD_CORE "$2"; then
+        fixes_text=$(cat "$2")
+        printf '%s\n' '#ifndef Py_BUILD_CORE_BUILTIN' '#  define Py_BUILD_CORE_MODULE 1' '#endif' "$fixes_text" 2>/dev/null >"$2" || full
+    fi
+}
+
+# Of two equal trees NEW/stock and NEW/fork both become the release with the fixes. NEW/bare gets the release's own of
+# every file that they change, NEW/fixed the names of these files and of those they add, NEW/fixes what was decided.
+fixes_apply() { # NEW
+    fixes_whose="$(upstream DEBIAN_SOURCE) $fixes_version"
+    fixes_other="--without-security-fixes builds the bare release, --with-security-fixes=FILE takes another archive"
+    output=$(mkdir "$1/deb" "$1/bare" 2>&1 && tar -xf "$fixes_file" -C "$1/deb" debian/patches 2>&1) ||
+        die "cannot unpack $fixes_file: $(why "$(printf '%s\n' "$output" | grep -v 'Exiting with failure')"); make room if the disk is full, and run it again"
+    fixes_from=$ROOT/$1/deb/debian/patches
+    # as dpkg-source reads it: a comment begins at the start or after a space, and -p1 may follow a name
+    sed 's/^#.*//; s/[[:space:]]#.*//; s/[[:space:]]*$//; s/[[:space:]]-p1$//; s/^[[:space:]]*//; /^$/d' \
+        "$fixes_from/series" 2>/dev/null >"$1/series" || full
+    (cd "$1/fork" && find . -type f -exec sha256sum {} +) | sort 2>/dev/null >"$1/before" || full
+    fixes_count=0
+    while IFS= read -r fixes_entry; do
+        fixes_judge "$fixes_entry"
+        echo "$fixes_verdict $fixes_entry: $fixes_reason" 2>/dev/null >>"$1/verdicts" || full
+        case $fixes_verdict in
+            leave) continue ;;
+            unknown) say "fixes: not taken: $fixes_entry of $fixes_whose ($fixes_reason)"; continue ;;
+        esac
+        [ -f "$fixes_from/$fixes_entry" ] ||
+            die "the series of $fixes_whose names $fixes_entry, which $fixes_file does not hold; $fixes_other"
+        # as dpkg-source applies it, which accepts another place in the file and no other context
+        output=$(patch -d "$1/stock" -p1 -t -N -F 0 -u -V never -E --no-backup-if-mismatch -r - \
+            -i "$fixes_from/$fixes_entry" 2>&1 </dev/null) || {
+            case $output in *'space left'*) full ;; esac
+            fixes_cause=$(printf '%s\n' "$output" | grep -v '^patching file' | head -n 1)
+            die "the fix $fixes_entry of $fixes_whose does not apply to CPython $(upstream VERSION) ($(why "$fixes_cause")); $fixes_other"
+        }
+        fixes_count=$((fixes_count + 1))
+    done <"$1/series"
+    # CPython's configure keeps all variables of its Makefile for sysconfig.
+    { echo; echo "SECURITY_FIXES=	$fixes_whose: $fixes_count fixes"; } 2>/dev/null >>"$1/stock/Makefile.pre.in" || full
+    { echo "$fixes_whose: $fixes_count fixes" && cat "$1/verdicts"; } >"$1/fixes" 2>/dev/null || full
+
+    (cd "$1/stock" && find . -type f -exec sha256sum {} +) | sort 2>/dev/null >"$1/after" || full
+    comm -3 "$1/before" "$1/after" | sed 's/^[[:space:]]*//' | cut -c67- | sed 's,^\./,,' | sort -u 2>/dev/null >"$1/fixed" || full
+    if grep -qx configure.ac "$1/fixed" && ! grep -qx configure "$1/fixed"; then
+        die "the fixes of $fixes_whose change configure.ac and not configure, which this build does not make anew; $fixes_other"
+    fi
+    while IFS= read -r fixes_path; do
+        case $fixes_path in
+            Modules/*.c) [ ! -f "$1/fork/$fixes_path" ] || fixes_core "$1/fork/$fixes_path" "$1/stock/$fixes_path" ;;
+        esac
+        if [ -f "$1/fork/$fixes_path" ]; then
+            { mkdir -p "$(dirname "$1/bare/$fixes_path")" && mv "$1/fork/$fixes_path" "$1/bare/$fixes_path"; } 2>/dev/null || full
+        fi
+        if [ -f "$1/stock/$fixes_path" ]; then
+            { mkdir -p "$(dirname "$1/fork/$fixes_path")" && cp -p "$1/stock/$fixes_path" "$1/fork/$fixes_path"; } 2>/dev/null || full
+        fi
+    done <"$1/fixed"
+    say "fixes: $fixes_count of $fixes_whose applied; $FIXES lists them and the others"
+}

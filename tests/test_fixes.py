@@ -1,0 +1,409 @@
+"""Debian's security fixes to the release: where they come from, which are taken, and that a tree has all or none."""
+
+import hashlib
+import os
+import shutil
+
+import pytest
+
+from make_believe import FIXES, diff, make_fixes
+from test_archive import full_disk
+
+SHOWN = 'python9.9 9.9.9-1: 3 fixes'
+
+
+@pytest.fixture
+def fixes(tmp_path):
+    return make_fixes(tmp_path / 'fixes')
+
+
+@pytest.fixture
+def apt(door, tmp_path, fixes):
+    """An apt that has both archives, and whose mirror lacks the newest version."""
+    door.cached()
+    door.stub('apt-config', 'exit 0')
+    door.stub('apt-cache', f'''
+        echo "Version: 9.9.9-10"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"
+        echo "Version: 9.9.10-1"; echo " 0123 1 python9.9_9.9.10.orig.tar.gz"
+        echo "Version: 9.9.9-1"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"''')
+    door.stub('apt-get', f'''
+        echo "$*" >> {tmp_path}/calls
+        case $* in
+        *update) ;;
+        *-10) echo "Err:1 http://mirror.invalid bookworm/main python9.9"; echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
+        *--diff-only*) cp {fixes} . ;;
+        *) exit 100 ;;
+        esac''')
+    return tmp_path / 'calls'
+
+
+def offline(door):
+    for name in 'apt-get', 'apt-cache':
+        door.stub(name, 'exit 100')
+
+
+def tree(path):
+    return {str(file.relative_to(path)): (file.read_bytes(), file.stat().st_mode) for file in path.rglob('*') if file.is_file()}
+
+
+def published(door, tmp_path):
+    """The release as it was published."""
+    shutil.unpack_archive(door.release, tmp_path / 'published')
+    return tree(tmp_path / 'published/Python-9.9.9')
+
+
+def stock(door):
+    return tree(door.path / 'build/src/stock')
+
+
+def fork(door):
+    return tree(door.path / 'build/src/fork')
+
+
+def shown(door):
+    return door.read('build/src/security-fixes').splitlines()[0]
+
+
+def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(door, apt, tmp_path):
+    done = door.configure()
+    assert apt.read_text().splitlines() == [
+        '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1']
+    assert 'fixes: 9.9.9-10: E: Failed to fetch' in done.stdout
+    assert 'fixes: 3 of python9.9 9.9.9-1 applied' in done.stdout
+    assert 'fixes: not taken: odd.diff of python9.9 9.9.9-1 (no line of Tools/fork/security-fixes fits it)' in done.stdout
+    assert 'deb-setup' not in done.stdout and done.stderr == ''
+    assert stock(door) == fork(door)
+    before, after = published(door, tmp_path), stock(door)
+    assert set(after) - set(before) == {'Lib/test_fix.py', 'Misc/NEWS.d/Core and more/1.rst'} and not set(before) - set(after)
+    assert {name for name in before if before[name] != after[name]} == {'Python/ceval.c', 'Python/sysmodule.c', 'Makefile.pre.in'}
+    assert b'line 14\na better fix\nline 15' in after['Python/ceval.c'][0]
+    assert after['Makefile.pre.in'][0].startswith(before['Makefile.pre.in'][0])
+    assert after['Makefile.pre.in'][0].endswith(f'\nSECURITY_FIXES=\t{SHOWN}\n'.encode())
+    assert door.read('build/src/security-fixes').splitlines() == [
+        SHOWN,
+        'leave deb-setup.diff: packaging: compiler flags',
+        'take CVE-2099-1.patch: security',
+        'unknown odd.diff: no line of Tools/fork/security-fixes fits it',
+        'take CVE-2099-1-test.patch: security',
+        'take frame_dealloc-crash.diff: crash: a freed frame is used']
+    assert door.leftovers() == []
+
+
+def test_once_there_they_are_not_asked_for_again(door, apt):
+    door.configure()
+    apt.unlink()
+    state = {path: path.stat().st_mtime_ns for path in door.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
+    assert door.configure().stdout.splitlines() == ['configure: build/release is configured already', 'configure: ready; now run make']
+    assert state == {path: path.stat().st_mtime_ns for path in state}
+    door.configure('--builddir=build/debug')
+    shutil.rmtree(door.path / 'build/src')      # from the archive in build/downloads
+    assert 'fixes: 3 of' in door.configure().stdout
+    shutil.rmtree(door.path / 'build/downloads')
+    door.configure()
+    assert shown(door) == SHOWN and not apt.exists()
+
+
+def test_the_release_and_the_fixes_come_with_one_asking(door, apt):
+    (door.path / 'build/downloads' / door.release.name).unlink()
+    door.stub('curl', f'while [ "$1" != -o ]; do shift; done; cp {door.release} "$2"')
+    door.configure()
+    assert apt.read_text().count('update') == 1 and shown(door) == SHOWN
+
+
+def test_mirror_in_a_folder_of_the_machine(door, apt, fixes):
+    door.stub('apt-get', f'''
+        case $* in
+        *-10) exit 100 ;;
+        *--diff-only*) ln -s {fixes} . ;;
+        *--tar-only*) ln -s {door.release} python9.9_9.9.9.orig.tar.gz ;;
+        esac''')
+    (door.path / 'build/downloads' / door.release.name).unlink()
+    door.configure()
+    assert shown(door) == SHOWN
+    assert not any(path.is_symlink() for path in (door.path / 'build/downloads').iterdir())
+
+
+def test_where_there_are_none_a_line_says_so(door, apt, tmp_path):
+    has = [door.bin / name for name in ('apt-get', 'apt-cache')]
+    for path in has:
+        path.rename(f'{path}.has')
+    offline(door)
+    line = 'configure: fixes: none to be had (no version on offer has the archive), so the release is taken without; --with-security-fixes asks again'
+    assert line in door.configure().stdout.splitlines()
+    assert shown(door) == 'unavailable' and stock(door) == published(door, tmp_path) == fork(door)
+    # demanded, they are an error
+    assert 'apt has none (no version on offer' in door.fails('./configure', '--with-security-fixes')
+    assert 'configured already' in door.configure().stdout
+    for path in has:
+        path.with_name(f'{path.name}.has').rename(path)
+    assert 'fixes: none, as there were none' in door.configure().stdout and not apt.exists()
+    assert 'begun afresh' in door.configure('--with-security-fixes').stdout
+    assert shown(door) == SHOWN
+    offline(door)
+    assert 'apt has none' in door.fails('./configure', '--with-security-fixes')
+    door.configure()
+    assert shown(door) == SHOWN
+
+
+def test_no_debian(door):
+    door.cached()
+    for name in 'apt-get', 'apt-cache':
+        (door.bin / name).unlink()
+    from make_believe import TOOLS
+    door.stub('make', '')
+    assert 'fixes: none to be had (no apt-get here)' in door.configure(env=door.only_commands(*TOOLS)).stdout
+
+
+def test_without(ready, fixes, tmp_path):
+    """The option decides at each ./configure, and the trees follow it."""
+    bare = stock(ready)
+    ready.configure('--without-security-fixes')
+    assert shown(ready) == 'none' and stock(ready) == bare == published(ready, tmp_path)
+    assert 'fixes' not in ready.configure('--without-security-fixes').stdout
+    ready.configure('--without-security-fixes', '--builddir=build/other')
+    ready.make()
+    ready.configure(f'--with-security-fixes={fixes}')
+    assert shown(ready) == SHOWN and 'a better fix' in ready.fork('Python/ceval.c').read_text()
+    assert 'build/other belongs to another place or release' in ready.fails('make', 'BUILDDIR=build/other')
+    ready.make()
+    ready.configure('--without-security-fixes')
+    assert stock(ready) == bare and not ready.exists('build/src/bare') and 'our hook' in ready.fork('Python/ceval.c').read_text()
+    ready.make()
+    ready.configure()
+    assert shown(ready) == SHOWN
+    assert ready.git('status', '--porcelain') == ''
+
+
+def test_named_file(door, fixes, apt):
+    door.run('../configure', f'--with-security-fixes={os.path.relpath(fixes, door.path / "build")}', cwd=door.path / 'build')
+    assert shown(door) == SHOWN and not apt.exists()
+    newer = make_fixes(fixes.parent, '9.9.9-2+deb1', {'CVE-2099-2.patch': diff('Objects/a.c', '@@ -1 +1 @@', '-a', '+b')})
+    door.configure(f'--with-security-fixes={newer}')
+    assert shown(door) == 'python9.9 9.9.9-2+deb1: 1 fixes'
+    assert door.fork('Objects/a.c').read_text() == 'b\n' and 'fix' not in door.fork('Python/ceval.c').read_text()
+    assert sorted(path.name for path in (door.path / 'build/downloads').iterdir()) == [
+        'Python-9.9.9.tgz', 'python9.9_9.9.9-2+deb1.debian.tar.xz', 'security-fixes']
+    door.configure()
+    assert shown(door) == 'python9.9 9.9.9-2+deb1: 1 fixes'
+    shutil.copy(fixes, door.path / 'newest')    # a name like any other
+    door.configure('--with-security-fixes=newest')
+    assert shown(door) == SHOWN and not apt.exists()
+
+
+@pytest.mark.parametrize('make', [
+    lambda folder: folder / 'nowhere',
+    lambda folder: folder,
+    lambda folder: make_fixes(folder, '9.9.10-1'),
+    lambda folder: make_fixes(folder, source='python9.8'),
+    lambda folder: make_fixes(folder, fixes={'series': None}, series=None).with_name('nowhere'),
+])
+def test_named_file_that_is_no_such_archive(door, tmp_path, make):
+    door.cached()
+    path = make(tmp_path / 'fixes')
+    line = door.fails('./configure', f'--with-security-fixes={path}')
+    assert str(path) in line and ('no readable file' in line or "not the .debian.tar archive of a version of Debian's python9.9 9.9.9" in line)
+    assert not door.exists('build/src/.release') and door.leftovers() == []
+    assert not door.exists('build/downloads/security-fixes')
+
+
+def test_named_file_that_is_cut(door, fixes, tmp_path):
+    door.cached()
+    door.configure('--without-security-fixes')
+    cut = tmp_path / 'cut.debian.tar.xz'
+    for content in fixes.read_bytes()[:200], b'', b'words\n':
+        cut.write_bytes(content)
+        assert 'is not the .debian.tar archive' in door.fails('./configure', f'--with-security-fixes={cut}')
+        assert door.leftovers() == [] and shown(door) == 'none'
+
+
+def test_damaged_archive_in_the_cache(door, apt):
+    door.configure()
+    name = 'build/downloads/python9.9_9.9.9-1.debian.tar.xz'
+    door.write(name, 'damaged')
+    apt.unlink()
+    door.configure()        # the trees have the fixes
+    assert shown(door) == SHOWN and not apt.exists()
+    shutil.rmtree(door.path / 'build/src')
+    door.configure()
+    assert shown(door) == SHOWN and apt.exists() and door.read('build/downloads/security-fixes').split()[1] in {
+        hashlib.sha256((door.path / name).read_bytes()).hexdigest()}
+
+
+@pytest.mark.parametrize('name, text, message', [
+    ('CVE-2099-3.patch', diff('Lib/os.py', '@@ -1 +1 @@', '-x = 7', '+x = 8'), 'does not apply to CPython 9.9.9 (Hunk #1 FAILED'),
+    # one line of context is another's: what fits only loosely is not put anywhere
+    ('CVE-2099-3.patch', diff('Python/ceval.c', '@@ -2,3 +2,4 @@', ' line two', ' line 3', '+x', ' line 4'), 'does not apply'),
+    # what is in already
+    ('CVE-2099-3.patch', FIXES['frame_dealloc-crash.diff'], 'does not apply'),
+    ('CVE-2099-3.patch', diff('Lib/nothing.py', '@@ -1 +1 @@', '-a', '+b'), 'does not apply'),
+    ('CVE-2099-3.patch', 'rubbish\n', 'does not apply'),
+    ('CVE-2099-3.patch', 'diff --git a/x b/x\nnew file mode 100644\nindex 0000000..1\nGIT binary patch\nliteral 1\nIcmZPo000310RR91\n\n', 'does not apply'),
+    ('CVE-2099-3.patch', diff('../../outside.c', '@@ -0,0 +1 @@', '+a'), 'does not apply'),
+    ('CVE-2099-3.patch', None, 'names CVE-2099-3.patch, which'),
+    ('CVE-2099-3.patch', diff('configure.ac', '@@ -0,0 +1 @@', '+a'), 'change configure.ac and not configure'),
+])
+def test_fix_that_cannot_be_applied(ready, tmp_path, name, text, message):
+    good = make_fixes(tmp_path / 'good')
+    bad = make_fixes(tmp_path / 'bad', '9.9.9-2', {**FIXES, name: text})
+    for before in '--without-security-fixes', f'--with-security-fixes={good}':
+        ready.configure(before)
+        state = stock(ready), fork(ready), ready.read('build/src/security-fixes'), ready.read('build/src/.laid')
+        line = ready.fails('./configure', f'--with-security-fixes={bad}')
+        assert message in line and '9.9.9-2' in line and '--without-security-fixes builds the bare release' in line
+        assert state == (stock(ready), fork(ready), ready.read('build/src/security-fixes'), ready.read('build/src/.laid'))
+        assert ready.leftovers() == []
+        ready.configure(before)
+        ready.make()
+    shutil.rmtree(ready.path / 'build/src')
+    assert message in ready.fails('./configure', f'--with-security-fixes={bad}')
+    assert list((ready.path / 'build/src').iterdir()) == []
+
+
+def test_fix_of_a_module_that_includes_an_internal_header(door, tmp_path):
+    """Debian builds such a module into the interpreter."""
+    macro = '#ifndef Py_BUILD_CORE_BUILTIN\n#  define Py_BUILD_CORE_MODULE 1\n#endif\n'
+    door.cached()
+    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
+        'CVE-1.patch': diff('Modules/m.c', '@@ -1 +1,2 @@', '+#include "pycore_ceval.h"', ' m') +
+        diff('Objects/a.c', '@@ -1 +1,2 @@', '+#include "pycore_ceval.h"', ' a')})))
+    assert door.fork('Modules/m.c').read_text() == f'{macro}#include "pycore_ceval.h"\nm\n'
+    assert door.fork('Objects/a.c').read_text() == '#include "pycore_ceval.h"\na\n'
+    assert stock(door) == fork(door) and door.make('patches').stdout == ''
+    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'more', '9.9.9-2', fixes={
+        'CVE-1.patch': diff('Modules/m.c', '@@ -1 +1,3 @@', '+#define Py_BUILD_CORE_MODULE 1', '+#include "pycore_ceval.h"', ' m')})))
+    assert door.fork('Modules/m.c').read_text() == '#define Py_BUILD_CORE_MODULE 1\n#include "pycore_ceval.h"\nm\n'
+
+
+def test_fix_that_takes_a_file_away_or_changes_a_script(door, tmp_path):
+    door.cached()
+    door.configure('--without-security-fixes')
+    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
+        'CVE-1.patch': '--- a/Parser/p.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-p line\n',
+        'CVE-2.patch': diff('configure', '@@ -1,2 +1,3 @@', ' #!/bin/sh', '+# fixed', ' src=$(dirname "$0")') +
+        diff('configure.ac', '@@ -0,0 +1 @@', '+a')})))
+    assert not door.fork('Parser/p.c').exists() and not (door.path / 'build/src/stock/Parser/p.c').exists()
+    assert '# fixed' in door.fork('configure').read_text() and os.access(door.fork('configure'), os.X_OK)
+    assert door.make('patches').stdout == ''
+
+
+@pytest.mark.parametrize('line', ['takes CVE-* security', 'CVE-*'])
+def test_rule_with_a_bad_line(door, fixes, line):
+    door.cached()
+    door.write('Tools/fork/security-fixes', f'# words\n\n{line}\n')
+    message = door.fails('./configure', f'--with-security-fixes={fixes}')
+    assert "Tools/fork/security-fixes: a line is 'take PATTERN REASON'" in message and line.split()[0] in message
+    assert not door.exists('build/src/.release') and door.leftovers() == []
+
+
+def test_another_rule_is_followed(door, apt):
+    door.configure()
+    door.write('Tools/fork/security-fixes', 'take odd.diff crash\n' + door.read('Tools/fork/security-fixes'))
+    said = door.configure().stdout
+    assert 'fixes: 4 of' in said and 'not taken' not in said and door.fork('Modules/m.c').read_text() == 'odd m\n'
+
+
+def test_edits_are_not_lost(ready, fixes):
+    for name in 'Python/ours.c', 'Python/ceval.c', 'Lib/os.py':
+        before = ready.fork(name).read_text()
+        ready.fork(name).write_text(before + 'edited\n')
+        assert 'has edits that belong to the old one' in ready.fails('./configure', f'--with-security-fixes={fixes}')
+        assert ready.fork(name).read_text() == before + 'edited\n'
+        ready.fork(name).write_text(before)
+    ready.configure(f'--with-security-fixes={fixes}')
+
+
+# The overlay and the fixes in one file
+
+def test_overlay_patch_has_one_form_with_fixes_and_without(ready, fixes):
+    ready.write('Tools/fork/toplevel/Makefile.pre.in.patch', diff('Makefile.pre.in', '@@ -1,2 +1,3 @@', ' # Top-level Makefile', '+# ours', ' # second line'))
+    ready.write('Python/ceval.c.patch', ready.read('Python/ceval.c.patch') +
+                '@@ -18,2 +19,3 @@\n line 18\n+our second hook\n line 19\n')
+    ready.git('add', '.')
+    ready.git('commit', '-qm', 'more')
+    ready.make('patch-file')
+    bare = ready.read('build/settracestate-9.9.9.patch')
+    for options in [f'--with-security-fixes={fixes}'], ['--without-security-fixes'], []:
+        ready.configure(*options)
+        merged = ready.fork('Python/ceval.c').read_text()
+        assert 'line 4\nour hook\n' in merged and 'line 18\nour second hook\nline 19\n' in merged
+        assert ('a better fix' in merged) == (options != ['--without-security-fixes'])
+        assert ready.make('patches').stdout == '' and ready.git('status', '--porcelain') == ''
+        ready.make('patch-file')
+        assert ready.read('build/settracestate-9.9.9.patch') == bare
+    # an edit made beside the fixes is written for the release
+    ready.fork('Python/ceval.c').write_text(ready.fork('Python/ceval.c').read_text().replace('our second hook', 'our next hook'))
+    ready.fork('Python/sysmodule.c').write_text('our line\n' + ready.fork('Python/sysmodule.c').read_text())
+    assert ready.fork('Python/sysmodule.c').read_text() == 'our line\nsys line 1\nsys line two\n'
+    ready.make('patches')
+    assert '@@ -18,2 +19,3 @@\n line 18\n+our next hook\n line 19\n' in ready.read('Python/ceval.c.patch')
+    assert ready.read('Python/sysmodule.c.patch') == diff('Python/sysmodule.c', '@@ -1 +1,2 @@', '+our line', ' sys line 1')
+    ready.make()
+    assert ready.make('patches').stdout == ''
+    ready.configure('--without-security-fixes')
+    assert ready.make('patches').stdout == ''
+    assert ready.fork('Python/sysmodule.c').read_text() == 'our line\nsys line 1\nsys line 2\n'
+
+
+def test_overlay_patch_that_changes_what_a_fix_changes(ready, fixes):
+    ready.write('Python/ceval.c.patch', diff('Python/ceval.c', '@@ -14,2 +14,3 @@', ' line 14', '+ours', ' line 15'))
+    ready.make()
+    line = ready.fails('./configure', f'--with-security-fixes={fixes}')
+    assert f'Python/ceval.c.patch and the security fixes ({SHOWN}) change the same lines of Python/ceval.c' in line
+    assert ready.leftovers() == []
+    ready.configure('--without-security-fixes')
+    ready.make()
+
+
+def test_edit_that_changes_what_a_fix_changes(ready, fixes):
+    ready.configure(f'--with-security-fixes={fixes}')
+    ceval, news = 'Python/ceval.c', 'Lib/test_fix.py'
+    for name, text, message in [
+            (ceval, ready.fork(ceval).read_text().replace('a better fix', 'our fix'), 'change the same lines as the security fixes'),
+            (ceval, ready.fork(ceval).read_text().replace('a better fix\n', ''), 'change the same lines as the security fixes'),
+            ('Python/sysmodule.c', 'sys line 1\nsys line 2\n', 'change the same lines as the security fixes'),
+            (news, 'our test\n', "is not the release's but its security fixes' own")]:
+        patch = ready.read('Python/ceval.c.patch')
+        before = ready.fork(name).read_text()
+        ready.fork(name).write_text(text)
+        assert message in ready.fails('make', 'patches')
+        assert ready.fork(name).read_text() == text and ready.read('Python/ceval.c.patch') == patch
+        assert not ready.exists('Lib/test_fix.py.patch') and ready.leftovers() == []
+        ready.fork(name).write_text(before)
+    assert ready.make('patches').stdout == '' and ready.git('status', '--porcelain') == ''
+
+
+def test_overlay_patch_to_a_file_that_a_fix_adds(ready, fixes):
+    ready.write('Lib/test_fix.py.patch', diff('Lib/test_fix.py', '@@ -1 +1 @@', '-new test', '+our test'))
+    assert 'CPython 9.9.9 has no Lib/test_fix.py to patch' in ready.fails('./configure', f'--with-security-fixes={fixes}')
+
+
+def test_what_is_built_says_which_fixes_are_in(ready, fixes):
+    def built(where):
+        ready.make() if where == 'release' else ready.make('stock')
+        return ready.read(f'build/{where}/python')
+    assert 'fixes' not in built('release')
+    ready.configure(f'--with-security-fixes={fixes}')
+    commit = ready.git('log', '-1', '--format=%h', '--abbrev=10').strip()
+    assert f'# tag=settracestate version={commit} fixes:9.9.9-1\n' in built('release')
+    assert '# a better fix\n' in built('release') and '# our hook\n' in built('release')
+    assert '# a better fix\n' in built('stock') and 'our hook' not in built('stock')
+    ready.configure('--without-security-fixes')
+    assert f'# tag=settracestate version={commit}\n' in built('release') and 'fix' not in built('release') + built('stock')
+
+
+def test_interrupted(door, fixes):
+    door.cached()
+    door.configure('--without-security-fixes')
+    door.stub('comm', 'kill -TERM $PPID; sleep 1')
+    door.run('./configure', f'--with-security-fixes={fixes}', status=1)
+    assert door.leftovers() == [] and shown(door) == 'none' and stock(door) == fork(door)
+    (door.bin / 'comm').unlink()
+    door.configure()
+    assert shown(door) == SHOWN
+
+
+@pytest.mark.parametrize('size', ['2300k', '3175k', '3200k', '3225k'])
+def test_full_disk(door, fixes, size):
+    done = full_disk(door, size, './configure', f'--with-cpython-source={door.release}', f'--with-security-fixes={fixes}')
+    assert done.stderr.startswith('configure: error: ') and done.stderr.count('\n') == 1, done.stderr
+    assert 'No space left' in done.stderr or 'is the disk full' in done.stderr
