@@ -103,7 +103,7 @@ SERIES = ''.join(f'{name}\n' for name in FIXES).replace('odd.diff', '# a comment
 
 
 def make_fixes(folder, version='9.9.9-1', fixes=FIXES, series=None, source='python9.9'):
-    """The .debian.tar archive of Debian's packaging."""
+    """The .debian.tar archive of Debian's packaging; an entry of None is in the series only, and series=False leaves that out."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'{source}_{version}.debian.tar.xz'
     members = {'changelog': f'{source} ({version}) bookworm; urgency=medium\n\n  * Fixes.\n', 'rules': 'build:\n',
@@ -111,7 +111,7 @@ def make_fixes(folder, version='9.9.9-1', fixes=FIXES, series=None, source='pyth
     members['patches/series'] = series if series is not None else SERIES if fixes is FIXES else ''.join(f'{name}\n' for name in fixes)
     with tarfile.open(path, 'w:xz') as tar:
         for name, text in members.items():
-            if text is not None:
+            if text not in (None, False):
                 member = tarfile.TarInfo(f'debian/{name}')
                 member.size = len(text.encode())
                 tar.addfile(member, io.BytesIO(text.encode()))

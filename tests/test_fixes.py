@@ -145,6 +145,19 @@ def test_where_there_are_none_a_line_says_so(door, apt, tmp_path):
     assert shown(door) == SHOWN
 
 
+def test_trees_of_before_the_fixes(door, apt):
+    """What an older checkout left says nothing of fixes; they are asked for."""
+    door.configure('--without-security-fixes')
+    (door.path / 'build/src/security-fixes').unlink()
+    has = (door.bin / 'apt-cache').read_text()
+    door.stub('apt-cache', 'exit 100')
+    assert 'fixes: none to be had' in door.configure().stdout and shown(door) == 'unavailable'
+    (door.path / 'build/src/security-fixes').unlink()
+    (door.bin / 'apt-cache').write_text(has)
+    door.configure()
+    assert shown(door) == SHOWN
+
+
 def test_no_debian(door):
     door.cached()
     for name in 'apt-get', 'apt-cache':
@@ -195,7 +208,7 @@ def test_named_file(door, fixes, apt):
     lambda folder: folder,
     lambda folder: make_fixes(folder, '9.9.10-1'),
     lambda folder: make_fixes(folder, source='python9.8'),
-    lambda folder: make_fixes(folder, fixes={'series': None}, series=None).with_name('nowhere'),
+    lambda folder: make_fixes(folder, series=False),
 ])
 def test_named_file_that_is_no_such_archive(door, tmp_path, make):
     door.cached()

@@ -12,10 +12,11 @@ archive=$(upstream ARCHIVE)
 without=unavailable
 [ "${1-}" != none ] || without=none
 if base_laid "${1-}"; then
-    case "$want $(fixes_in)" in
-        *' '*' '* | "$want $without") ;;
-        *) { echo "$without" >"$FIXES.new" && mv -f "$FIXES.new" "$FIXES"; } 2>/dev/null || full ;;
+    case $want in
+        *' '*) exit 0 ;;
     esac
+    # the same trees, but perhaps for another reason
+    [ "$(fixes_in)" = "$without" ] || { echo "$without" >"$FIXES.new" && mv -f "$FIXES.new" "$FIXES"; } 2>/dev/null || full
     exit 0
 fi
 
