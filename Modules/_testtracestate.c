@@ -146,6 +146,17 @@ settrace(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
+/* As debuggers that attach to a process do it in a thread of that. */
+static PyObject *
+settrace_from_outside(PyObject *module, PyObject *events)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    Py_XSETREF(tstate->c_traceobj, Py_NewRef(events));
+    tstate->c_tracefunc = record;
+    tstate->cframe->use_tracing = 255;
+    Py_RETURN_NONE;
+}
+
 /* (is the function this module's, the object, trace_lines, trace_instructions,
    trace_branches, number of opcodes in the filter or -1) */
 static PyObject *
@@ -198,6 +209,7 @@ static PyMethodDef methods[] = {
     {"settracestate_null", settracestate_null, METH_O},
     {"settracestate_old", settracestate_old, METH_O},
     {"settrace", settrace, METH_O},
+    {"settrace_from_outside", settrace_from_outside, METH_O},
     {"gettracestate", gettracestate, METH_NOARGS},
     {"settracestate_failing", settracestate_failing, METH_O},
     {"settracestate_unset", settracestate_unset, METH_O},

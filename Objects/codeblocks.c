@@ -128,6 +128,10 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
 static void
 mark_insides(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
+    // What comes before the first RESUME is never traced.
+    for (int unit = 0; unit < code->_co_firsttraceable && unit < blocks->size; unit++) {
+        blocks->units[unit] &= ~_PyCodeBlocks_LEADER;
+    }
     for (int unit = code->_co_firsttraceable; unit < blocks->size; unit++) {
         if (!(blocks->units[unit] & (_PyCodeBlocks_DISTANCE | _PyCodeBlocks_LEADER))) {
             blocks->units[unit] |= _PyCodeBlocks_INSIDE;

@@ -67,6 +67,7 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         DISPATCH(); \
     } while (0)
 
+#define AT_EVAL_BREAKER() ((void)0)
 #define DECLARE_MARKS() /* only there */
 #define LOAD_MARKS(code) ((void)0)
 
@@ -100,8 +101,12 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
     do { \
         cframe.current_frame = frame; \
         prev_cframe->current_frame = prev_cframe->previous->current_frame; \
-        /* Not yet set in a thread that has only had a profile function. */ \
+        /* Not yet set in a thread that has only had a profile function, or whose \
+           c_tracefunc was written from outside. */ \
         tstate->inst_marks |= _PyCodeBlocks_RESUME; \
+        if (tstate->c_tracefunc && !(tstate->inst_tracing & _PyTrace_NO_LINES)) { \
+            tstate->inst_marks |= _PyCodeBlocks_LINE; \
+        } \
         LOAD_LOOP(loop); \
         goto traced_instruction; \
     } while (0)
@@ -109,6 +114,7 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
 #define LEAVE_TRACED_LOOP() \
     do { \
         SAVE_LOOP(loop); \
+        tstate->inst_raised = 0; \
         prev_cframe->current_frame = frame; \
         prev_cframe->use_tracing = 0; \
         tstate->cframe = prev_cframe; \
@@ -156,6 +162,15 @@ load_marks(PyCodeObject *code)
      || (frame->frame_obj != NULL && frame->frame_obj->f_trace_opcodes) \
      || PyDTrace_LINE_ENABLED())
 
+/* Before an error: look for a handler where a jump has led to, if it has taken
+   values off the stack. */
+#define GO_WITH_STACK(old_stack_pointer) \
+    do { \
+        if (stack_pointer != (old_stack_pointer)) { \
+            next_instr = frame->prev_instr; \
+        } \
+    } while (0)
+
 /* The instruction before the one at instr, if that is in a basic block and does
    not start it. */
 static inline _Py_CODEUNIT *
@@ -186,10 +201,12 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
                     INSTR_OFFSET(), _PyInterpreterFrame_LASTI(frame), -1); \
             frame->prev_instr = next_instr; \
             _PyFrame_SetStackPointer(frame, stack_pointer); \
+            PyObject **old_stack_pointer = stack_pointer; \
             int err = trace_one_event(tstate, frame, INSTR_OFFSET(), prev); \
             stack_pointer = _PyFrame_GetStackPointer(frame); \
             frame->stacktop = -1; \
             if (err) { \
+                GO_WITH_STACK(old_stack_pointer); \
                 next_instr++; \
                 goto error; \
             } \
@@ -255,6 +272,17 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         PRE_DISPATCH_GOTO(); \
         DISPATCH_GOTO(); \
     }
+
+/* Signal handlers find f_lasti at the second half of a compare-and-jump, which is
+   the one that is interrupted. */
+#undef AT_EVAL_BREAKER
+#define AT_EVAL_BREAKER() \
+    do { \
+        int distance = _PyTraceState_Fused[_Py_OPCODE(*frame->prev_instr)]; \
+        if (distance != _PyTraceState_NEVER_FUSED) { \
+            frame->prev_instr += distance; \
+        } \
+    } while (0)
 
 /* What the call runs finds f_lasti at the CALL, as if that had been executed. */
 #undef SKIP_CALL

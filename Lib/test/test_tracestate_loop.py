@@ -1,10 +1,12 @@
 """How the eval loop goes over from untraced code to traced code and back."""
 
 import dis
+import functools
+import signal
 import sys
 import threading
 import unittest
-from test.support import threading_helper
+from test.support import cpython_only, import_helper, threading_helper
 from test.tracesupport import BaseTestCase, ignore, record, traced, tracing
 
 
@@ -149,6 +151,33 @@ class FusedTest(BaseTestCase):
             self.assertEqual(len(concatenate(n)), n)
 
 
+    @unittest.skipUnless(hasattr(signal, 'setitimer'), 'needs setitimer()')
+    def test_interrupted_after_a_jump_back(self):
+        # The specialized COMPARE_OP has jumped when the signal is handled.
+        def loop(n):
+            i = 0
+            while i < n:
+                i += 1
+
+        def handler(signum, frame):
+            if frame.f_code is loop.__code__:
+                places.add(frame.f_lasti)
+
+        warm(loop, 100)
+        self.assertIn('COMPARE_OP_INT_JUMP', self.forms(loop))
+        jumps = {i.offset for i in dis.get_instructions(loop) if i.opname == 'POP_JUMP_BACKWARD_IF_TRUE'}
+        places = set()
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, handler))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        with tracing(lambda frame, event, arg: None):
+            while not places:
+                loop(10_000)
+            loop(100_000)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.assertEqual(places, jumps)
+
+
 class OverAndBackTest(BaseTestCase):
 
     def test_often_in_one_frame(self):
@@ -268,6 +297,140 @@ class OverAndBackTest(BaseTestCase):
                         sys.settracestate(**state)
                         self.assertRaises(Error, fail, depth, switch)
         sys.settracestate(None)
+
+    def test_off_by_an_exception_of_the_trace_function(self):
+        # Where that was raised is nothing to the code that is traced next.
+        def fail(frame, event, arg):
+            if event == 'line' and frame.f_lineno - frame.f_code.co_firstlineno == 3:
+                raise ValueError
+            return fail
+
+        def long():
+            a = [(1, 2, 3), [x for x in 'some'], {1: 2}, {3, 4}, (5, *'more'), len('instructions'), 6 ** 7]
+            try:
+                a.append(a)
+            except ValueError:
+                pass
+
+        def short(values, trace):
+            sys._getframe().f_trace = trace
+            for x in values:
+                break
+
+        events = []
+        trace = record(events)
+        on = functools.partial(sys.settracestate, trace, trace_instructions=True, trace_lines=False)
+        sys.settrace(fail)
+        long()
+        self.assertIsNone(sys.gettrace())
+        short(iter(on, 1), trace)
+        sys.settracestate(None)
+        self.assertEqual(events[0][1], 'instruction')
+        loop = [i.offset for i in dis.get_instructions(short) if i.opname == 'FOR_ITER']
+        self.assertEqual(events[0][3], *loop)
+
+    def test_jump_and_then_an_exception(self):
+        # The jump has taken the iterator of the loop off the stack.
+        def jump():
+            for i in [1]:
+                try:
+                    i = 2
+                    i = 3
+                except KeyError:
+                    i = 4
+            return i
+
+        first = jump.__code__.co_firstlineno
+        for later in None, 'instruction', 'opcode', 'branch':
+            jumped = False
+
+            def trace(frame, event, arg):
+                nonlocal jumped
+                if frame.f_code is not jump.__code__:
+                    return None
+                if event == 'line' and frame.f_lineno == first + 3 and not jumped:
+                    jumped = True
+                    frame.f_lineno = first + 7
+                    frame.f_trace_opcodes = later == 'opcode'
+                    if later is None:
+                        raise KeyError
+                elif event == later and jumped:
+                    raise KeyError
+                return trace
+
+            with self.subTest(later):
+                sys.settracestate(trace, trace_instructions=later == 'instruction',
+                                  trace_branches=later == 'branch')
+                self.assertRaises(KeyError, jump)
+                self.assertIsNone(sys.gettracestate()['tracefunc'])
+
+    def test_bound_method_freed_by_the_first_of_two_events(self):
+        def local(frame, event, arg):
+            if event == 'line':
+                frame.f_trace_opcodes = True
+                sys.settrace(None)
+            return local
+
+        class Tracer:
+            def trace(self, frame, event, arg):
+                return local
+
+        def f():
+            a = 1
+            return a
+
+        for _ in range(100):
+            sys.settrace(Tracer().trace)
+            f()
+            self.assertIsNone(sys.gettrace())
+
+    @cpython_only
+    def test_bound_method_freed_by_the_exception_announced(self):
+        _testcapi = import_helper.import_module('_testcapi')
+
+        class Error(Exception):
+            def __init__(self, *args):
+                sys.settrace(None)
+
+        class Tracer:
+            def trace(self, frame, event, arg):
+                return self.trace
+
+        def f():
+            try:
+                _testcapi.raise_exception(Error, 1)
+            except Error:
+                pass
+
+        for _ in range(100):
+            sys.settrace(Tracer().trace)
+            f()
+            self.assertIsNone(sys.gettrace())
+
+    @cpython_only
+    def test_on_from_outside(self):
+        _testtracestate = import_helper.import_module('_testtracestate')
+
+        def f():
+            a = 1
+            return a
+
+        def run(events):
+            _testtracestate.settrace_from_outside(events)
+            f()
+            sys.settrace(None)
+
+        # In a thread that has never had a trace function, and in one that had.
+        for before in lambda: None, lambda: sys.settracestate(None), lambda: traced(f):
+            events = []
+            def program():
+                before()
+                run(events)
+            thread = threading.Thread(target=program)
+            thread.start()
+            thread.join()
+            names = [event[1] for event in events if event[0] == 'f']
+            self.assertEqual(names, [0, 2, 2, 3])      # PyTrace_CALL, _LINE, _RETURN
 
     def test_generators_across_the_border(self):
         def generate():
