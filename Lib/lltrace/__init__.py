@@ -16,11 +16,17 @@ prints a line for each instruction that the program executes.  From a program:
 import os
 import sys
 
-from lltrace import _output, _select
-from lltrace._counts import Counts
-from lltrace._lines import Json, Text
-from lltrace._select import opcodes_named
-from lltrace._trace import Trace
+# With -m the program's folder is on sys.path already, and may have a random.py.
+_folder = sys.path.pop(0) if sys.argv[:1] == ['-m'] and not sys.flags.safe_path else None
+try:
+    from lltrace import _output, _select
+    from lltrace._counts import Counts
+    from lltrace._lines import Json, Text
+    from lltrace._select import opcodes_named
+    from lltrace._trace import Trace
+finally:
+    if _folder is not None:
+        sys.path.insert(0, _folder)
 
 __all__ = ['trace', 'count', 'Trace', 'Counts']
 

@@ -1,10 +1,14 @@
 """The command line: python -m lltrace."""
 
+import sys
+
+if not sys.flags.safe_path:
+    del sys.path[0]     # set for this module; _run sets that of the program, whose modules are not for us
+
 import argparse
 import atexit
 import os
 import shutil
-import sys
 
 import lltrace
 from lltrace import _counts, _graph, _html, _output, _report, _run, _select

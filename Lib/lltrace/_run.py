@@ -14,6 +14,10 @@ import types
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 _BELOW = {os.path.join(_HERE, name) for name in ('__main__.py', '_run.py')}     # the callers of the program
 
+# The modules that the interpreter starts with, and this one.
+_KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodings', 'genericpath', 'io', 'lltrace',
+                   'ntpath', 'os', 'posixpath', 'site', 'stat'))
+
 
 class CannotRun(Exception):
     """The message and exit status with which python refuses a program."""
@@ -31,16 +35,35 @@ def _main_module():
     return main
 
 
+def _current_folder():
+    """As python has it, which can do without."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ''
+
+
 def _set_path(first):
     if not sys.flags.safe_path:
-        sys.path[0] = first                 # was set for this module
+        sys.path.insert(0, first)
+        _forget_shadowed(first)
+
+
+def _forget_shadowed(folder):
+    """Let the program import its own modules that are named like those of the library which we have imported."""
+    for name in sys.stdlib_module_names.intersection(sys.modules).difference(sys.builtin_module_names, _KEPT):
+        own = importlib.machinery.PathFinder.find_spec(name, [folder])
+        if own is not None and own.loader is not None:
+            for loaded in [key for key in sys.modules if key == name or key.startswith(f'{name}.')]:
+                del sys.modules[loaded]
 
 
 def _compile(source, filename):
     """Compile the bytes of a script, with the errors that the tokenizer gives for the encoding of a file."""
-    cookie = re.compile(rb'^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)')
     lines = source.splitlines()
-    if not source.startswith(b'\xef\xbb\xbf') and not any(map(cookie.match, lines[:2])):
+    cookies = [re.match(rb'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line) for line in lines[:2]]
+    cookie = next(filter(None, cookies), None)
+    if not source.startswith(b'\xef\xbb\xbf') and cookie is None:
         for number, line in enumerate(lines, 1):
             try:
                 line.decode()
@@ -51,8 +74,10 @@ def _compile(source, filename):
     try:
         return compile(source, filename, 'exec', dont_inherit=True)
     except SyntaxError as error:
-        if error.msg.startswith('unknown encoding: '):
+        if error.msg.startswith(('unknown encoding: ', 'encoding problem: ')):
             raise SyntaxError(error.msg.replace('unknown encoding', 'encoding problem')) from None
+        if error.lineno == 0 and cookie is not None:
+            raise SyntaxError(f'encoding problem: {cookie[1].decode()}') from None
         raise
 
 
@@ -69,7 +94,7 @@ class Script(Program):
     """A file of source or bytecode."""
 
     def __init__(self, path):
-        self.filename = os.path.join(os.getcwd(), path)
+        self.filename = os.path.join(_current_folder(), path)
         try:
             with io.open_code(self.filename) as file:
                 if os.path.isdir(self.filename):
@@ -113,9 +138,10 @@ class Module(Program):
         self._name = name
         self._container = container
         if container is not None:
-            if not sys.flags.safe_path:
-                del sys.path[0]
             sys.path.insert(0, container)
+            _forget_shadowed(container)
+        else:
+            _set_path(_current_folder())
 
     def run(self, main):
         import runpy
@@ -129,7 +155,7 @@ def program(name, is_module=False):
     if name == '-':
         return StandardInput()
     if pkgutil.get_importer(name) is not None:
-        return Module('__main__', os.path.join(os.getcwd(), name))
+        return Module('__main__', os.path.join(_current_folder(), name))
     return Script(name)
 
 

@@ -154,8 +154,46 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.check('cookie.py')
         self.write('unknown.py', '# coding: nosuch\n')
         self.check('unknown.py', marker='nosuch')
+        self.write('undecodable.py', b'# coding: ascii\nprint("\xe4")\n')
+        self.check('undecodable.py', marker='encoding problem')
+        self.write('no text.py', '# coding: rot13\nprint(1)\n')
+        self.check('no text.py', marker='encoding problem')
         self.write('bom.py', b'\xef\xbb\xbfprint(1)')
         self.check('bom.py')
+        self.write('bom and cookie.py', b'\xef\xbb\xbf# coding: latin-1\nprint(1)')
+        self.check('bom and cookie.py', marker='encoding problem')
+
+    def test_named_like_the_library(self):
+        """Files named like modules that we need do not get in our way, and the program finds its own."""
+        self.write('random.py', 'import json, sys\nprint(__name__, json.__file__, sys.path[0])')
+        self.write('json.py', 'import random, tempfile\nprint(__name__, random.__file__, tempfile.mkdtemp)')
+        for name in 'tempfile', 'select', 'dis', 'codeblocks', 'argparse', 'threading':
+            self.write(f'{name}.py', 'def mkdtemp(): pass\nprint(__name__)')
+            self.check(f'{name}.py', marker='__main__')
+        self.write('html/__init__.py', 'print(__name__)')
+        self.write('html/__main__.py', 'import dis, html\nprint(__file__, dis.__file__, html.__file__)')
+        for arguments in ['random.py'], ['-m', 'random'], ['-m', 'json'], ['-m', 'html'], ['html']:
+            with self.subTest(arguments):
+                self.check(*arguments, marker=self.folder)
+        self.check('-', input='import dis\nprint(dis.__file__)', marker=self.folder)
+        self.write('os.py', 'raise ImportError')        # which every program has got already
+        self.write('shutil/readme', '')
+        self.write('a.py', 'import os, shutil\nprint(os.getcwd(), shutil.copy)')
+        self.check('a.py', marker=self.folder)
+        done = python('-m', 'lltrace', '-o', self.path('lines'), '--counts', 'random.py', cwd=self.folder)
+        self.assertEqual(done.stderr, '')
+
+    @unittest.skipUnless(sys.platform == 'linux', 'a folder in use cannot be removed everywhere')
+    def test_folder_that_is_gone(self):
+        path = self.write('a.py', 'import sys; print(sys.path[0])')
+        for arguments in [path], ['a.py'], ['-']:
+            with self.subTest(arguments):
+                self.check(*arguments, preexec_fn=self.leave_no_folder, input='print(1)')
+
+    def leave_no_folder(self):
+        gone = tempfile.mkdtemp()
+        os.chdir(gone)
+        os.rmdir(gone)
 
     def test_exit_status(self):
         for exit in ('0', '3', '-1', '256', 'None', '"text"', '[1]', '1, 2', 'True', ''):
