@@ -173,6 +173,16 @@ def without_our_frames(traceback):
     return kept[0] if kept else None
 
 
+def without_our_context(error):
+    """Take away, in place, the exceptions that were raised and caught in a trace function while this one came up."""
+    while error.__context__ is not None:
+        context = error.__context__
+        traceback = context.__traceback__
+        if traceback is None or not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
+            break
+        error.__context__ = context.__context__
+
+
 def run(program, argv, defer=None):
     """Run it.  Raises SystemExit if its exit status is not 0; returns where the interpreter will end with SIGINT.
 
@@ -188,6 +198,7 @@ def run(program, argv, defer=None):
         raise
     except BaseException as error:
         error.__traceback__ = without_our_frames(error.__traceback__)
+        without_our_context(error)
         report(error)
         if isinstance(error, KeyboardInterrupt):
             end_with_sigint()

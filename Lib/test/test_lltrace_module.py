@@ -689,6 +689,16 @@ class LinesTest(ProgramTestCase):
         self.assertEqual(done.stdout, 'caught\n')
         self.assertRegex(done.stderr, r'^lltrace: the trace ended before the program: .*recursion limit\n$')
 
+    def test_recursion_limit_where_values_are_shown(self):
+        """What was raised and caught on the way to the last line is not a part of the program's traceback."""
+        self.write('a.py', 'def f(n, *values): f(n + 1, b"x", [n])\nf(0)')
+        for spare in range(8):                  # where the limit is reached depends on what there is below
+            self.write('b.py', 'g = lambda n: n and g(n - 1) or exec(compile(open("a.py").read(), "a.py", "exec"), {})\n'
+                               f'g({spare})')
+            done = self.lltrace('-o', os.devnull, '--stack', 'b.py', status=1)
+            self.assertNotIn('During handling', done.stderr)
+            self.assertNotIn('_values.py', done.stderr)
+
     def test_own_trace_function(self):
         path = self.write('a.py', '''
             import sys
