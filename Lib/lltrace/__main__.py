@@ -156,9 +156,11 @@ class Report:
     """Counts on the way, and the files that are made of them."""
 
     def __init__(self, options):
-        for path in options.html, options.graph:
+        for name in 'html', 'graph':
+            path = getattr(options, name)
             if path is not None:
                 check_writable(path)
+                setattr(options, name, os.path.abspath(path))       # the program may go to another folder
         if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
             refuse("--graph needs Graphviz's program dot for a .svg, and there is none; "
                    'install Graphviz or name a .dot file')
@@ -169,6 +171,7 @@ class Report:
 
     def finish(self):
         options, counts = self.options, self.tracing
+        path = 'the counts'
         try:
             if options.counts:
                 try:

@@ -1038,6 +1038,23 @@ class OutputTest(ProgramTestCase):
                 self.assertEqual((done.stdout, done.stderr), ('', f'lltrace: error: cannot write {name}: {reason}\n'))
 
 
+    def test_files_where_the_program_started(self):
+        self.write('a.py', f'import os\nos.mkdir("there"); os.chdir("there")\ndef f(): pass\nf()\n')
+        self.lltrace('--counts', '-o', 'a.txt', '--html', 'a.html', '--graph', 'a.dot', '--function', 'f',
+                     'a.py')
+        self.assertEqual(os.listdir(self.path('there')), [])
+        os.rmdir(self.path('there'))
+        self.lltrace('-o', 'lines', 'a.py')
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         ['a.dot', 'a.html', 'a.py', 'a.txt', 'lines', 'loop.py', 'there'])
+
+    @unittest.skipUnless(os.path.exists('/dev/full'), 'needs /dev/full')
+    def test_counts_and_full_disk(self):
+        done = self.lltrace('--counts', '-o', '/dev/full', self.loop)
+        self.assertEqual((done.stdout, done.stderr),
+                         ('end\n', 'lltrace: error: cannot write the counts: No space left on device\n'))
+
+
 class OptionsTest(ProgramTestCase):
 
     def error(self, *arguments):
