@@ -68,6 +68,14 @@ class Stream:
         pass
 
 
+def _of_a_handler(error):
+    """Whether a signal handler has raised it, while we were writing."""
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals is not globals()
+
+
 class Output:
     """Where lines go.
 
@@ -121,6 +129,8 @@ class Output:
         try:
             self._sink.write(''.join(lines))
         except Exception as error:
+            if isinstance(self._sink, Descriptor) and _of_a_handler(error):
+                raise                       # for the program, which may wait for it
             # Who reads the trace may have seen enough of it, as head has; that is no error.
             if not isinstance(error, BrokenPipeError):
                 self.error = f'cannot write the trace: {getattr(error, "strerror", None) or error}'

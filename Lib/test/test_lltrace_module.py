@@ -25,6 +25,7 @@ import zipfile
 from lltrace import _code, _html, _output, _select, _values
 from test import support
 from test.support import os_helper
+from unittest import mock
 
 
 def python(*arguments, **how):
@@ -968,6 +969,17 @@ class OutputTest(ProgramTestCase):
         done = self.lltrace('-o', '/dev/full', self.loop)
         self.assertEqual(done.stdout, 'end\n')
         self.assertEqual(done.stderr, 'lltrace: cannot write the trace: No space left on device\n')
+
+    def test_signal_handler_that_raises_while_lines_are_written(self):
+        """Its exception is the program's, also where it looks like an error of writing."""
+        def write(fd, data):
+            raise TimeoutError('of the program')
+        output = _output.Output(_output.Descriptor.of_path(self.path('lines')))
+        output.buffer.append('line\n')
+        with mock.patch('os.write', write), self.assertRaisesRegex(TimeoutError, 'of the program'):
+            output.flush()
+        self.assertIsNone(output.error)
+        output.close()
 
     def test_what_os_exit_loses(self):
         self.write('a.py', 'import os\nfor i in range(1000):\n    pass\nos._exit(3)\n')
