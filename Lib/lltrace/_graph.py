@@ -28,7 +28,10 @@ def choose(counts, name):
         candidates = functions or executed
         wanted = 'choose one of several functions with --function'
     else:
-        candidates = [found for found in executed if name in _names(found.code)]
+        base, several, number = name.partition('#')
+        candidates = [found for found in executed if base in _names(found.code)]
+        if several:
+            candidates = [found for i, found in enumerate(candidates, 1) if str(i) == number]
         wanted = f'several functions are called {name}; choose with --function'
         if not candidates:
             others = sorted({found.code.co_qualname for found in executed})
@@ -40,6 +43,8 @@ def choose(counts, name):
     names = [found.code.co_qualname for found in candidates]
     if len(set(names)) < len(names) or name is not None:
         names = [f'{found.code.co_qualname}:{found.code.co_firstlineno}' for found in candidates]
+    if len(set(names)) < len(names):        # such as lambdas in one line
+        names = [f'{name}#{names[:i].count(name) + 1}' for i, name in enumerate(names)]
     raise ValueError(f'{wanted}: {_listed(names)}')
 
 

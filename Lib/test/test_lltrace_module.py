@@ -1329,6 +1329,20 @@ class GraphTest(ProgramTestCase):
             self.lltrace('--graph', 'x.gv', '--function', name, self.script)
             os.unlink(self.path('x.gv'))
 
+    def test_choice_of_several_in_a_line(self):
+        script = self.write('a.py', '(lambda: 1)(), (lambda x: x)(2)')
+        done = self.lltrace('--graph', 'x.dot', script)
+        names = re.findall('<lambda>[^ ,\n]*', done.stderr)
+        self.assertEqual(names, ['<lambda>:1#1', '<lambda>:1#2'])
+        graphs = []
+        for name in names:
+            self.lltrace('--graph', 'x.dot', '--function', name, script)
+            with open(self.path('x.dot')) as file:
+                graphs.append(file.read())
+        self.assertIn('LOAD_CONST', graphs[0])
+        self.assertIn('LOAD_FAST', graphs[1])
+        self.assertIn('no function', self.lltrace('--graph', 'y.dot', '--function', '<lambda>:1#3', script).stderr)
+
     def test_without_graphviz(self):
         os.mkdir(self.path('empty'))
         done = self.lltrace('--graph', 'f.svg', '--function', 'f', self.script, status=2,
