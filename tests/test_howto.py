@@ -1,7 +1,9 @@
 """The transcripts of Doc/howto/watch-python-run.rst: its commands, run again, print what it says they print."""
 
 import os
+import pty
 import subprocess
+import termios
 import textwrap
 
 import pytest
@@ -35,8 +37,25 @@ def run(command, python, folder):
         (bin / 'python').write_text(f'#!/bin/sh\nexec {python} "$@"\n')
         (bin / 'python').chmod(0o755)
     clean = {name: value for name, value in os.environ.items() if not name.startswith('PYTHON')}
-    return subprocess.run(['sh', '-c', command], cwd=folder, env=clean | {'PATH': f'{bin}:{os.environ["PATH"]}'}, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=True).stdout
+    # On a terminal, as a reader has it, what the program prints stands among the lines of its trace.
+    main, terminal = pty.openpty()
+    attributes = termios.tcgetattr(terminal)
+    attributes[1] &= ~termios.OPOST     # no carriage returns
+    termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+    process = subprocess.Popen(['sh', '-c', command], cwd=folder, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
+                               env=clean | {'PATH': f'{bin}:{os.environ["PATH"]}', 'NO_COLOR': '1'})
+    os.close(terminal)
+    printed = b''
+    while True:
+        try:
+            printed += (more := os.read(main, 65536))
+        except OSError:         # where it is the end on Linux
+            more = b''
+        if not more:
+            break
+    os.close(main)
+    assert process.wait() == 0, printed
+    return printed.decode()
 
 
 def sessions(root, python, folder):
