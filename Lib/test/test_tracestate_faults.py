@@ -5,7 +5,7 @@ After each fault the program must be where the documentation says: the exception
 place of the fault has run, the trace state is the old, the new or the default one, and no reference is lost.
 """
 
-import asyncio
+import collections
 import contextlib
 import dis
 import functools
@@ -20,10 +20,11 @@ import time
 import types
 import unittest
 import warnings
+import weakref
 from test import support
 from test.support import import_helper, threading_helper
 from test.support.script_helper import assert_python_ok
-from test.tracesupport import DEFAULT, BaseTestCase, ignore, tracing
+from test.tracesupport import DEFAULT, BaseTestCase, tracing
 
 import_helper.import_module('_testcapi')
 
@@ -702,6 +703,396 @@ class NoMemoryTest(unittest.TestCase):
 
     def test_generator(self):
         self.no_memory('generator')
+
+
+EVENTS = 'call', 'line', 'instruction', 'branch', 'opcode', 'exception', 'return'
+ALL = dict(trace_instructions=True, trace_branches=True)
+
+
+def sample(x):
+    try:
+        for y in (x, 0):
+            1 / y
+    except ZeroDivisionError:
+        return [z for z in 'ab' if x]
+
+
+class HostileTest(BaseTestCase):
+    """Trace functions that do what none should."""
+
+    def test_another_state_in_every_kind_of_event(self):
+        # The new state holds from the next event on.
+        def other(frame, event, arg):
+            seen.append(event)
+            return other
+        states = [dict(trace_lines=False), dict(trace_branches=True), dict(trace_instructions=True),
+                  dict(trace_lines=False, trace_instructions=True, instruction_filter=[dis.opmap['RETURN_VALUE']]), None]
+        for when in EVENTS:
+            for flags in states:
+                with self.subTest(when=when, flags=flags):
+                    before = sys.getrefcount(other)
+                    switched, seen = False, []
+                    def trace(frame, event, arg):
+                        nonlocal switched
+                        self.assertFalse(switched)
+                        if frame.f_code is not sample.__code__:
+                            return None
+                        frame.f_trace_opcodes = True
+                        if event == when:
+                            switched = True
+                            frame.f_trace_opcodes = False
+                            if flags is None:
+                                sys.settracestate(None)
+                            else:
+                                sys.settracestate(other, **flags)
+                                frame.f_trace = other
+                                return other
+                        return trace
+                    with tracing(trace, **ALL):
+                        result = sample(1)
+                        state = sys.gettracestate()
+                    self.assertEqual(result, ['a', 'b'])
+                    self.assertTrue(switched)
+                    wanted = {'return', 'exception', 'call'}
+                    if flags is not None:
+                        self.assertEqual(state['tracefunc'], other)
+                        wanted |= {'line'} if flags.get('trace_lines', True) else set()
+                        wanted |= {'branch'} if flags.get('trace_branches') else set()
+                        wanted |= {'instruction'} if flags.get('trace_instructions') else set()
+                        self.assertEqual('return' in seen, when != 'return')
+                    else:
+                        self.assertEqual((state, seen), (DEFAULT, []))
+                    self.assertLessEqual(set(seen), wanted)
+                    del trace, state
+                    seen = None
+                    self.assertEqual(sys.getrefcount(other), before)
+
+    def test_code_freed_in_every_event(self):
+        for n in range(200):
+            namespace = {}
+            exec('def f(x):\n for y in x:\n  1 / y', namespace)
+            code = weakref.ref(namespace['f'].__code__)
+            count = 0
+            def trace(frame, event, arg):
+                nonlocal count
+                if count == n:
+                    namespace.clear()
+                    frame.f_trace = None
+                    gc.collect()
+                count += 1
+                return trace
+            sys.settracestate(trace, **ALL)
+            try:
+                namespace['f']([1, 0])
+            except ZeroDivisionError:
+                pass
+            finally:
+                sys.settracestate(None)
+            if namespace:
+                break
+            self.assertIsNone(code())
+        self.assertTrue(10 < n < 199)
+
+    def test_keyboard_interrupt_in_every_event(self):
+        for when in EVENTS:
+            def trace(frame, event, arg):
+                frame.f_trace_opcodes = True
+                if event == when:
+                    raise KeyboardInterrupt(when)
+                return trace
+            with self.subTest(when), self.assertRaises(KeyboardInterrupt) as caught:
+                with tracing(trace, **ALL):
+                    sample(1)
+            self.assertEqual(caught.exception.args, (when,))
+            self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_recursion_limit(self):
+        def endless(depth=0):
+            return endless(depth + 1)
+        def trace(frame, event, arg):
+            if frame.f_code is endless.__code__:
+                depths.append(frame.f_locals['depth'])
+            return trace
+        for flags in dict(trace_lines=False, trace_instructions=True), ALL:
+            # Either the program gets to the limit, and the state stays, or the trace function, and it is cleared.
+            depths = []
+            with support.infinite_recursion(150), self.assertRaises(RecursionError):
+                sys.settracestate(trace, **flags)
+                endless()
+            self.assertIn(sys.gettracestate()['tracefunc'], (None, trace))
+            sys.settracestate(None)
+            self.assertGreater(max(depths), 50)
+            def recurse(frame, event, arg):
+                if event == when:
+                    endless()
+                return recurse
+            for when in 'instruction', 'branch', 'line', 'return':
+                if when == 'branch' and 'trace_branches' not in flags or when == 'line' and flags is not ALL:
+                    continue
+                with support.infinite_recursion(150), self.assertRaises(RecursionError):
+                    sys.settracestate(recurse, **flags)
+                    sample(1)
+                self.assertEqual(sys.gettracestate(), DEFAULT)
+            # And the thread can still recurse as deep as before.
+            def depth(n):
+                return n and depth(n - 1)
+            self.assertEqual(depth(500), 0)
+
+    def test_recursion_handled_in_the_trace_function(self):
+        def endless():
+            return endless()
+        def trace(frame, event, arg):
+            nonlocal count
+            if event in ('instruction', 'branch'):
+                with support.infinite_recursion(60):
+                    try:
+                        endless()
+                    except RecursionError:
+                        count += 1
+            return trace
+        count = 0
+        with tracing(trace, **ALL):
+            self.assertEqual(sample(1), ['a', 'b'])
+            self.assertIs(sys.gettracestate()['tracefunc'], trace)
+        self.assertGreater(count, 10)
+
+    @threading_helper.requires_working_threading()
+    def test_threads_switch_in_every_event(self):
+        def events():
+            seen = []
+            def trace(frame, event, arg):
+                time.sleep(0)
+                if frame.f_code is sample.__code__:
+                    seen.append((event, frame.f_lasti, arg if event in ('instruction', 'branch') else None))
+                return trace
+            with tracing(trace, **ALL):
+                for i in range(20):
+                    sample(1)
+            return seen
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(events())) for i in range(4)]
+        with threading_helper.start_threads(threads):
+            pass
+        self.assertEqual(len(results), 4)
+        self.assertEqual(results, [results[0]] * 4)
+
+    @support.requires_fork()
+    def test_fork_in_every_kind_of_event(self):
+        for when in EVENTS:
+            child = None
+            def trace(frame, event, arg):
+                nonlocal child
+                frame.f_trace_opcodes = True
+                seen.append(event)
+                if event == when and child is None:
+                    child = os.fork()
+                return trace
+            seen = []
+            code = 1
+            try:
+                with tracing(trace, **ALL):
+                    result = sample(1)
+                    state = sys.gettracestate()
+                if result == ['a', 'b'] and state['tracefunc'] is trace and 'return' in seen:
+                    code = 0
+            finally:
+                if child == 0:
+                    os._exit(code)
+            with self.subTest(when):
+                support.wait_process(child, exitcode=0)
+                self.assertEqual(code, 0)
+
+    def test_subinterpreter_in_an_event(self):
+        interpreters = import_helper.import_module('_xxsubinterpreters')
+        interp = interpreters.create()
+        self.addCleanup(interpreters.destroy, interp)
+        script = textwrap.dedent("""
+            import sys
+            assert sys.gettracestate()['tracefunc'] is None
+            def f(x):
+                return [y for y in x if y]
+            def trace(frame, event, arg):
+                if frame.f_code is f.__code__:
+                    events.append(event)
+                return trace
+            events = []
+            sys.settracestate(trace, trace_instructions=True, trace_branches=True)
+            f([1, 0])
+            sys.settracestate(None)
+            assert {'call', 'line', 'instruction', 'branch', 'return'} == set(events), events
+            def fail(frame, event, arg):
+                if event == 'instruction':
+                    raise ValueError('in the trace function')
+                return fail
+            sys.settracestate(fail, trace_instructions=True)
+            try:
+                f([1, 0])
+            except ValueError:
+                pass
+            assert sys.gettracestate()['tracefunc'] is None
+            """)
+        def trace(frame, event, arg):
+            if event in ('instruction', 'branch') and counts[event] < 2:
+                counts[event] += 1
+                interpreters.run_string(interp, script)
+            return trace
+        counts = {'instruction': 0, 'branch': 0}
+        with tracing(trace, **ALL):
+            sample(1)
+            # And from traced code.
+            interpreters.run_string(interp, script)
+            self.assertIs(sys.gettracestate()['tracefunc'], trace)
+        self.assertEqual(counts, {'instruction': 2, 'branch': 2})
+
+
+class ShutdownTest(unittest.TestCase):
+    """Tracing goes on while the interpreter ends: nothing on stderr, and exit status 0."""
+
+    def run_script(self, script, wanted=b''):
+        prelude = textwrap.dedent("""
+            import atexit, os, sys, threading, time
+            def trace(frame, event, arg):
+                return trace
+            flags = dict(trace_instructions=True, trace_branches=True)
+            def work(n=3):
+                return [x or n for x in range(n)]
+            """)
+        status, out, err = assert_python_ok('-c', prelude + textwrap.dedent(script))
+        self.assertEqual(err, b'')
+        self.assertEqual(out.strip(), wanted)
+
+    def test_atexit(self):
+        self.run_script("""
+            def at_exit():
+                work()
+                print(sys.gettracestate()['tracefunc'] is trace)
+            atexit.register(at_exit)
+            sys.settracestate(trace, **flags)
+            work()
+            """, b'True')
+
+    def test_finalizers(self):
+        self.run_script("""
+            class A:
+                def __del__(self):
+                    for x in range(3):
+                        self.x = [x or self]
+            a = A()
+            a.cycle = a
+            sys.kept = A()
+            def generator():
+                try:
+                    yield 1
+                finally:
+                    [x for x in 'ab']
+            g = generator()
+            next(g)
+            sys.settracestate(trace, **flags)
+            """)
+
+    def test_trace_function_with_a_finalizer(self):
+        self.run_script("""
+            class Trace:
+                def __call__(self, frame, event, arg):
+                    return self
+                def __del__(self):
+                    [x for x in 'ab']
+            t = Trace()
+            sys.settracestate(t, **flags)
+            del t
+            work()
+            """)
+
+    def test_installed_in_a_finalizer(self):
+        self.run_script("""
+            class A:
+                def __del__(self, set=sys.settracestate, trace=trace, flags=flags, work=work):
+                    set(trace, **flags)
+                    work()
+            sys.kept = A()
+            a = A()
+            a.cycle = a
+            """)
+
+    def test_daemon_threads(self):
+        self.run_script("""
+            def run():
+                while True:
+                    work(20)
+            threading.settracestate(trace, **flags)
+            threads = [threading.Thread(target=run, daemon=True) for i in range(4)]
+            for thread in threads:
+                thread.start()
+            sys.settracestate(trace, **flags)
+            time.sleep(0.1)
+            """)
+
+
+@threading_helper.requires_working_threading()
+class ManyThreadsTest(BaseTestCase):
+    """Sixteen threads that switch their states: none loses an event."""
+
+    THREADS = 16
+
+    def switch(self, seconds):
+        def loop(n):
+            while n:
+                n = n - 1 if n else 0
+            return n
+        # The events of loop(TURNS) by kind, counted where nothing else runs.
+        TURNS = 20
+        kinds = [dict(trace_lines=False, trace_instructions=True), dict(trace_lines=False, trace_branches=True),
+                 dict(trace_instructions=True), dict(trace_branches=True), ALL, {},
+                 dict(trace_lines=False, trace_instructions=True, instruction_filter=[dis.opmap['LOAD_FAST']])]
+        def count(flags):
+            counts = collections.Counter()
+            def trace(frame, event, arg):
+                if frame.f_code is loop.__code__:
+                    counts[event] += 1
+                return trace
+            with tracing(trace, **flags):
+                loop(TURNS)
+                state = sys.gettracestate()
+            self.assertIs(state['tracefunc'], trace)
+            return counts
+        wanted = [count(flags) for flags in kinds]
+        # Three loads of n a turn: two tests and the subtraction.  Beside them the first test, and the return.
+        self.assertEqual(wanted[-1]['instruction'], 3 * TURNS + 2)
+        errors, rounds = [], []
+        deadline = time.monotonic() + seconds
+        def run(i):
+            done = 0
+            try:
+                while time.monotonic() < deadline:
+                    kind = (i + done) % len(kinds)
+                    found = count(kinds[kind])
+                    if found != wanted[kind]:
+                        errors.append((kinds[kind], found, wanted[kind]))
+                        return
+                    if sys.gettracestate() != DEFAULT:
+                        errors.append(sys.gettracestate())
+                        return
+                    loop(TURNS)
+                    done += 1
+            except BaseException as e:
+                errors.append(e)
+            rounds.append(done)
+        interval = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        support.setswitchinterval(1e-5)
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(self.THREADS)]
+        with threading_helper.start_threads(threads):
+            pass
+        self.assertEqual(errors, [])
+        self.assertEqual(len(rounds), self.THREADS)
+        self.assertGreater(min(rounds), 0)
+
+    def test_short(self):
+        self.switch(2)
+
+    @support.requires_resource('cpu')
+    def test_long(self):
+        self.switch(60)
 
 
 if __name__ == '__main__':
