@@ -230,8 +230,12 @@ def wide_line(log):
     with Resource(log, 'a'):
         x = 0
         while x < 2:
-            x += (1 if x or not x else x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x
-                  + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x)
+            x += (1 if x or not x else
+                  x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x +
+                  x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x +
+                  x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x +
+                  x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x +
+                  x)
     return x
 
 
@@ -251,7 +255,7 @@ def handler_of(code, offset):
 
 @functools.cache
 def closers(code, offset):
-    """The '-x' that an exception at offset has to leave in the log before it leaves the frame, or reaches an except clause.
+    """The '-x' that an exception at offset leaves in the log before it leaves the frame, or gets to an except clause.
 
     They are those of the with statements and finally clauses whose handlers it goes through.
     """
@@ -276,7 +280,7 @@ def closers(code, offset):
             else:
                 break
             found += ['-' + name for name in names]
-        else:
+        elif instructions[i].opname != 'COPY':      # which starts the end of a handler
             break
         while instructions[i].opname != 'RERAISE':
             i += 1
@@ -393,6 +397,19 @@ class RaiseTest(BaseTestCase):
                 after = sys.getrefcount(Fault), sys.getrefcount(Resource), sys.getrefcount(AsyncResource)
                 self.assertEqual(after, before)
 
+    def test_closers(self):
+        # The oracle finds what it should, and the programs have what they are for.
+        def f(log):
+            with Resource(log, 'a'):
+                try:
+                    log.append('body')
+                finally:
+                    log.append('-b')
+        body = next(x.offset for x in dis.get_instructions(f) if x.argval == 'body')
+        self.assertEqual(closers(f.__code__, body), ['-b', '-a'])
+        self.assertEqual(closers(f.__code__, self.offsets(f, 'BEFORE_WITH')[0]), [])
+        self.assertIn('EXTENDED_ARG', [x.opname for x in dis.get_instructions(wide_line)])
+
     def test_instruction(self):
         self.raise_everywhere({'instruction'}, trace_lines=False, trace_instructions=True)
 
@@ -446,6 +463,14 @@ class RaiseTest(BaseTestCase):
         log = []
         self.raise_at(self.offsets(g, 'PUSH_EXC_INFO', 'WITH_EXCEPT_START')[0], g, log)
         self.assertEqual(log, ['+a'])
+
+    def test_finally_is_not_run_after_a_fault_at_the_entry_of_its_handler(self):
+        log = []
+        self.raise_at(self.offsets(raises_itself, 'PUSH_EXC_INFO', 'LOAD_FAST')[0], raises_itself, log)
+        self.assertEqual(log, ['+a'])
+        log.clear()
+        self.raise_at(self.offsets(raises_itself, 'BINARY_OP')[0], raises_itself, log)
+        self.assertEqual(log, ['+a', '-a'])
 
     def test_handled_exception_stays_after_a_fault_in_the_end_of_a_handler(self):
         def f():
@@ -726,7 +751,8 @@ class HostileTest(BaseTestCase):
             seen.append(event)
             return other
         states = [dict(trace_lines=False), dict(trace_branches=True), dict(trace_instructions=True),
-                  dict(trace_lines=False, trace_instructions=True, instruction_filter=[dis.opmap['RETURN_VALUE']]), None]
+                  dict(trace_lines=False, trace_instructions=True, instruction_filter=[dis.opmap['RETURN_VALUE']]),
+                  None]
         for when in EVENTS:
             for flags in states:
                 with self.subTest(when=when, flags=flags):
