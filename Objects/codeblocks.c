@@ -86,11 +86,12 @@ static const unsigned char *
 read_varint(const unsigned char *p, const unsigned char *end, int *value)
 {
     int more = 1;
-    *value = 0;
+    unsigned int bits = 0;      // a table made by hand may have too many
     while (more && p < end) {
-        *value = *value << 6 | (*p & 63);
+        bits = bits << 6 | (*p & 63);
         more = *p++ & 64;
     }
+    *value = (int)bits;
     return p;
 }
 
@@ -213,7 +214,8 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
     for (int i = start; i <= unit; i++) {
         oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[i]);
     }
-    int after = unit + 1;
+    // Unsigned, for the sum may be too large in code that was made by hand.
+    unsigned int after = (unsigned int)unit + 1;
     switch (opcode_at(code, unit)) {
         case FOR_ITER:
         case JUMP_FORWARD:
@@ -224,14 +226,14 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
         case POP_JUMP_FORWARD_IF_NOT_NONE:
         case POP_JUMP_FORWARD_IF_NONE:
         case SEND:
-            return after + (int)oparg;
+            return (int)(after + oparg);
         case JUMP_BACKWARD:
         case JUMP_BACKWARD_NO_INTERRUPT:
         case POP_JUMP_BACKWARD_IF_NOT_NONE:
         case POP_JUMP_BACKWARD_IF_NONE:
         case POP_JUMP_BACKWARD_IF_FALSE:
         case POP_JUMP_BACKWARD_IF_TRUE:
-            return after - (int)oparg;
+            return (int)(after - oparg);
         default:
             return -1;
     }

@@ -272,11 +272,19 @@ class BasicBlocksTest(unittest.TestCase):
             self.assertIn(edge.target, names)
 
     def test_odd_code(self):
-        # Targets outside the code, and a table cut short.
+        # Targets outside the code, numbers beyond those of C, and a table cut short.
         def f(): pass
+        def jump(opname, *args):
+            code = [dis.opmap['RESUME'], 0]
+            for arg in args[:-1]:
+                code += dis.opmap['EXTENDED_ARG'], arg
+            return bytes([*code, dis.opmap[opname], args[-1]])
         for co_code, table in (
                 (bytes([dis.opmap['RESUME'], 0, dis.opmap['JUMP_FORWARD'], 255,
                         dis.opmap['JUMP_BACKWARD'], 255]), b''),
+                (jump('JUMP_FORWARD', 127, 255, 255, 255), b''),
+                (jump('JUMP_BACKWARD', 128, 0, 0, 0), b''),
+                (f.__code__.co_code, b'\xff' + 9 * b'\x7f' + b'\x3f'),
                 (f.__code__.co_code, b'\x80'), (f.__code__.co_code, b'\xff\x7f'),
                 (f.__code__.co_code, bytes([0x80, 1, 0x7f, 0x7f]))):
             code = f.__code__.replace(co_code=co_code, co_exceptiontable=table)
