@@ -1,15 +1,20 @@
-"""make test and make test-all: what they run and how they judge, on interpreters that only pretend."""
+"""make test, test-all and test-sanitized: what they run and how they judge, on interpreters that only pretend."""
+
+import shutil
 
 import pytest
 
-# A python that knows `-m test` (which tests fail is in a file beside it, one line for each run), `-m venv` and, for the
-# environment it makes, pip and pytest.
+# A python that knows `-m test` (which tests fail is in a file beside it, one line for each run, and in others what the
+# sanitizers say), `-m venv` and, for the environment it makes, pip and pytest.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
 case $2 in
 test)
+    echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
+    [ ! -f "$here/undefined" ] || cat "$here/undefined"
+    [ ! -f "$here/address" ] || cp "$here/address" "${ASAN_OPTIONS##*log_path=}.1"
     fails=$(head -n 1 "$here/fails" 2>/dev/null); sed -i 1d "$here/fails" 2>/dev/null
     [ "$fails" != crash ] || { echo Killed; exit 137; }
     [ -n "$fails" ] || { echo "== Tests result: SUCCESS =="; exit 0; }
@@ -94,3 +99,99 @@ def test_all_accepts_what_stock_fails_too(suite):
 def test_all_that_is_cut_short(suite):
     suite.write('build/release/fails', 'crash\n')
     assert 'ended early' in suite.run('make', 'test-all', status=1).stderr
+
+
+UNDEFINED = """\
+0:00:09 load avg: 2.00 [ 9/14] test_ours passed
+/src/Python/ours.c:7:9: runtime error: signed integer overflow: 1 + 2147483647 cannot be represented in type 'int'
+    #0 0x55d177da9222 in add {where}/src/Python/ours.c:7
+    #1 0x55d177da9363 in main /src/Python/ours.c:20
+
+Fatal Python error: Aborted
+"""
+
+ADDRESS = """\
+=================================================================
+==7032==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x562bb9b74480
+READ of size 4 at 0x602000000010 thread T0
+    #0 0x562bb9b7447f in main /src/Python/ours.c:5
+
+freed by thread T0 here:
+    #1 0x562bb9b7439c in main /src/Python/ours.c:4
+
+SUMMARY: AddressSanitizer: heap-use-after-free /src/Python/ours.c:5 in main
+Shadow bytes around the buggy address:
+"""
+
+
+@pytest.fixture
+def sanitized(suite):
+    suite.make('test-sanitized')
+    suite.write('build/sanitized/python', PYTHON)
+    return suite
+
+
+def test_sanitized_build_is_beside_the_configured_one(suite):
+    suite.configure('--builddir=build/debug')
+    suite.make()
+    suite.make('test-sanitized')
+    assert '--with-address-sanitizer --with-undefined-behavior-sanitizer' in suite.read('build/sanitized/args')
+    assert 'compiled' in suite.read('build/sanitized/build.log')
+    assert 'CONFIGURED = build/debug\n' in suite.read('Makefile')
+    assert str((suite.path / 'python').readlink()) == 'build/debug/python'
+    # one that is there is used again
+    (suite.path / 'build/sanitized/.mark').touch()
+    assert 'build/sanitized/python is up to date' in suite.make('test-sanitized').stdout
+    assert suite.exists('build/sanitized/.mark')
+
+
+def test_sanitized_build_follows_the_overlay(sanitized):
+    sanitized.write('Python/ours.c', 'int changed;\n')
+    sanitized.make('test-sanitized')
+    assert sanitized.read('build/sanitized/build.log').count('\ncompiled ') == 1
+
+
+def test_sanitized_needs_a_source_tree(door):
+    door.cached()
+    door.configure()
+    shutil.rmtree(door.path / 'build/src')
+    assert 'run ./configure' in door.fails('make', 'test-sanitized')
+    assert not door.exists('build/sanitized')
+
+
+def test_sanitized_what_runs(sanitized):
+    done = sanitized.make('test-sanitized', env={'UBSAN_OPTIONS': 'halt_on_error=0', 'PYTHONMALLOC': 'debug'})
+    (call,) = calls(sanitized, 'build/sanitized')
+    assert call.startswith('-m test ') and ' test_sys_settrace ' in call and call.endswith(' test_more test_ours')
+    (options,) = sanitized.read('build/sanitized/options').splitlines()
+    assert options.startswith('PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:')
+    assert options.endswith(f':suppressions={sanitized.path}/Tools/fork/sanitizer-suppressions:halt_on_error=0')
+    tests = [word for word in call.split() if word.startswith('test_')]
+    assert done.stdout.splitlines()[-1] == f'make: no report of the sanitizers in {len(tests)} test files'
+
+
+def test_sanitized_reports_are_shown_once_each_and_fail(sanitized):
+    sanitized.write('build/sanitized/undefined', UNDEFINED.format(where='/a') + UNDEFINED.format(where='/b'))
+    sanitized.write('build/sanitized/address', ADDRESS)
+    done = sanitized.run('make', 'test-sanitized', status=1)
+    assert done.stderr.count('runtime error: signed integer overflow') == 1
+    assert ' in add /a/src/Python/ours.c:7\n' in done.stderr and 'Fatal Python error' not in done.stderr
+    assert 'heap-use-after-free' in done.stderr and 'freed by thread T0' in done.stderr and 'Shadow' not in done.stderr
+    assert 'make: error: the sanitizers have 2 reports' in done.stderr
+    # those of one run are not those of the next
+    (sanitized.path / 'build/sanitized/undefined').unlink()
+    (sanitized.path / 'build/sanitized/address').unlink()
+    sanitized.make('test-sanitized')
+
+
+def test_sanitized_report_that_is_cut_short(sanitized):
+    sanitized.write('build/sanitized/undefined', UNDEFINED.split('    #1')[0])
+    done = sanitized.run('make', 'test-sanitized', status=1)
+    assert ' in add ' in done.stderr and 'the sanitizers have 1 report,' in done.stderr
+
+
+def test_sanitized_failures_without_a_report(sanitized):
+    sanitized.write('build/sanitized/fails', 'test_bdb test_ours\n')
+    assert 'these tests fail with them: test_bdb test_ours (see' in sanitized.fails('make', 'test-sanitized')
+    sanitized.write('build/sanitized/fails', 'crash\n')
+    assert 'ended early' in sanitized.run('make', 'test-sanitized', status=1).stderr

@@ -1,5 +1,6 @@
 #!/bin/sh
 # build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, and ./python with it.
+# build.sh beside BUILDDIR: the same, and ./python stays what it is.
 # build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
 # build.sh install BUILDDIR [ARGUMENT...]: the fork's build, then CPython's own make install.
 cd "$(dirname "$0")/../.." || exit 1
@@ -40,7 +41,7 @@ sh Tools/fork/lay.sh
 version=$(commit)$(fixes)
 set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version" "$@"
 objects_build "$FORK" "$dir" "$version" "$@"
-ln -sfn "$dir/python" python
+[ "$what" = beside ] || ln -sfn "$dir/python" python
 if [ "$what" = install ]; then
     progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" || {
         [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2

@@ -7,6 +7,7 @@ cat <<HELP
 make              build the fork; ./python is the interpreter
 make test         the tests of tracing, the fork's and CPython's, and of the build; builds what they need
 make test-all     CPython's whole test suite on the fork and on stock CPython, and what fails on the fork alone
+make test-sanitized   the tests of tracing on a build of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
 make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two
