@@ -1,0 +1,163 @@
+"""Compare the events of programs with those that oracle_model.py expects.
+
+    python oracle_worker.py < REQUESTS > ANSWERS
+
+Run by test_oracle.py under the fork, one JSON line a program. A request has
+
+    program     its source; main() is what is traced
+    mask        bit i is set if the filter has the i-th of the opcodes that the program executes
+    mutate      the index of an event to falsify, or null; a test of the comparison itself
+
+and an answer
+
+    events      how many were compared
+    opcodes     the names of the instructions that were executed, as dis shows them after the warm runs
+    difference  null, or what differs first, as text
+"""
+
+import dis
+import faulthandler
+import gc
+import itertools
+import json
+import marshal
+import sys
+
+from oracle_model import Code, Mode, Step, expected
+
+FILE = '<program>'
+WARM = 10           # a code object is specialized from its 8th execution on
+PATIENCE = 60       # seconds after which a program is taken to hang
+OPCODES_TRACED = Mode(f_trace_opcodes=True)
+
+
+def load(code):
+    """A fresh copy of the program, nothing of which has been executed: its main()."""
+    namespace = {'__name__': 'program'}
+    exec(marshal.loads(marshal.dumps(code)), namespace)
+    return namespace['main']
+
+
+def run(main):
+    try:
+        main()
+    except Exception:
+        pass
+
+
+def what(event, arg):
+    """What can be compared of an event's argument."""
+    if event == 'exception':
+        return arg[0].__name__
+    if event == 'return':
+        return repr(arg) if isinstance(arg, int | str | None) else type(arg).__name__
+    return arg
+
+
+def observe(main, mode, install):
+    """The events of main(), and the code object of each frame."""
+    events, codes = [], []
+
+    def start(frame, event, arg):
+        if frame.f_code.co_filename != FILE:
+            return None
+        if frame.f_trace is not None:
+            return frame.f_trace(frame, event, arg)     # a generator goes on
+        number = len(codes)
+        codes.append(frame.f_code)
+        frame.f_trace_lines = mode.f_trace_lines
+        frame.f_trace_opcodes = mode.f_trace_opcodes
+
+        def trace(frame, event, arg):
+            events.append(Step(number, event, frame.f_lasti, frame.f_lineno, what(event, arg)))
+            return trace
+        return trace(frame, event, arg)
+
+    install(start)
+    try:
+        run(main)
+    finally:
+        sys.settrace(None)
+    return events, codes
+
+
+def modes(chosen):
+    """Every set of flags, without a filter and with one; and the attributes of frames with the most of them."""
+    for lines, branches in itertools.product((True, False), repeat=2):
+        yield Mode(lines, False, branches)
+        yield Mode(lines, True, branches)
+        yield Mode(lines, True, branches, chosen)
+    yield Mode(True, True, True, f_trace_lines=False)
+    yield Mode(True, True, True, f_trace_opcodes=True)
+    yield Mode(False, True, True, chosen, f_trace_opcodes=True)
+
+
+def falsify(events, index):
+    """The same with the previous offset of one 'instruction' or 'branch' event off by one code unit."""
+    candidates = [i for i, step in enumerate(events) if step.event in ('instruction', 'branch')]
+    if not candidates:
+        return events
+    i = candidates[index % len(candidates)]
+    arg = events[i].arg
+    wrong = arg - 2 if isinstance(arg, int) else (arg[0] - 2, arg[1])
+    return [*events[:i], events[i]._replace(arg=wrong), *events[i + 1:]]
+
+
+def difference(observed, wanted, codes):
+    for i, (got, want) in enumerate(itertools.zip_longest(observed, wanted)):
+        if got != want:
+            step = got or want
+            return (f'event {i}, in {codes[step.frame].co_qualname}: observed {got and tuple(got)}, '
+                    f'expected {want and tuple(want)}')
+
+
+def executed(main, path, codes):
+    """The names of the instructions that a path went through, as they are now."""
+    names = set()
+    offsets = {}
+    for step in path:
+        if step.event in ('call', 'opcode'):
+            offsets.setdefault(codes[step.frame], set()).add(step.offset)
+    for code, some in offsets.items():
+        names.update(i.opname for i in dis.get_instructions(code, adaptive=True) if i.offset in some)
+    return names
+
+
+def examine(program, mask, mutate):
+    code = compile(program, FILE, 'exec', dont_inherit=True)
+    path, codes = observe(load(code), OPCODES_TRACED, sys.settrace)
+    known = {each: Code(each) for each in set(codes)}
+    models = [known[each] for each in codes]
+    used = sorted({known[codes[step.frame]].opcodes[step.offset] for step in path if step.event == 'opcode'})
+    chosen = frozenset(opcode for i, opcode in enumerate(used) if mask >> i & 1)
+
+    warm = load(code)
+    for _ in range(WARM):
+        run(warm)
+    count, names = 0, set()
+    for mode in modes(chosen):
+        wanted = expected(path, models, mode)
+        state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
+        for main, how in ((load(code), 'cold'), (warm, 'warm')):
+            observed, executing = observe(main, mode, lambda trace: sys.settracestate(trace, **state))
+            if mutate is not None:
+                observed = falsify(observed, mutate)
+            count += len(wanted)
+            found = difference(observed, wanted, executing if len(executing) > len(codes) else codes)
+            if found:
+                return {'events': count, 'opcodes': [], 'difference': f'{mode}, {how}: {found}'}
+            if how == 'warm':
+                warm_codes = executing
+    names = executed(warm, path, warm_codes)
+    return {'events': count, 'opcodes': sorted(names), 'difference': None}
+
+
+if __name__ == '__main__':
+    sys.unraisablehook = lambda unraisable: None    # such as a generator that ignores GeneratorExit
+    gc.disable()                                    # finalizers would run at other moments
+    for line in sys.stdin:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        answer = examine(**json.loads(line))
+        faulthandler.cancel_dump_traceback_later()
+        gc.collect()
+        print(json.dumps(answer), flush=True)
