@@ -6,7 +6,7 @@ Run by test_oracle.py under the fork, one JSON line a program. A request has
 
     program     its source; main() is what is traced
     mask        bit i is set if the filter has the i-th of the opcodes that the program executes
-    mutate      the index of an event to falsify, or null; a test of the comparison itself
+    falsify     null, or [event, index, how] to falsify one of the observed events; a test of the comparison itself
 
 and an answer
 
@@ -22,6 +22,7 @@ import itertools
 import json
 import marshal
 import sys
+import warnings
 
 from oracle_model import Code, Mode, Step, expected
 
@@ -92,15 +93,19 @@ def modes(chosen):
     yield Mode(False, True, True, chosen, f_trace_opcodes=True)
 
 
-def falsify(events, index):
-    """The same with the previous offset of one 'instruction' or 'branch' event off by one code unit."""
-    candidates = [i for i, step in enumerate(events) if step.event in ('instruction', 'branch')]
+def falsify(events, name, index, how):
+    """The same with one event wrong: its previous offset one code unit too low, or it is missing, or it comes twice."""
+    candidates = [i for i, step in enumerate(events) if step.event == name]
     if not candidates:
         return events
     i = candidates[index % len(candidates)]
     arg = events[i].arg
-    wrong = arg - 2 if isinstance(arg, int) else (arg[0] - 2, arg[1])
-    return [*events[:i], events[i]._replace(arg=wrong), *events[i + 1:]]
+    instead = {
+        'offset': lambda: [events[i]._replace(arg=arg - 2 if isinstance(arg, int) else (arg[0] - 2, arg[1]))],
+        'missing': lambda: [],
+        'twice': lambda: [events[i]] * 2,
+    }[how]()
+    return [*events[:i], *instead, *events[i + 1:]]
 
 
 def difference(observed, wanted, codes):
@@ -123,7 +128,7 @@ def executed(main, path, codes):
     return names
 
 
-def examine(program, mask, mutate):
+def examine(program, mask, falsify_one):
     code = compile(program, FILE, 'exec', dont_inherit=True)
     path, codes = observe(load(code), OPCODES_TRACED, sys.settrace)
     known = {each: Code(each) for each in set(codes)}
@@ -140,8 +145,8 @@ def examine(program, mask, mutate):
         state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
         for main, how in ((load(code), 'cold'), (warm, 'warm')):
             observed, executing = observe(main, mode, lambda trace: sys.settracestate(trace, **state))
-            if mutate is not None:
-                observed = falsify(observed, mutate)
+            if falsify_one:
+                observed = falsify(observed, *falsify_one)
             count += len(wanted)
             found = difference(observed, wanted, executing if len(executing) > len(codes) else codes)
             if found:
@@ -153,11 +158,13 @@ def examine(program, mask, mutate):
 
 
 if __name__ == '__main__':
+    warnings.simplefilter('ignore')                 # such as a coroutine that nobody awaits
     sys.unraisablehook = lambda unraisable: None    # such as a generator that ignores GeneratorExit
     gc.disable()                                    # finalizers would run at other moments
     for line in sys.stdin:
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
-        answer = examine(**json.loads(line))
+        request = json.loads(line)
+        answer = examine(request['program'], request['mask'], request['falsify'])
         faulthandler.cancel_dump_traceback_later()
         gc.collect()
         print(json.dumps(answer), flush=True)
