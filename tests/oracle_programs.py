@@ -105,6 +105,8 @@ DEPTH = 3               # of statements within statements, and of expressions
 INTS = ('a', 'b', 'c')
 ERRORS = ('Error', 'ValueError', 'ZeroDivisionError', 'KeyError', 'Exception')
 RAISERS = ('Error(a)', 'ValueError', 'KeyError(s)', 'ExceptionGroup("g", [Error(1), ValueError(2)])', 'StopIteration')
+# What an asynchronous generator can be asked for.
+ASYNC_STEPS = ('.__anext__()', '.asend(None)', '.athrow(Error)', '.aclose()')
 # Expressions that fail, each in its way: in an operation, in C code, by a name, after some of a line.
 FAILURES = ('1 // 0', 'xs[99]', 'd["?"]', 'int(s + "z")', 's + 1', 'unknown', 'None.x', 'a()', 'len(a)', 'next(iter(()))')
 
@@ -255,14 +257,16 @@ class Function:
         if function.kind == 'asyncgen':
             if self.kind in ('coroutine', 'asyncgen') and self.maybe():
                 return f'len([v async for v in {made}])'
-            made += f'.{self.choose("__anext__()", "asend(None)", "athrow(Error)", "aclose()")}'
+            made += self.choose(*ASYNC_STEPS)
         return f'drive({made}, {self.actions()})'
 
     def actions(self):
-        count = self.number(1, 5)
-        return '[' + ', '.join(self.choose('("send", None)', '("send", None)', '("send", 3)', '("throw", Error)',
-                                           '("throw", ValueError(1))', '("throw", StopIteration(2))', '("close", None)')
-                               for _ in range(count)) + ']'
+        options = ('("send", None)', '("send", 3)', '("throw", Error)', '("throw", ValueError(1))',
+                   '("throw", StopIteration(2))', '("close", None)')
+        # Most of them start: before that a generator can do little.
+        chosen = [self.choose(*options[:1] * 6, *options)]
+        chosen += [self.choose(*options[:1] * 2, *options) for _ in range(self.number(0, 5))]
+        return '[' + ', '.join(chosen) + ']'
 
     # --- statements ---
 
@@ -493,12 +497,13 @@ def programs(draw):
         functions.append(function)
     main = ['def main():', '    global counter', '    counter = 0']
     for function in reversed(functions):
-        call = f'{function.name}({function.arguments()})'
-        if function.kind == 'asyncgen':
-            call += draw(st.sampled_from(('.__anext__()', '.asend(None)', '.athrow(Error)', '.aclose()')))
-        if function.kind != 'function':
-            call = f'drive({call}, {function.actions()})'
-        main += ['    a, b, c = 1, 2, 3', '    try:', f'        {call}', '    except Exception:', '        counter += 1']
+        for _ in range(draw(st.integers(1, 2))):
+            call = f'{function.name}({function.arguments()})'
+            if function.kind == 'asyncgen':
+                call += draw(st.sampled_from(ASYNC_STEPS))
+            if function.kind != 'function':
+                call = f'drive({call}, {function.actions()})'
+            main += ['    a, b, c = 1, 2, 3', '    try:', f'        {call}', '    except Exception:', '        counter += 1']
     parts.append('\n'.join(main) + '\n')
     # From the last on, since a piece uses what stands before it.
     for name, piece in reversed(PRELUDE.items()):

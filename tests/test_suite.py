@@ -111,7 +111,8 @@ Fatal Python error: Aborted
 """
 
 ADDRESS = """\
-=================================================================
+==========================================================
+
 ==7032==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x562bb9b74480
 READ of size 4 at 0x602000000010 thread T0
     #0 0x562bb9b7447f in main /src/Python/ours.c:5
@@ -195,3 +196,17 @@ def test_sanitized_failures_without_a_report(sanitized):
     assert 'these tests fail with them: test_bdb test_ours (see' in sanitized.fails('make', 'test-sanitized')
     sanitized.write('build/sanitized/fails', 'crash\n')
     assert 'ended early' in sanitized.run('make', 'test-sanitized', status=1).stderr
+
+
+def test_oracle_takes_the_number_of_programs(suite):
+    suite.write('tests/test_oracle.py', '')
+    assert 'make: build/release: the events of 10000 random programs' in suite.make('test-oracle').stdout
+    assert 'the events of 7 random programs' in suite.make('test-oracle', 'PROGRAMS=7').stdout
+    assert calls(suite, 'build/venv/bin')[-1] == '-m pytest -s tests/test_oracle.py'
+    for wrong in '0', 'many', '-1', '1e4':
+        assert f"'{wrong}' is not a number of programs" in suite.fails('make', 'test-oracle', f'PROGRAMS={wrong}')
+
+
+def test_oracle_that_finds_a_difference(suite):
+    suite.write('build/red', '')
+    assert 'the program is above' in suite.run('make', 'test-oracle', status=1).stderr
