@@ -105,6 +105,8 @@ DEPTH = 3               # of statements within statements, and of expressions
 INTS = ('a', 'b', 'c')
 ERRORS = ('Error', 'ValueError', 'ZeroDivisionError', 'KeyError', 'Exception')
 RAISERS = ('Error(a)', 'ValueError', 'KeyError(s)', 'ExceptionGroup("g", [Error(1), ValueError(2)])', 'StopIteration')
+# A line that starts between two instructions which specialization makes one.
+LINES = '(c, a,\n1)'
 # What an asynchronous generator can be asked for.
 ASYNC_STEPS = ('.__anext__()', '.asend(None)', '.athrow(Error)', '.aclose()')
 # Expressions that fail, each in its way: in an operation, in C code, by a name, after some of a line.
@@ -169,7 +171,7 @@ class Function:
         if depth <= 0:
             return self.choose('a', 'b', 'c', '0', '1', '2', '7', '300')
         less = depth - 1
-        form = self.number(0, 19)
+        form = self.number(0, 20)
         if form <= 3:
             return self.integer(0)
         if form <= 5:
@@ -181,7 +183,7 @@ class Function:
         if form == 8:
             return f'({self.integer(less)} if {self.condition(less)} else {self.integer(less)})'
         if form == 9:
-            return f'{self.choose("len", "sum", "max")}({self.choose("xs", "[a, b]", "(c, 1)")})'
+            return f'{self.choose("len", "sum", "max")}({self.choose("xs", "[a, b]", "(c, 1)", LINES)})'
         if form == 10:
             return f'xs[{self.integer(0)} % 3]'
         if form == 11:
@@ -201,10 +203,12 @@ class Function:
             return f'(await Ready({self.integer(0)}))'
         if form == 18 and self.kind in ('generator', 'asyncgen'):
             return f'((yield {self.integer(0)}) or {self.integer(0)})'
+        if form == 19:      # lines that start inside an expression
+            return f'({self.integer(less)} {self.choose("+", "or")}\n{self.integer(0)})'
         return self.call(less)
 
     def condition(self, depth=DEPTH):
-        form = self.number(0, 11)
+        form = self.number(0, 12)
         if depth <= 0 or form <= 2:
             return f'{self.integer(0)} {self.choose("<", "<=", "==", "!=", ">", ">=")} {self.integer(0)}'
         less = depth - 1
@@ -219,6 +223,8 @@ class Function:
         if form == 8:
             return f'{self.choose("s == t", "s != t", "a in xs", "s not in d", "f < 2.5", "isinstance(a, int)")}'
         if form == 9:
+            return f'({self.integer(0)}\n{self.choose("<", "==", "in (1, 2) or 0 <")}\n{self.integer(0)})'
+        if form == 10:
             return f'{self.choose("any", "all")}(v > {self.integer(0)} for v in xs)'
         return self.integer(less)
 
@@ -364,7 +370,7 @@ class Function:
             if first:
                 self.write(first)
             self.statements()
-        self.block(head, body, times=self.times * times, in_loop=True, in_star=False)
+        self.block(head, body, times=self.times * times, in_loop=True)
         if self.maybe():
             self.block('else:')
 

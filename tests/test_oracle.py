@@ -37,7 +37,7 @@ class Oracle:
 
     def ask(self, program, mask=0, falsify=None):
         if self.worker is None:
-            # Its stderr is not a pipe, which nobody would empty: what a crash says goes to pytest's own.
+            # What a crash says on stderr, pytest shows.
             self.worker = subprocess.Popen([self.python, '-X', 'faulthandler', WORKER], stdin=subprocess.PIPE,
                                            stdout=subprocess.PIPE, text=True, env=os.environ | {'PYTHONHASHSEED': '0'})
         try:
@@ -73,16 +73,14 @@ def oracle(python):
 
 # What the random programs must have executed, lest they exercise less than they seem to.
 EXECUTED = {
-    'ASYNC_GEN_WRAP', 'BINARY_OP_ADD_INT', 'BINARY_OP_INPLACE_ADD_UNICODE',
-    'BINARY_SUBSCR_LIST_INT', 'CALL_FUNCTION_EX', 'CALL_PY_EXACT_ARGS', 'CALL_PY_WITH_DEFAULTS',
-    'CHECK_EG_MATCH', 'COMPARE_OP_FLOAT_JUMP', 'COMPARE_OP_INT_JUMP', 'COMPARE_OP_STR_JUMP',
-    'EXTENDED_ARG_QUICK', 'FOR_ITER', 'JUMP_BACKWARD_NO_INTERRUPT', 'JUMP_IF_FALSE_OR_POP', 'JUMP_IF_TRUE_OR_POP',
-    'LOAD_ATTR_INSTANCE_VALUE', 'LOAD_CONST__LOAD_FAST', 'LOAD_DEREF', 'LOAD_FAST__LOAD_CONST', 'LOAD_FAST__LOAD_FAST',
-    'LOAD_GLOBAL_BUILTIN', 'MATCH_CLASS', 'MATCH_MAPPING', 'MATCH_SEQUENCE',
-    'POP_JUMP_BACKWARD_IF_FALSE', 'POP_JUMP_BACKWARD_IF_NOT_NONE',
-    'POP_JUMP_BACKWARD_IF_TRUE', 'POP_JUMP_FORWARD_IF_NONE', 'POP_JUMP_FORWARD_IF_NOT_NONE', 'PRECALL_BOUND_METHOD',
-    'PRECALL_BUILTIN_CLASS', 'PRECALL_NO_KW_LEN', 'PRECALL_NO_KW_LIST_APPEND', 'PRECALL_PYFUNC', 'PREP_RERAISE_STAR',
-    'RERAISE', 'RESUME_QUICK', 'RETURN_GENERATOR', 'SEND', 'STORE_ATTR_INSTANCE_VALUE', 'STORE_FAST__LOAD_FAST',
+    'ASYNC_GEN_WRAP', 'BINARY_OP_ADD_INT', 'BINARY_OP_INPLACE_ADD_UNICODE', 'BINARY_SUBSCR_LIST_INT',
+    'CALL_FUNCTION_EX', 'CALL_PY_EXACT_ARGS', 'CHECK_EG_MATCH', 'COMPARE_OP_INT_JUMP', 'COMPARE_OP_STR_JUMP',
+    'EXTENDED_ARG_QUICK', 'FOR_ITER', 'JUMP_BACKWARD_NO_INTERRUPT', 'LOAD_ATTR_INSTANCE_VALUE',
+    'LOAD_CONST__LOAD_FAST', 'LOAD_DEREF', 'LOAD_FAST__LOAD_CONST', 'LOAD_FAST__LOAD_FAST', 'LOAD_GLOBAL_BUILTIN',
+    'MATCH_CLASS', 'MATCH_SEQUENCE', 'POP_JUMP_BACKWARD_IF_FALSE', 'POP_JUMP_BACKWARD_IF_TRUE',
+    'POP_JUMP_FORWARD_IF_NONE', 'POP_JUMP_FORWARD_IF_NOT_NONE', 'PRECALL_BOUND_METHOD', 'PRECALL_BUILTIN_CLASS',
+    'PRECALL_NO_KW_LEN', 'PRECALL_NO_KW_LIST_APPEND', 'PRECALL_PYFUNC', 'PREP_RERAISE_STAR', 'RERAISE',
+    'RESUME_QUICK', 'RETURN_GENERATOR', 'SEND', 'STORE_ATTR_INSTANCE_VALUE', 'STORE_FAST__LOAD_FAST',
     'STORE_FAST__STORE_FAST', 'UNPACK_SEQUENCE_TWO_TUPLE', 'WITH_EXCEPT_START', 'YIELD_VALUE',
 }
 
@@ -120,12 +118,11 @@ def main():
 '''
 
 
-@pytest.mark.parametrize('how', ['offset', 'missing', 'twice'])
-@pytest.mark.parametrize('event', ['branch', 'instruction', 'line', 'opcode'])
+@pytest.mark.parametrize('event, how', [
+    (event, how) for event in ('branch', 'instruction', 'line', 'opcode') for how in ('offset', 'missing', 'twice')
+    if how != 'offset' or event in ('branch', 'instruction')])      # the others have no previous offset
 def test_one_wrong_event_is_found(oracle, event, how):
     assert oracle.ask(PROGRAM, 2**64 - 1) is None
-    if how == 'offset' and event in ('line', 'opcode'):
-        pytest.skip('has no argument')
     for i in range(0, 40, 3):
         assert f"'{event}'" in oracle.ask(PROGRAM, 0, [event, i, how])
 
