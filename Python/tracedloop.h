@@ -184,6 +184,14 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
     return instr;
 }
 
+/* Execute but one instruction, specialized if there is such a form of it alone. */
+#define UNFUSE() \
+    do { \
+        if (_PyTraceState_Fused[opcode]) { \
+            opcode = _PyOpcode_Deopt[opcode]; \
+        } \
+    } while (0)
+
 /* Most events, at the least cost: where nothing else than instructions is
    announced, or than branches, and control did not come by an exception. */
 #define TRACE_ONE_EVENT() \
@@ -220,13 +228,10 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
-/* The instruction itself, specialized unless that executes what follows too. */
 #undef TRACING_NEXTOPARG
 #define TRACING_NEXTOPARG() do { \
         NEXTOPARG(); \
-        if (_PyTraceState_Fused[opcode]) { \
-            opcode = _PyOpcode_Deopt[opcode]; \
-        } \
+        UNFUSE(); \
     } while (0)
 
 #undef DISPATCH
@@ -266,9 +271,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 #define DISPATCH_SAME_OPARG() \
     { \
         opcode = _Py_OPCODE(*next_instr); \
-        if (_PyTraceState_Fused[opcode]) { \
-            opcode = _PyOpcode_Deopt[opcode]; \
-        } \
+        UNFUSE(); \
         PRE_DISPATCH_GOTO(); \
         DISPATCH_GOTO(); \
     }
