@@ -163,6 +163,23 @@ class Door:
         path.write_text(f'#!/bin/sh\n{textwrap.dedent(script)}\n')
         path.chmod(0o755)
 
+    def stub_mirror(self, script):
+        """An apt that lists two versions of the package and one of another release; the mirror lacks the newest.
+
+        script has the further cases of apt-get, whose arguments it appends to ../calls.
+        """
+        self.stub('apt-cache', f'''
+            echo "Version: 9.9.9-1"; echo " {self.sum} 1 python9.9_9.9.9.orig.tar.gz"
+            echo "Version: 9.9.9-10"; echo " {self.sum} 1 python9.9_9.9.9.orig.tar.gz"
+            echo "Version: 9.9.10-1"; echo " 0123 1 python9.9_9.9.10.orig.tar.gz"''')
+        self.stub('apt-get', f'''
+            echo "$*" >> {self.path.parent}/calls
+            case $* in
+            *-10) echo "Err:1 http://mirror.invalid bookworm/main python9.9"
+                  echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
+            {script}
+            esac''')
+
     def only_commands(self, *names):
         """A PATH with the stubs and these commands of the machine and no others."""
         for name in names:

@@ -91,17 +91,9 @@ def apt(door, tmp_path):
         dump) echo 'Acquire::http::Proxy "http://proxy.invalid";'; echo 'Dir::State::lists "/var/lib/apt/lists";'
               echo 'APT::Update::Post-Invoke:: "touch {tmp_path}/hook";' ;;
         esac''')
-    door.stub('apt-cache', f'''
-        echo "Version: 9.9.9-1"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"
-        echo "Version: 9.9.9-10"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"
-        echo "Version: 9.9.10-1"; echo " 0123 1 python9.9_9.9.10.orig.tar.gz"''')
-    door.stub('apt-get', f'''
-        echo "$*" >> {tmp_path}/calls
-        case $* in
+    door.stub_mirror(f'''
         *update) cp "$APT_CONFIG" {tmp_path}/conf; cat $(dirname "$APT_CONFIG")/parts/* > {tmp_path}/parts ;;
-        *-10) echo "Err:1 http://mirror.invalid bookworm/main python9.9"; echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
-        *) cp {door.release} python9.9_9.9.9.orig.tar.gz ;;
-        esac''')
+        *) cp {door.release} python9.9_9.9.9.orig.tar.gz ;;''')
     return tmp_path
 
 

@@ -22,18 +22,10 @@ def apt(door, tmp_path, fixes):
     """An apt that has both archives, and whose mirror lacks the newest version."""
     door.cached()
     door.stub('apt-config', 'exit 0')
-    door.stub('apt-cache', f'''
-        echo "Version: 9.9.9-10"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"
-        echo "Version: 9.9.10-1"; echo " 0123 1 python9.9_9.9.10.orig.tar.gz"
-        echo "Version: 9.9.9-1"; echo " {door.sum} 1 python9.9_9.9.9.orig.tar.gz"''')
-    door.stub('apt-get', f'''
-        echo "$*" >> {tmp_path}/calls
-        case $* in
+    door.stub_mirror(f'''
         *update) ;;
-        *-10) echo "Err:1 http://mirror.invalid bookworm/main python9.9"; echo "E: Failed to fetch http://mirror.invalid/x  404  Not Found"; exit 100 ;;
         *--diff-only*) cp {fixes} . ;;
-        *) exit 100 ;;
-        esac''')
+        *) exit 100 ;;''')
     return tmp_path / 'calls'
 
 
