@@ -1,4 +1,4 @@
-"""make test, test-all and test-sanitized: what they run and how they judge, on interpreters that only pretend."""
+"""make test, test-all, test-sanitized and test-leaks: what they run and how they judge, on interpreters that only pretend."""
 
 import shutil
 
@@ -210,3 +210,51 @@ def test_oracle_takes_the_number_of_programs(suite):
 def test_oracle_that_finds_a_difference(suite):
     suite.write('build/red', '')
     assert 'the program is above' in suite.run('make', 'test-oracle', status=1).stderr
+
+
+@pytest.fixture
+def leaks(suite):
+    suite.configure('--builddir=build/debug', '--with-pydebug')
+    suite.make('BUILDDIR=build/debug')
+    suite.make('stock', 'BUILDDIR=build/debug')
+    for where in 'debug', 'stock-debug':
+        suite.write(f'build/{where}/python', PYTHON)
+    return suite
+
+
+def test_leaks_needs_a_debug_build(suite):
+    line = suite.fails('make', 'test-leaks', 'BUILDDIR=build/release')
+    assert '--with-pydebug and make BUILDDIR=build/debug test-leaks' in line
+    assert not suite.exists('build/release/calls')
+
+
+def test_leaks_none(leaks):
+    done = leaks.make('test-leaks')
+    call = calls(leaks, 'build/debug')[0]
+    assert ' -R 3:3 ' in call and call.endswith(' test_more test_ours test_sys_settrace test_bdb test_pdb test_threading')
+    assert not leaks.exists('build/stock-debug/calls')
+    assert 'no leak that stock CPython does not have' in done.stdout.splitlines()[-1]
+    assert 'on the fork alone: nothing' in leaks.read('build/debug/test-leaks.report')
+
+
+def test_leaks_of_stock_are_not_the_forks(leaks):
+    leaks.write('build/debug/fails', 'test_bdb test_threading\n')
+    leaks.write('build/stock-debug/fails', 'test_threading\n')
+    done = leaks.run('make', 'test-leaks', status=1)
+    assert 'and not on stock CPython: test_bdb (see' in done.stderr
+    assert 'leaks or fails on stock CPython too: test_threading\n' in done.stdout
+    assert calls(leaks, 'build/stock-debug')[0].endswith(' test_bdb test_threading')
+    leaks.write('build/debug/fails', 'test_threading\n')
+    leaks.write('build/stock-debug/fails', 'test_threading\n')
+    leaks.make('test-leaks')
+
+
+def test_leaks_of_the_forks_own_tests(leaks):
+    leaks.write('build/debug/fails', 'test_ours\n')
+    assert 'and not on stock CPython: test_ours (see' in leaks.fails('make', 'test-leaks')
+    assert not leaks.exists('build/stock-debug/calls')
+
+
+def test_leaks_run_that_is_cut_short(leaks):
+    leaks.write('build/debug/fails', 'crash\n')
+    assert 'ended early' in leaks.run('make', 'test-leaks', status=1).stderr

@@ -1,0 +1,71 @@
+#!/bin/sh
+# test-leaks.sh BUILDDIR: the fork's tests and CPython's of tracing, each six times, to find references, memory blocks and
+# file descriptors that are lost at every turn (-R 3:3). A test that leaks on the fork runs on stock CPython too: what
+# leaks there as well is not the fork's. Needs builds with --with-pydebug; a quarter of an hour on two processors.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+unset LC_ALL
+. Tools/fork/objects.sh
+. Tools/fork/suite.sh
+
+theirs='test_sys_settrace test_bdb test_pdb test_threading'
+
+dir=$(builddir_of "$1")
+stock=$(stockdir_of "$dir")
+case $(options_of "$dir" 2>/dev/null) in
+    *--with-pydebug*) ;;
+    *) die "only a debug build counts references; run ./configure --builddir=build/debug --with-pydebug and make BUILDDIR=build/debug test-leaks" ;;
+esac
+sh Tools/fork/build.sh beside "$dir"
+sh Tools/fork/build.sh stock "$dir"
+
+attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed those that leak or fail
+    log=$dir/test-leaks-$1.log
+    attempt_python=$2
+    shift 2
+    attempt_status=0
+    # The time that a test gives the programs it starts is a part of this one, in seconds.
+    suite "$attempt_python" -R 3:3 --timeout=7200 "$@" >"$log" 2>&1 || attempt_status=$?
+    failed_in "$log" >"$log.failed" || full
+    if [ "$attempt_status" != 0 ] && [ ! -s "$log.failed" ]; then
+        tail -n 15 "$log" >&2
+        die "the test suite ended early; the whole output is in $log"
+    fi
+}
+
+ours=$(our_tests)
+# shellcheck disable=SC2086
+set -- $ours $theirs
+say "$dir: $# test files, six times each (log: $dir/test-leaks-fork.log)"
+attempt fork "$dir/python" "$@"
+failed=$(cat "$log.failed")
+alone=
+both=
+if [ -n "$failed" ]; then
+    # shellcheck disable=SC2086
+    say "leaks or failures on the fork:" $failed
+    shared=
+    for name in $failed; do
+        if printf '%s\n' "$ours" | grep -qx "$name"; then alone="$alone $name"; else shared="$shared $name"; fi
+    done
+    if [ -n "$shared" ]; then
+        # shellcheck disable=SC2086
+        attempt stock "$stock/python" $shared
+        for name in $shared; do
+            if grep -qx "$name" "$log.failed"; then both="$both $name"; else alone="$alone $name"; fi
+        done
+    fi
+fi
+
+{
+    "$dir/python" -VV
+    echo "-R 3:3 over $# test files:"
+    echo "$@" | fold -s -w 90 | sed 's/^/    /; s/ $//'
+    echo "leaks or fails on the fork alone:${alone:- nothing}"
+    echo "leaks or fails on stock CPython too:${both:- nothing}"
+    grep -h ' leaked \[' "$dir/test-leaks-fork.log" || :
+} >"$dir/test-leaks.report" || full
+cat "$dir/test-leaks.report"
+[ -z "$alone" ] || die "these tests leak or fail on the fork and not on stock CPython:$alone (see $dir/test-leaks-fork.log)"
+say "no leak that stock CPython does not have (report: $dir/test-leaks.report)"
