@@ -1,5 +1,6 @@
 """Tests of lltrace: what it shows, and that a program runs under it as it does without it."""
 
+import asyncio
 import codeblocks
 import collections
 import dis
@@ -639,6 +640,7 @@ class LinesTest(ProgramTestCase):
         self.assertLess(max(map(len, out.splitlines())), 1200)
 
     def test_asyncio(self):
+        self.addCleanup(asyncio.set_event_loop_policy, None)
         path = self.write('a.py', '''
             import asyncio
             async def leaf(n):
