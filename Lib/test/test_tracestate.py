@@ -1517,6 +1517,24 @@ class CAPITest(BaseTestCase):
             _testtracestate.settracestate_all_threads(None)
         self.assertEqual(states, [(1, 0, 0, 1, 0, -1)] * 2)
 
+    def test_co_extra_of_others(self):
+        # Tracing keeps something beside the code object; what others have
+        # not set there is not freed.
+        import_helper.import_module('ctypes')
+        assert_python_ok('-c', textwrap.dedent('''
+            import ctypes, sys
+            freed = []
+            freefunc = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(freed.append)
+            ctypes.pythonapi._PyEval_RequestCodeExtraIndex(freefunc)
+            namespace = {}
+            exec('def f(): pass', namespace)
+            sys.settrace(lambda *args: None)
+            namespace['f']()
+            sys.settrace(None)
+            del namespace['f']
+            assert freed == [], freed
+            '''))
+
     def test_audit(self):
         assert_python_ok('-c', textwrap.dedent('''
             import sys, _testtracestate
