@@ -1,0 +1,305 @@
+"""Tools/suites: two results of CPython's test suite compared, from output and XML such as python -m test leaves."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import pytest
+
+SUITES = Path(__file__).resolve().parent.parent / 'Tools/suites'
+COMPARE = SUITES / 'compare.py'
+ERROR = 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: {}\n'
+OK = '<testcase name="{}" status="run" result="completed"/>'
+
+
+def case(name, outcome='passed', why=''):
+    """A <testcase> as Lib/test/support/testresult.py makes it; None is the name of one with a subtest that failed."""
+    if name is None:
+        return '<testcase/>'
+    inside = {'passed': '', 'skipped': f'<skipped>{why}</skipped>', 'unexpected': '<outcome>UNEXPECTED_SUCCESS</outcome>',
+              'failed': f'<system-out/><failure type="E" message={quoteattr(ERROR.format(why))}>x</failure>',
+              'error': f'<system-out/><error type="E" message={quoteattr(ERROR.format(why))}>x</error>',
+              'expected': '<output type="E" message="m">x</output>'}[outcome]
+    return f'<testcase name="{name}" status="run" result="completed" time="0.1">{inside}</testcase>'
+
+
+def log(files, ended='Tests result: FAILURE', first=1):
+    """The output of the suite; each file is (name, what it says after the name, its own output)."""
+    lines = ['== CPython 3.11.2 (made:believe) [GCC]', '== Linux-x86_64 little-endian',
+             '0:00:00 load avg: 1.00 Run tests in parallel using 2 child processes (timeout: 10 min, worker timeout: 15 min)']
+    for number, (name, says, output) in enumerate(files, first):
+        lines += [f'0:00:0{number} load avg: 1.00 [{number:2}/{len(files)}/1] {name} {says}', *output.splitlines()]
+        lines.append('0:00:30 load avg: 1.00 running: test_late (30 sec)')
+    return '\n'.join([*lines, '', 'Total duration: 9 sec', ended]) + '\n'
+
+
+class Results:
+    """A folder of results for compare.py to read."""
+
+    def __init__(self, path):
+        self.dir = path / 'all'
+        self.overlay = path / 'overlay'
+        (self.overlay / 'Lib/test').mkdir(parents=True)
+
+    def put(self, side, files, suites, where='.', file=None):
+        """Results of one side; suites are lists of test cases in the order of the XML."""
+        folder = self.dir / where
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f'{file}.{side}' if file else side
+        (folder / f'{name}.log').write_text(log(files))
+        (folder / f'{name}.xml').write_text('<testsuites>' + ''.join(
+            f'<testsuite start="2026-01-02 03:04:05" tests="{len(cases)}">{"".join(cases)}</testsuite>'
+            for cases in suites) + '</testsuites>')
+
+    def both(self, fork, stock, file='test_a', says=('passed', 'passed'), output=('', ''), where='.'):
+        """One file on both sides, with these test cases each (None: no XML of it)."""
+        for side, cases, end, text in zip(('fork', 'stock'), (fork, stock), says, output):
+            self.put(side, [(file, end, text)], [] if cases is None else [cases], where, file if where != '.' else None)
+
+    def retried(self, number, fork, stock, **how):
+        self.both(fork, stock, where=f'retry-{number}', **how)
+
+    def compare(self, status, *options):
+        done = subprocess.run([sys.executable, COMPARE, 'read', self.dir, '--overlay', self.overlay, *options],
+                              text=True, capture_output=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        if status == 2:
+            assert not done.stdout and len(done.stderr.splitlines()) == 1 and ': error: ' in done.stderr
+            return done.stderr
+        assert all(len(line) <= 100 for line in done.stdout.splitlines())
+        return done.stdout
+
+    def section(self, status, title):
+        """The lines of one section of the report."""
+        report = self.compare(status)
+        lines = report.split(f'\n{title}:', 1)[1].split('\n\n', 1)[0]
+        return ' '.join(lines.split())
+
+
+A, B = 'test.test_a.T.test_1', 'test.test_a.T.test_2'
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results(tmp_path)
+
+
+def test_nothing_differs(results):
+    for side in 'fork', 'stock':
+        results.put(side, [('test_a', 'passed', ''), ('test_b', 'skipped', "test_b skipped -- No module named 'b'"),
+                           ('test_c', 'skipped (resource denied)', ''), ('test_d', 'passed (2 min 3 sec)', '')],
+                    [[case(A), case(B, 'skipped', 'not here'), case('test.test_a.T.test_x', 'expected')],
+                     [case('test.test_d.T.test_1')]])
+    report = results.compare(0)
+    assert 'Result: the fork and stock CPython have the same result, test for test.' in report
+    assert 'Differences: none' in report and 'Flaky, and the same after retries: none' in report
+    assert 'Skipped on both sides alike: 1 test, and 2 whole files: test_b test_c' in report
+    assert 'fork      Python 3.11.2 (made:believe) [GCC]' in report and 'date      2026-01-02 03:04 UTC' in report
+    assert 'workers   2, at most 10 min a file' in report and 'retries   none' in report
+    assert [line.split()[-2:] for line in report.splitlines() if line.startswith(('test', '  resource'))] == [
+        ['4', '4'], ['1', '1'], ['4', '4']]
+
+
+@pytest.mark.parametrize('fork, stock', [
+    (case(A), case(A, 'failed')), (case(A, 'failed'), case(A)), (case(A, 'failed'), case(A, 'error')),
+    (case(A), case(A, 'skipped', 'why')), (case(A, 'skipped', 'one reason'), case(A, 'skipped', 'another')),
+    (case(A), case(A, 'expected')), (case(A, 'unexpected'), case(A, 'expected')), (case(A), ''), ('', case(A)),
+    (case(A), case(None)), (case(A) + case(A), case(A)), (case(A) + case(A, 'failed'), case(A) + case(A))])
+def test_tests_that_differ(results, fork, stock):
+    results.both([case(B), fork], [case(B), stock])
+    shown = results.section(1, 'Differences')
+    assert 'test_a: ' in shown and B not in shown
+    assert '1 difference between' in results.compare(1)
+
+
+@pytest.mark.parametrize('fork, stock', [
+    ('failed', 'passed'), ('passed', 'failed (2 errors)'), ('failed (env changed)', 'passed'), ('skipped', 'passed'),
+    ('skipped', 'skipped (resource denied)'), ('ran no tests', 'passed'), ('crashed (Exit code -11)', 'passed'),
+    ('crashed (Exit code -11)', 'crashed (Exit code 1)'), ('timed out (10 min)', 'failed'),
+    ('failed (uncaught exception)', 'passed')])
+def test_files_that_differ(results, fork, stock):
+    tests = [None if says.startswith(('crashed', 'timed', 'skipped')) else [case(A)] for says in (fork, stock)]
+    results.both(*tests, says=(fork, stock))
+    shown = results.section(1, 'Differences')
+    assert shown.startswith('test_a fork: ') and 'test_1' not in shown
+    assert '1 difference between' in results.compare(1)
+
+
+def test_files_skipped_for_other_reasons(results):
+    results.both(None, None, says=('skipped', 'skipped'), output=('test_a skipped -- this', 'test_a skipped -- that'))
+    assert results.section(1, 'Differences') == 'test_a fork: skipped: this stock: skipped: that'
+
+
+def test_results_of_one_side_only(results):
+    results.both([case(A)], None)
+    assert results.section(1, 'Differences') == 'test_a: (all tests) fork: reported stock: not reported'
+
+
+def test_what_differs_from_run_to_run_is_no_difference(results):
+    results.both([case('test.test_a.T.test_1 (f=&lt;f at 0x7f0012345678&gt;)', 'skipped', 'no /home/me/build/fork/python')],
+                 [case('test.test_a.T.test_1 (f=&lt;f at 0x7f00abcdef00&gt;)', 'skipped', 'no /usr/src/stock/python')])
+    results.compare(0)
+
+
+def test_duplicates_in_another_order_are_no_difference(results):
+    results.both([case(A), case(A, 'failed', 'x')], [case(A, 'failed', 'x'), case(A)], says=('failed', 'failed'))
+    assert f'test_a: {A} (failed): ValueError: x' in results.section(0, 'Fails on both sides alike')
+
+
+def test_a_difference_that_is_gone_in_a_retry_is_flaky(results):
+    results.both([case(A, 'failed')], [case(A)], says=('failed (1 failure)', 'passed'))
+    results.retried(1, [case(A)], [case(A)])
+    assert results.section(0, 'Flaky, and the same after retries') == (
+        f'test_a fork: failed, passed stock: passed x2 test_a: {A} fork: failed, passed stock: passed x2')
+    assert 'retries   1 file' in results.compare(0)
+
+
+def test_never_passed_on_one_side_is_a_difference(results):
+    results.both([case(A, 'failed')], [case(A, 'failed')], says=('failed', 'failed'))
+    results.retried(1, [case(A, 'failed')], [case(A)], says=('failed', 'passed'))
+    results.retried(2, [case(A, 'failed')], [case(A, 'failed')], says=('failed', 'failed'))
+    assert f'{A} fork: failed x3 stock: failed, passed, failed' in results.section(1, 'Differences')
+    assert 'retries   1 file, then 1 file' in results.compare(1)
+
+
+def test_two_kinds_of_failure_with_one_in_common(results):
+    results.both([case(A, 'failed')], [case(A, 'error')], says=('failed', 'failed'))
+    results.retried(1, [case(A, 'error', 'why')], [case(A, 'error', 'why')], says=('failed', 'failed'))
+    results.compare(0)
+    assert f'{A} fork: failed, error' in results.section(0, 'Flaky, and the same after retries')
+    assert 'ValueError: why' in results.section(0, 'Fails on both sides alike')
+
+
+def test_a_crash_that_comes_once_is_flaky_and_its_tests_are_not(results):
+    results.both(None, [case(A), case(B)], says=('crashed (Exit code -11)', 'passed'))
+    results.retried(1, [case(A), case(B)], [case(A), case(B)])
+    assert results.section(0, 'Flaky, and the same after retries') == (
+        'test_a fork: crashed: (Exit code -11), passed stock: passed x2')
+
+
+def test_a_test_that_is_not_there_every_time(results):
+    results.both([case(B)], [case(A), case(B)])
+    results.retried(1, [case(B)], [case(A), case(B)])
+    assert results.section(1, 'Differences') == f'test_a: {A} fork: absent x2 stock: passed x2'
+
+
+HEADINGS = '''test test_a failed
+======================================================================
+FAIL: test_1 (test.test_a.T.test_1) (n=1)
+With a docstring
+----------------------------------------------------------------------
+Traceback (most recent call last):
+AssertionError: 1 != 2
+
+======================================================================
+ERROR: setUpClass (test.test_a.Other)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+OSError: no port
+
+----------------------------------------------------------------------
+Ran 2 tests in 0.001s
+'''
+
+
+def test_failed_subtests_are_named_by_the_verbose_retry(results):
+    says = 'failed (1 error, 1 failure)'
+    results.both([case(None), case(B)], [case(None), case(B)], says=(says, says))
+    results.retried(1, [case(None), case(B)], [case(None), case(B)], says=(says, says), output=(HEADINGS, HEADINGS))
+    shown = results.section(0, 'Fails on both sides alike')
+    assert f'test_a: {A} (failed x2): AssertionError: 1 != 2' in shown
+    assert 'test_a: setUpClass (test.test_a.Other) (absent, error): OSError: no port' in shown
+    assert 'subtest' not in shown and B not in shown
+
+
+def test_only_the_fork_has(results):
+    (results.overlay / 'Lib/test/test_ours.py').write_text('')
+    (results.overlay / 'Lib/test/test_a.py.patch').write_text('')
+    ours = case('test.test_ours.T.test_1')
+    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'passed', '')], [[case(A), case(B)], [ours]])
+    results.put('stock', [('test_a', 'passed', '')], [[case(A)]])
+    assert results.section(0, 'Only the fork has') == 'test_a: 1 test, in a file that both have test_ours: 1 test'
+    # what fails there is not stock's fault
+    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'failed', '')],
+                [[case(A), case(B)], [case('test.test_ours.T.test_1', 'failed')]])
+    assert 'test_ours fork: failed stock: absent' in results.section(1, 'Differences')
+    # and a test of stock's that the fork lacks is not expected
+    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'passed', '')], [[case(B)], [ours]])
+    assert f'test_a: {A} fork: absent stock: passed' in results.section(1, 'Differences')
+
+
+def test_file_that_one_side_has(results):
+    results.put('fork', [('test_a', 'passed', ''), ('test_b', 'passed', '')], [[case(A)], [case('test.test_b.T.test')]])
+    results.put('stock', [('test_a', 'passed', '')], [[case(A)]])
+    assert 'test_b fork: passed stock: absent' in results.section(1, 'Differences')
+    results.put('fork', [('test_a', 'passed', '')], [[case(A)]])
+    results.put('stock', [('test_a', 'passed', ''), ('test_b', 'ran no tests', '')], [[case(A)]])
+    assert results.section(1, 'Differences') == 'test_b fork: absent stock: no tests'
+
+
+def test_suites_go_to_the_files_that_left_them(results, monkeypatch):
+    monkeypatch.syspath_prepend(SUITES)
+    import results as reader
+    monkeypatch.delitem(sys.modules, 'results')
+    # as test_trace runs test_pprint, and test_xml_etree_c runs test_xml_etree; test_doctests has none
+    results.put('fork', [(f'test_{name}', says, '') for name, says in (
+        ('pprint', 'passed'), ('sys', 'passed'), ('trace', 'passed'), ('gone', 'crashed (Exit code 1)'),
+        ('idle', 'passed'), ('doctests', 'passed'), ('xml_etree_c', 'passed'), ('xmlrpc', 'passed'), ('off', 'skipped'))],
+        [[case(f'{place}.T.test')] for place in (
+            'test.test_pprint', 'test.test_sys', 'test.test_pprint', 'test.test_trace', 'idlelib.idle_test',
+            'test.test_xml_etree_c', 'test.test_xml_etree', 'test.test_xmlrpc')])
+    run = reader.read(results.dir / 'fork.log', results.dir / 'fork.xml')
+    assert [len(result.tests) for result in run.files.values()] == [1, 1, 2, 0, 1, 0, 2, 1, 0]
+
+
+def test_lines_of_other_runs_inside_the_output(results):
+    inner = log([('test_inner', 'failed', '')])
+    results.both([case(A)], [case(A)], output=(inner, inner))
+    results.compare(0)
+
+
+@pytest.mark.parametrize('name, text, says', [
+    ('fork.log', None, 'cannot read {dir}/fork.log: No such file'),
+    ('stock.log', 'Segmentation fault\n', 'stock.log is not the log of python -m test -jN'),
+    ('stock.log', log([('test_a', 'passed', '')], ended=''), 'the suite ended early in {dir}/stock.log: 1 of 1 test files'),
+    ('fork.log', log([('test_a', 'passed', ''), ('test_b', 'passed', '')], first=2), 'ended early in {dir}/fork.log: 0 of ?'),
+    ('fork.log', log([('test_a', 'passed', '')], ended='Tests result: FAILURE, INTERRUPTED'), 'ended early'),
+    ('fork.xml', None, 'cannot read {dir}/fork.xml: No such file'),
+    ('fork.xml', '<testsuites><testsuite>', 'fork.xml is not XML ('),
+    ('fork.xml', '<html/>', 'it has <html> and not <testsuites>'),
+    ('fork.log', log([('test_a', 'crashed (Exit code 1)', '')]), 'has results of more files than the log')])
+def test_bad_input(results, name, text, says):
+    results.both([case(A)], [case(A)])
+    if text is None:
+        (results.dir / name).unlink()
+    else:
+        (results.dir / name).write_text(text)
+    assert says.format(dir=results.dir) in results.compare(2)
+
+
+def test_bad_retries(results):
+    results.both([case(A)], [case(A, 'failed')])
+    results.retried(1, [case(A)], [case(A)])
+    (results.dir / 'retry-1/test_a.stock.log').unlink()
+    assert 'has test_a of one side only' in results.compare(2)
+    results.both([case(A)], [case(A)], file='test_b', where='retry-1')
+    for side in 'fork', 'stock':
+        (results.dir / f'retry-1/test_b.{side}.log').rename(results.dir / f'retry-1/test_a.{side}.log')
+    assert 'is not of test_a alone' in results.compare(2)
+
+
+@pytest.mark.parametrize('options, says', [
+    (['run', 'd'], 'name both interpreters'), (['read', 'd', '--fork', 'python'], 'name both interpreters'),
+    (['read', 'd', 'test_a'], 'test files are for run'), (['read', 'd', '--retries', '-1'], '--retries at least 0'),
+    (['read', 'd', '--fork', '/nowhere/python', '--stock', '/nowhere/python'], '/nowhere/python is not an interpreter')])
+def test_bad_options(tmp_path, options, says):
+    done = subprocess.run([sys.executable, COMPARE, *options], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 2 and says in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_report_that_cannot_be_written(results):
+    results.both([case(A)], [case(A)])
+    assert 'cannot write' in results.compare(2, '--report', results.dir)
+    results.compare(0, '--report', results.dir / 'report')
+    assert 'Differences: none' in (results.dir / 'report').read_text()
