@@ -4,18 +4,37 @@ import shutil
 
 import pytest
 
-# A python that knows `-m test` (which tests fail is in a file beside it, one line for each run, and in others what the
-# sanitizers say), `-m venv` and, for the environment it makes, pip and pytest.
+# A python that knows `-m test` (which tests there are is in a file beside it, which of them fail in another, one line for
+# each run, and in others what the sanitizers say), `-m venv` and, for the environment it makes, pip and pytest. What is
+# in Tools/suites runs.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
+case $1 in Tools/suites/*) exec python3 "$@" ;; esac
 case $2 in
 test)
     echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
     [ ! -f "$here/undefined" ] || cat "$here/undefined"
     [ ! -f "$here/address" ] || cp "$here/address" "${ASAN_OPTIONS##*log_path=}.1"
     fails=$(head -n 1 "$here/fails" 2>/dev/null); sed -i 1d "$here/fails" 2>/dev/null
+    xml=; tests=
+    for a do case $a in --junit-xml=*) xml=${a#*=} ;; -* | test) ;; *) tests="$tests $a" ;; esac; done
+    if [ -n "$xml" ]; then
+        [ -n "$tests" ] || tests=$(cat "$here/tests")
+        total=$(echo $tests | wc -w); number=0
+        echo "0:00:00 load avg: 1.00 Run tests in parallel using 2 child processes"
+        [ "$fails" != crash ] || { echo Killed; exit 137; }
+        echo "<testsuites>" > "$xml"
+        for name in $tests; do
+            number=$((number + 1)); says=passed; inside=
+            case " $fails " in *" $name "*) says=failed; inside='<failure message="ValueError: bad"/>' ;; esac
+            echo "0:00:00 load avg: 1.00 [$number/$total] $name $says"
+            echo "<testsuite><testcase name='test.$name.T.test'>$inside</testcase></testsuite>" >> "$xml"
+        done
+        echo "</testsuites>" >> "$xml"
+        echo "Total duration: 1 sec"; echo "Tests result: whatever"; exit 0
+    fi
     [ "$fails" != crash ] || { echo Killed; exit 137; }
     [ -n "$fails" ] || { echo "== Tests result: SUCCESS =="; exit 0; }
     echo "== Tests result: FAILURE =="; echo; echo "400 tests OK."; echo
@@ -29,14 +48,16 @@ esac
 
 
 @pytest.fixture
-def suite(ready):
+def suite(ready, root):
+    shutil.copytree(root / 'Tools/suites', ready.path / 'Tools/suites', ignore=shutil.ignore_patterns('__pycache__'))
     ready.write('Lib/test/test_ours.py', '')
     ready.write('Lib/test/test_more/__init__.py', '')
     ready.write('tests/requirements.txt', 'pytest\n')
     ready.make()
     ready.make('stock')
-    for where in 'release', 'stock':
+    for where, tests in ('release', 'test_a test_b test_more test_ours'), ('stock', 'test_a test_b'):
         ready.write(f'build/{where}/python', PYTHON)
+        ready.write(f'build/{where}/tests', tests)
     return ready
 
 
@@ -76,29 +97,49 @@ def test_environment_that_cannot_be_made(suite):
     suite.make('test')
 
 
-def test_all_passes(suite):
-    assert 'no test fails on the fork' in suite.make('test-all').stdout
-    assert len(calls(suite)) == 1 and not suite.exists('build/stock/calls')
+def test_all_that_is_the_same(suite):
+    done = suite.make('test-all', env={'PYTHONPATH': '/elsewhere', 'LC_ALL': 'C'})
+    assert 'Result: the fork and stock CPython have the same result, test for test.' in done.stdout
+    assert done.stdout.splitlines()[-1] == 'make: the report is in build/release/test-all.report'
+    assert suite.read('build/release/test-all.report') in done.stdout
+    assert '  test_more: 1 test\n  test_ours: 1 test\n' in done.stdout
+    (fork,) = calls(suite)
+    judge, stock = calls(suite, 'build/stock')
+    assert fork == stock.replace('stock.xml', 'fork.xml') and judge.startswith('Tools/suites/compare.py run ')
+    for name in 'fork.log', 'fork.xml', 'stock.log', 'stock.xml':
+        assert suite.exists(f'build/release/test-all/{name}')
 
 
-def test_all_compares_with_stock(suite):
-    suite.write('build/release/fails', 'test_a test_b test_c test_d test_ours\ntest_a test_b test_c test_ours\n')
-    suite.write('build/stock/fails', 'test_b test_c\n')
-    line = suite.fails('make', 'test-all')
-    assert 'fail on the fork and not on stock CPython: test_ours test_a (see' in line
-    assert calls(suite)[1].endswith('test_a test_b test_c test_d test_ours')
-    assert calls(suite, 'build/stock')[0].endswith('test_a test_b test_c')
-
-
-def test_all_accepts_what_stock_fails_too(suite):
-    suite.write('build/release/fails', 'test_a test_b\ntest_a\n')
-    suite.write('build/stock/fails', 'test_a\n')
+def test_all_tries_again_on_both(suite):
+    suite.write('build/release/fails', 'test_a test_b\n\ntest_b\ntest_b\n')
+    suite.write('build/stock/fails', 'test_b\ntest_a\ntest_b\ntest_b\n')
+    done = suite.make('test-all')
+    assert 'Flaky, and the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
+    assert 'Fails on both sides alike:\n  test_b (failed x3): ValueError: bad' in done.stdout
+    # test_a has passed on the fork, and its second attempt failed on stock; the retries are one file each, on both
+    retries = [call.split()[-2] for call in calls(suite)[1:]]
+    assert retries == ['test_a', 'test_b', 'test_b']
+    assert [call.split()[-2] for call in calls(suite, 'build/stock')[2:]] == retries
+    # another run does not look at these
     suite.make('test-all')
+    assert not suite.exists('build/release/test-all/retry-1')
+
+
+def test_all_that_differs(suite):
+    suite.write('build/release/fails', 'test_a test_ours\n' * 5)
+    done = suite.run('make', 'test-all', status=1)
+    assert 'compare.py: error: 2 test files and 2 tests differ between the fork and stock CPython, in test_a test_ours' in done.stderr
+    assert 'make: error: the fork and stock CPython differ' in done.stderr
+    assert '    fork:  failed x3\n    stock: passed x3\n' in suite.read('build/release/test-all.report')
 
 
 def test_all_that_is_cut_short(suite):
     suite.write('build/release/fails', 'crash\n')
-    assert 'ended early' in suite.run('make', 'test-all', status=1).stderr
+    done = suite.run('make', 'test-all', status=1)
+    assert 'the suite ended early in build/release/test-all/fork.log, after 0 of ? test files' in done.stderr
+    assert "its last line is 'Killed'" in done.stderr and 'make: error: there is no result' in done.stderr
+    assert len(calls(suite, 'build/stock')) == 1        # only the comparison itself
+    assert not suite.exists('build/release/test-all.report')
 
 
 UNDEFINED = """\

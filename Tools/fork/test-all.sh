@@ -10,6 +10,7 @@ sh Tools/fork/build.sh fork "$dir"
 sh Tools/fork/build.sh stock "$dir"
 
 say "$dir and $stock: CPython's whole test suite on both, an hour or so"
+rm -f "$dir/test-all.report"
 status=0
 # Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.
 $SIGNALS "$stock/python" Tools/suites/compare.py run "$dir/test-all" --fork "$dir/python" --stock "$stock/python" \

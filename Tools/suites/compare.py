@@ -31,7 +31,8 @@ def say(text):
 
 
 def run_both(options, pythons):
-    """The suite on one side after the other, in place of what the folder has of an earlier run."""
+    """The suite on one side after the other, in place of what the folder has of an earlier run; as read_first()."""
+    runs = {}
     for old in options.dir.glob('retry-*'):
         shutil.rmtree(old)
     for side in SIDES:
@@ -41,11 +42,13 @@ def run_both(options, pythons):
         say(f'{side}: running {counted(len(tests), "test file") if tests else "the whole suite"} '
             f'(log: {options.dir / side}.log)')
         seconds = suite(pythons[side], options.dir, side, options.jobs, options.timeout, tests)
-        say(f'{side}: done in {seconds / 60:.0f} min')
+        runs[side] = read_first(options.dir, side)
+        say(f'{side}: {counted(len(runs[side].files), "test file")} in {seconds / 60:.0f} min')
+    return runs
 
 
-def read_first(folder):
-    return {side: read(folder / f'{side}.log', folder / f'{side}.xml') for side in SIDES}
+def read_first(folder, side):
+    return read(folder / f'{side}.log', folder / f'{side}.xml')
 
 
 def retry_both(judgement, folder, pythons, timeout):
@@ -73,8 +76,11 @@ def retry_both(judgement, folder, pythons, timeout):
 
 
 def compare(options, pythons):
-    """The judgement on the results in the folder and on the retries."""
-    attempts = [read_first(options.dir)]
+    """The judgement on the results of both sides and on the retries."""
+    if options.what == 'run':
+        attempts = [run_both(options, pythons)]
+    else:
+        attempts = [{side: read_first(options.dir, side) for side in SIDES}]
     ours = our_files(options.overlay)
     judgement = Judgement(attempts, ours)
     for number in range(1, options.retries + 1):
@@ -119,8 +125,6 @@ def main(arguments):
         for side, python in pythons.items():
             if python and not os.access(python, os.X_OK):
                 raise BadInput(f'{python} is not an interpreter; build it, or name another with --{side}')
-        if options.what == 'run':
-            run_both(options, pythons)
         judgement = compare(options, pythons)
         text = report(judgement)
         if options.report:

@@ -106,7 +106,11 @@ def verdict(judgement):
     if not differences:
         return 'the fork and stock CPython have the same result, test for test'
     names = sorted({item.file for item in differences})
-    return f'{counted(len(differences), "difference")} between the fork and stock CPython, in ' + ' '.join(names)
+    tests = sum(1 for item in differences if item.test)
+    numbers = [counted(number, what) for number, what in ((len(differences) - tests, 'test file'), (tests, 'test'))
+               if number]
+    return (f'{" and ".join(numbers)} {"differs" if len(differences) == 1 else "differ"} between the fork and '
+            f'stock CPython, in {" ".join(names)}')
 
 
 def report(judgement):

@@ -116,8 +116,9 @@ def read_log(path, run):
     if not run.workers:
         raise BadInput(f'{path} is not the log of python -m test -jN; it has no line "Run tests in parallel"')
     if not ended or str(len(run.files)) != total:
-        raise BadInput(f'the suite ended early in {path}: {len(run.files)} of {total or "?"} test files, '
-                       f'{"" if ended else "and no Tests result; "}run it again')
+        last = next((line.strip() for line in reversed(lines) if line.strip()), '')
+        raise BadInput(f'the suite ended early in {path}, after {len(run.files)} of {total or "?"} test files; '
+                       f'its last line is {last[:100]!r}; run it again')
     for result in run.files.values():
         result.why = result.why or why_of(result)
 
