@@ -299,3 +299,9 @@ def test_leaks_of_the_forks_own_tests(leaks):
 def test_leaks_run_that_is_cut_short(leaks):
     leaks.write('build/debug/fails', 'crash\n')
     assert 'ended early' in leaks.run('make', 'test-leaks', status=1).stderr
+
+
+def test_all_leaves_out_what_it_is_told(suite):
+    suite.write('build/release/fails', 'test_a\n')
+    suite.make('test-all', 'IGNORE=Slow Test*')
+    assert all(' --ignore=Slow Test*' in call for call in calls(suite) + calls(suite, 'build/stock')[1:])

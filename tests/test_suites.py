@@ -184,6 +184,22 @@ def test_a_test_that_is_not_there_every_time(results):
     assert results.section(1, 'Differences') == f'test_a: {A} fork: absent x2 stock: passed x2'
 
 
+def test_a_file_that_hangs_in_one_test(results):
+    hangs = """Timeout (0:20:00)!
+  File "/usr/lib/socket.py", line 7 in accept
+  File "/usr/test/test_a.py", line 9 in setUp
+"""
+    results.both([case(A, 'error'), case(B)], None, says=('failed', 'crashed (Exit code 1)'), output=('', hangs))
+    assert 'test_a fork: failed stock: timed out' in results.section(1, 'Differences')
+    results.retried(1, None, None, says=('crashed (Exit code 1)',) * 2, output=(hangs, hangs))
+    # both hang, but nothing is known of the other test
+    assert results.section(1, 'Differences') == 'test_a: (all tests) fork: reported stock: not reported'
+    assert '.../test_a.py", line 9 in setUp' in results.section(1, 'Fails on both sides alike')
+    # without the one that hangs
+    results.retried(2, [case(B)], [case(B)])
+    assert 'timed out x2, passed' in results.section(0, 'Flaky, and the same after retries')
+
+
 HEADINGS = '''test test_a failed
 ======================================================================
 FAIL: test_1 (test.test_a.T.test_1) (n=1)

@@ -21,7 +21,7 @@ make clean        remove what was compiled; make distclean removes everything th
 make help         show this
 
 Variables: BUILDDIR=build/NAME is the build to work on, as named to ./configure --builddir (now $1);
-PROGRAMS=N is how many programs make test-leaks   the tests of tracing six times each on a --with-pydebug build: what leaks there and not on stock CPython
-make test-oracle tries; FAST=1 has the benchmarks done sooner and less exactly, CPU=N names the processor they run on;
+IGNORE=PATTERN leaves tests out of make test-all, such as those that hang on this machine;
+PROGRAMS=N is how many programs make test-oracle tries; FAST=1 has the benchmarks done sooner and less exactly, CPU=N names the processor they run on;
 -jN and V=1 set how many commands run at once and show all of their output.
 HELP

@@ -14,7 +14,7 @@ rm -f "$dir/test-all.report"
 status=0
 # Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.
 $SIGNALS "$stock/python" Tools/suites/compare.py run "$dir/test-all" --fork "$dir/python" --stock "$stock/python" \
-    --report "$dir/test-all.report" </dev/null || status=$?
+    ${IGNORE:+--ignore "$IGNORE"} --report "$dir/test-all.report" </dev/null || status=$?
 case $status in
     0) say "the report is in $dir/test-all.report" ;;
     1) die "the fork and stock CPython differ, as told above and in $dir/test-all.report" ;;

@@ -41,7 +41,8 @@ def run_both(options, pythons):
             raise BadInput(f'stock CPython has no {" ".join(options.tests)}; name a file that both have too')
         say(f'{side}: running {counted(len(tests), "test file") if tests else "the whole suite"} '
             f'(log: {options.dir / side}.log)')
-        seconds = suite(pythons[side], options.dir, side, options.jobs, options.timeout, tests)
+        seconds = suite(pythons[side], options.dir, side, options.jobs, options.timeout,
+                        [*ignored(options), *tests])
         runs[side] = read_first(options.dir, side)
         say(f'{side}: {counted(len(runs[side].files), "test file")} in {seconds / 60:.0f} min')
     return runs
@@ -51,12 +52,16 @@ def read_first(folder, side):
     return read(folder / f'{side}.log', folder / f'{side}.xml')
 
 
-def retry_both(judgement, folder, pythons, timeout):
+def ignored(options):
+    return [f'--ignore={pattern}' for pattern in options.ignore]
+
+
+def retry_both(judgement, folder, pythons, options):
     """One more attempt at what is to be tried again; False if there is nothing of it."""
     attempt = {side: Run() for side in SIDES}
     for name in judgement.to_retry():
         sides = judgement.sides_of(name)
-        runs = {side: retry(pythons[side], folder, side, timeout, name) for side in sides}
+        runs = {side: retry(pythons[side], folder, side, options.timeout, name, ignored(options)) for side in sides}
         missing = [side for side in sides if runs[side] is None]
         if len(missing) == len(sides):
             continue
@@ -84,7 +89,7 @@ def compare(options, pythons):
     ours = our_files(options.overlay)
     judgement = Judgement(attempts, ours)
     for number in range(1, options.retries + 1):
-        if not retry_both(judgement, options.dir / f'retry-{number}', pythons, options.timeout):
+        if not retry_both(judgement, options.dir / f'retry-{number}', pythons, options):
             break
         judgement = Judgement(attempts, ours)
     return judgement
@@ -101,6 +106,8 @@ def parse(arguments):
                         help='how many test files run at once (%(default)s)')
     parser.add_argument('--timeout', metavar='SECONDS', type=int, default=1200,
                         help='how long a test may take (%(default)s)')
+    parser.add_argument('--ignore', metavar='PATTERN', action='append', default=[],
+                        help='leave these tests out on both sides, such as those that hang on this machine')
     parser.add_argument('--retries', metavar='N', type=int, default=2,
                         help='how many more times to try what differs or fails (%(default)s)')
     parser.add_argument('--overlay', metavar='DIR', type=Path, default=HERE.parent.parent,

@@ -1,12 +1,13 @@
 """Two sides' results of the same test files, in one attempt or several, judged test for test.
 
-Every attempt runs a file on both sides in the same way.  A file or test is the same on both sides if it passed on each
-in at least one attempt, or if it passed on neither and both sides have one kind of outcome in common.  A skip for
-another reason, or a crash with another exit status, is another kind; a test that did not run is no outcome.  What
-differs, and what failed on a side without having passed there, is tried again, by whole files and always on both sides.
-What is the same, but not in all attempts of a side, is flaky.  Tests of one name in one file are told apart by the
-order of their outcomes.  Tests that only the fork has are no difference if their file is one that the fork adds or
-changes, and they do not fail.
+Every attempt runs a file on both sides in the same way.  A file or test is the same on both sides if it passed on
+each in at least one attempt, or if it passed on neither and both sides have one kind of outcome in common.  A skip
+for another reason, or a crash with another exit status, is another kind; a test that did not run is no outcome, and
+where a file's process died before it reported its tests, the file stands for those that did not pass elsewhere.  What
+differs, and what failed on a side without having passed there, is tried again, by whole files and always on both
+sides.  What is the same, but not in all attempts of a side, is flaky.  Tests of one name in one file are told apart
+by the order of their outcomes.  Tests that only the fork has are no difference if their file is one that the fork
+adds or changes, and they do not fail.
 """
 
 from collections import Counter, defaultdict
@@ -57,8 +58,12 @@ class Item:
         fork, stock = self.real('fork'), self.real('stock')
         if self.only_fork():
             return self.fails('fork')
-        if self.test and (is_unknown(self.outcomes['fork']) or is_unknown(self.outcomes['stock'])):
+        if self.test and any(is_unknown(self.outcomes[side]) for side in SIDES):
             return False            # its file tells
+        if self.test and 'passed' not in fork | stock:
+            # the process of a side may have died of it
+            if any(not self.real(side) and UNKNOWN in self.outcomes[side] for side in SIDES):
+                return False
         if 'passed' in fork or 'passed' in stock:
             return not ('passed' in fork and 'passed' in stock)
         return not fork & stock

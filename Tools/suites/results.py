@@ -120,6 +120,10 @@ def read_log(path, run):
         raise BadInput(f'the suite ended early in {path}, after {len(run.files)} of {total or "?"} test files; '
                        f'its last line is {last[:100]!r}; run it again')
     for result in run.files.values():
+        # the worker's own watchdog, faulthandler's, ends it with status 1
+        if result.outcome == 'crashed' and any(line.startswith('Timeout (') for line in result.output):
+            frames = [steady(line) for line in result.output if line.startswith('  File ')]
+            result.outcome, result.why = 'timed out', next((line for line in frames if '/test_' in line), '')
         result.why = result.why or why_of(result)
 
 

@@ -29,18 +29,18 @@ def run(words, log, xml):
         raise BadInput(f'cannot run {words[0]} with its output in {log}: {exc.strerror}') from None
 
 
-def suite(python, where, side, jobs, timeout, tests):
-    """The suite, or these files of it, on one side, into where/SIDE.log and where/SIDE.xml; the seconds it took."""
+def suite(python, where, side, jobs, timeout, more):
+    """The suite with these words more, on one side, into where/SIDE.log and where/SIDE.xml; the seconds it took."""
     started = time.monotonic()
     where.mkdir(parents=True, exist_ok=True)
-    run([*command(python, jobs, timeout, '--header'), *tests], where / f'{side}.log', where / f'{side}.xml')
+    run([*command(python, jobs, timeout, '--header'), *more], where / f'{side}.log', where / f'{side}.xml')
     return time.monotonic() - started
 
 
-def retry(python, where, side, timeout, name):
+def retry(python, where, side, timeout, name, more=()):
     """One file once more on one side, as a Run; or what was kept of such a run, if there is no interpreter."""
     log, xml = where / f'{name}.{side}.log', where / f'{name}.{side}.xml'
     if python and not xml.exists():
         where.mkdir(parents=True, exist_ok=True)
-        run([*command(python, 1, timeout, '--verbose3'), name], log, xml)
+        run([*command(python, 1, timeout, '--verbose3', *more), name], log, xml)
     return read(log, xml) if log.exists() else None
