@@ -116,6 +116,7 @@ def test_all_tries_again_on_both(suite):
     done = suite.make('test-all')
     assert 'Flaky, and the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
     assert 'Fails on both sides alike:\n  test_b (failed x3): ValueError: bad' in done.stdout
+    assert 'retry 2   1 file: python -m test -j1 --timeout=1200 --verbose3 FILE\n' in done.stdout
     # test_a has passed on the fork, and its second attempt failed on stock; the retries are one file each, on both
     retries = [call.split()[-2] for call in calls(suite)[1:]]
     assert retries == ['test_a', 'test_b', 'test_b']

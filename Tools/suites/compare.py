@@ -59,6 +59,7 @@ def ignored(options):
 def retry_both(judgement, folder, pythons, options):
     """One more attempt at what is to be tried again; False if there is nothing of it."""
     attempt = {side: Run() for side in SIDES}
+    commands = set()
     for name in judgement.to_retry():
         sides = judgement.sides_of(name)
         runs = {side: retry(pythons[side], folder, side, options.timeout, name, ignored(options)) for side in sides}
@@ -72,9 +73,12 @@ def retry_both(judgement, folder, pythons, options):
                 raise BadInput(f'{folder / name}.{side}.log is not of {name} alone; '
                                f'remove it, and name the interpreters')
             attempt[side].files.update(runs[side].files)
+            commands.add((runs[side].command or 'not in the log').replace(f' {name}', ' FILE'))
         if pythons['fork']:
             say(f'{folder.name}: {name}: ' + ', '.join(f'{runs[side].files[name].outcome} on {side}' for side in sides))
     if any(run.files for run in attempt.values()):
+        for run in attempt.values():
+            run.command = ' and '.join(sorted(commands))
         judgement.attempts.append(attempt)
         return True
     return False

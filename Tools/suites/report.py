@@ -63,8 +63,11 @@ def facts(attempts):
         values = [value(first[side]) for side in SIDES]
         text = values[0] if values[0] == values[1] else f'{values[0]} (fork); {values[1]} (stock)'
         lines.append(fill(f'{name:10}{text}', '', ' ' * 10))
-    retried = [len(attempt[SIDES[1]].files.keys() | attempt[SIDES[0]].files.keys()) for attempt in attempts[1:]]
-    lines.append(f'{"retries":10}' + (', then '.join(counted(number, 'file') for number in retried) or 'none'))
+    for number, attempt in enumerate(attempts[1:], 1):
+        files = counted(len({name for side in SIDES for name in attempt[side].files}), 'file')
+        lines.append(fill(f'{f"retry {number}":10}{files}: {attempt["fork"].command}', '', ' ' * 10))
+    if not attempts[1:]:
+        lines.append(f'{"retries":10}none')
     return lines
 
 
