@@ -1,4 +1,4 @@
-"""make test, test-all, test-sanitized and test-leaks: what they run and how they judge, on interpreters that only pretend."""
+"""make test, test-all, test-sanitized and their like: what they run and how they judge, on interpreters that only pretend."""
 
 import shutil
 
@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
 case $1 in Tools/suites/*) exec python3 "$@" ;; esac
+[ "$1" != tests/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
 case $2 in
 test)
     echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
@@ -306,3 +307,29 @@ def test_all_leaves_out_what_it_is_told(suite):
     suite.write('build/release/fails', 'test_a\n')
     suite.make('test-all', 'IGNORE=Slow Test*')
     assert all(' --ignore=Slow Test*' in call for call in calls(suite) + calls(suite, 'build/stock')[1:])
+
+
+def test_differential_what_runs(suite):
+    done = suite.make('test-differential', env={'PYTHONPATH': '/elsewhere'})
+    command = (f'tests/differential.py {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
+               '--report build/release/test-differential.report')
+    assert calls(suite) == [command]
+    assert '(report: build/release/test-differential.report)' in done.stdout.splitlines()[-1]
+    suite.make('test-differential', 'MODULES=test_ours test_more')
+    assert calls(suite)[1:] == [f'{command} --modules test_ours test_more']
+
+
+@pytest.mark.parametrize('modules, complaint', [
+    ('test_ours ../test_more', "not '../test_more'"),
+    ('test_ours *', "not '*'"),
+    ('test_ours test_nothing', 'MODULES has test_nothing, and there is no such test in build/src/fork/Lib/test'),
+])
+def test_differential_takes_names_of_tests(suite, modules, complaint):
+    assert complaint in suite.fails('make', 'test-differential', f'MODULES={modules}')
+    assert not suite.exists('build/release/calls')
+
+
+def test_differential_that_finds_a_difference(suite):
+    suite.write('build/release/differs', '')
+    done = suite.run('make', 'test-differential', status=1)
+    assert 'make: error: the outcome of tests depends on tracing' in done.stderr
