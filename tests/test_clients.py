@@ -1,4 +1,5 @@
-"""make test-clients and Tools/clients: how results are compared and shown, and bad input. No package is fetched here."""
+"""make test-clients and Tools/clients: how results are compared and shown, and bad input. No package is
+fetched."""
 
 import json
 import subprocess
@@ -65,7 +66,8 @@ def test_report(clients):
     assert max(map(len, lines)) <= clients.WIDTH
     text = '\n'.join(lines)
     assert 'Fail on the fork only:\n  hunter: t::b\n        fork says no\n' in text
-    assert 'Fail on both sides alike:\n  hunter: t::c\n' in text and 'Fail on stock CPython only:\n  coverage: t::a\n' in text
+    assert 'Fail on both sides alike:\n  hunter: t::c\n' in text
+    assert 'Fail on stock CPython only:\n  coverage: t::a\n' in text
     assert '  coverage on fork: killed by SIGSEGV' in text and '  hunter: test_net: needs the network' in text
     assert 'Flaky' not in text
 
@@ -93,19 +95,22 @@ def test_never(): pass
     file = tmp_path / 'out'
 
     def pytest_run(*options):
-        subprocess.run([sys.executable, '-m', 'pytest', '-p', 'outcomes', '--outcomes', file, '-p', 'no:cacheprovider', *options],
-                       cwd=tmp_path, env={'PYTHONPATH': str(root / 'Tools/clients')}, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, '-m', 'pytest', '-p', 'outcomes', '--outcomes', file, '-p', 'no:cacheprovider',
+                        *options], cwd=tmp_path,
+                       env={'PYTHONPATH': str(root / 'Tools/clients')}, stdout=subprocess.DEVNULL)
         return clients.read(file)
     outcomes, why = pytest_run('test_x.py')
     assert outcomes == {f'test_x.py::test_{name}': outcome for name, outcome in {
-        'good': P, 'bad': F, 'teardown': F, 'skipped': S, 'expected': S, 'word[a b]': P, 'word[a::b]': P, 'dies': F}.items()}
+        'good': P, 'bad': F, 'teardown': F, 'skipped': S, 'expected': S, 'word[a b]': P, 'word[a::b]': P,
+        'dies': F}.items()}
     assert why['test_x.py::test_bad'] == 'AssertionError: no sum'
     assert why['test_x.py::test_teardown'] == 'ValueError: on the way out'
     assert why['test_x.py::test_dies'] == 'did not come to an end'
     outcomes, why = pytest_run('test_y.py')
     assert outcomes == {'test_y.py': F} and 'nothing_of_this_name' in why['test_y.py']
     (tmp_path / 'only').write_text('test_x.py::test_good\ntest_x.py::test_word[a::b]\ntest_x.py::not_there')
-    assert pytest_run('--only', tmp_path / 'only', 'test_x.py')[0] == {'test_x.py::test_good': P, 'test_x.py::test_word[a::b]': P}
+    outcomes, _ = pytest_run('--only', tmp_path / 'only', 'test_x.py')
+    assert outcomes == {'test_x.py::test_good': P, 'test_x.py::test_word[a::b]': P}
 
 
 def test_file_that_is_cut_off(clients, tmp_path):
@@ -142,15 +147,16 @@ def test_choosing(clients):
     def names(*chosen):
         return [client.name for client in clients.choose(known, chosen)]
     assert names() == list(known)
-    assert names('hunter') == ['hunter', 'hunter-pure'] and names('hunter-pure', 'coverage') == ['coverage', 'hunter-pure']
+    assert names('hunter') == ['hunter', 'hunter-pure']
+    assert names('hunter-pure', 'coverage') == ['coverage', 'hunter-pure']
     with pytest.raises(clients.Trouble, match="CLIENTS has 'huntre', which is not one of: coverage hunter "):
         clients.choose(known, ['huntre'])
 
 
 def test_bad_input(root, tmp_path, python, stock_python):
     def error(*arguments):
-        done = subprocess.run([sys.executable, root / 'Tools/clients/clients.py', '--report', tmp_path / 'r', '--folder', tmp_path, *arguments],
-                              text=True, capture_output=True)
+        done = subprocess.run([sys.executable, root / 'Tools/clients/clients.py', '--report', tmp_path / 'r',
+                               '--folder', tmp_path, *arguments], text=True, capture_output=True)
         assert done.returncode == 1 and done.stderr.count('\n') == 1 and ': error: ' in done.stderr
         return done.stderr
     assert "CLIENTS has 'x'" in error('--fork', python, '--stock', stock_python, 'x')

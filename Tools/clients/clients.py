@@ -1,7 +1,7 @@
 """Run the tests of packages that trace, on the fork and on stock CPython, and compare them test for test.
 
-Both sides have the same wheels of the package index, the same tests and the same options, in the same folder; clients.toml
-says which. A test that does not end alike is run again on both sides.
+Both sides have the same wheels of the package index, the same tests and the same options, in the same folder;
+clients.toml says which. A test that does not end alike is run again on both sides.
 """
 
 import argparse
@@ -161,7 +161,8 @@ class Result:
             self.tests[judge(fork, stock)].append(test)
             if len(set(fork)) > 1 or len(set(stock)) > 1:
                 self.tests['flaky'].append(test)
-            self.why[test] = next((run.why[test] for side in SIDES for run in self.runs[side] if test in run.why), 'does not run')
+            self.why[test] = next((run.why[test] for side in SIDES for run in self.runs[side] if test in run.why),
+                                  'does not run')
 
 
 # --- Running --------------------------------------------------------------------
@@ -182,7 +183,8 @@ class Bench:
         """The interpreter of the virtual environment with the client."""
         place = self.folder / side / client.package
         name = place.relative_to(ROOT / 'build')
-        done = subprocess.run(['sh', ROOT / 'Tools/fork/venv.sh', name, client.requirements.relative_to(ROOT), self.pythons[side]],
+        requirements = client.requirements.relative_to(ROOT)
+        done = subprocess.run(['sh', ROOT / 'Tools/fork/venv.sh', name, requirements, self.pythons[side]],
                               cwd=ROOT, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise Trouble(last_line(done.stderr).partition(': error: ')[2] or f'cannot make {place}')
@@ -192,26 +194,30 @@ class Bench:
     def same_files(self, client, pythons):
         """Die unless both sides have the same files of the package."""
         def files(python):
-            (record,) = python.parent.parent.glob(f'lib/python*/site-packages/{client.package}-*.dist-info/RECORD')
+            about = f'{client.package}-{client.version}.dist-info'
+            (record,) = python.parent.parent.glob(f'lib/python*/site-packages/{about}/RECORD')
             # scripts begin with the name of the interpreter, and the compiled files are made in the place
             return {line for line in record.read_text().splitlines()
                     if not line.startswith('../') and '.pyc,' not in line and '.dist-info/' not in line}
         if files(pythons['fork']) != files(pythons['stock']):
-            raise Trouble(f'{client.package} {client.version} is not the same on both sides; delete {self.folder} and run it again')
+            raise Trouble(f'{client.package} {client.version} is not the same on both sides; '
+                          f'delete {self.folder} and run it again')
 
     def archive(self, client, python):
         """The source distribution of the client."""
         path = self.sdists / f'{client.package}-{client.version}.tar.gz'
         if not path.exists():
             self.sdists.mkdir(parents=True, exist_ok=True)
-            done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', client.package, '-d', self.sdists,
-                                   f'{client.package}=={client.version}'],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', client.package,
+                                   '-d', self.sdists, f'{client.package}=={client.version}'], text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             if done.returncode or not path.exists():
-                raise Trouble(f'cannot get {path.name} from the package index: {last_line(done.stderr) or "it is not there"}')
+                raise Trouble(f'cannot get {path.name} from the package index: '
+                              f'{last_line(done.stderr) or "it is not there"}')
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != client.sdist:
-            raise Trouble(f'{path} has the checksum {found}, and clients.toml {client.sdist}; delete the file, or correct clients.toml')
+            raise Trouble(f'{path} has the checksum {found}, and clients.toml {client.sdist}; '
+                          'delete the file, or correct clients.toml')
         return path
 
     def lay_out(self, client, python, archive):
@@ -223,7 +229,7 @@ class Bench:
         tests = self.work / client.package
         if archive:
             with tarfile.open(archive) as tar:
-                tar.extractall(self.work, filter='data') if hasattr(tarfile, 'data_filter') else tar.extractall(self.work)
+                tar.extractall(self.work)       # whose checksum is known
             (self.work / archive.name.removesuffix('.tar.gz')).rename(tests)
         tests.mkdir(exist_ok=True)
         for name in client.without:
@@ -234,11 +240,13 @@ class Bench:
 
     def environment(self, client, python):
         """What the tests have for an environment: no settings of the user for Python or for the tests."""
-        ours = ('PYTHON', 'PYTEST', 'COVERAGE', 'HYPOTHESIS', 'VIRTUAL_ENV', 'PY_COLORS', 'NO_COLOR', 'FORCE_COLOR', 'LC_ALL',
-                'CI', 'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
+        ours = ('PYTHON', 'PYTEST', 'COVERAGE', 'HYPOTHESIS', 'VIRTUAL_ENV', 'PY_COLORS', 'NO_COLOR', 'FORCE_COLOR',
+                'LC_ALL', 'CI', 'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
         env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return env | {'PATH': f'{python.parent}{os.pathsep}{env["PATH"]}', 'TMPDIR': str(self.work / 'tmp'), 'TERM': 'dumb',
-                      'LC_ALL': 'C.UTF-8'} | {name: value.format(version=client.version, folder=self.work / client.package) for name, value in client.env.items()}
+        env |= {'PATH': f'{python.parent}{os.pathsep}{env["PATH"]}', 'TMPDIR': str(self.work / 'tmp'), 'TERM': 'dumb',
+                'LC_ALL': 'C.UTF-8'}
+        words = {'version': client.version, 'folder': self.work / client.package}
+        return env | {name: value.format(**words) for name, value in client.env.items()}
 
     def run(self, side, client, python, archive, only=None, attempt=0):
         """Run the tests, or only those, and return the Run."""
@@ -247,8 +255,9 @@ class Bench:
         log = self.folder / side / f'{client.name}-{attempt}.log'
         outcomes = log.with_suffix('.outcomes')
         outcomes.unlink(missing_ok=True)
-        command = [python, '-m', 'pytest', '-p', 'outcomes', '--outcomes', outcomes, '-p', 'no:cacheprovider', '-o', 'addopts=', '--rootdir', '.',
-                   '--basetemp', self.work / 'tmp/pytest', *(word.format(jobs=self.jobs) for word in client.options)]
+        command = [python, '-m', 'pytest', '-p', 'outcomes', '--outcomes', outcomes, '-p', 'no:cacheprovider',
+                   '-o', 'addopts=', '--rootdir', '.', '--basetemp', self.work / 'tmp/pytest',
+                   *(word.format(jobs=self.jobs) for word in client.options)]
         for test in client.deselect:
             command += ['--deselect', test]
         if only:
@@ -257,8 +266,11 @@ class Bench:
             command += ['--only', list_of_them]
         with open(log, 'w') as file:
             for words in client.prepare:
-                if subprocess.run([python, *words], cwd=tests, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file).returncode:
-                    raise Trouble(f'{client.name}: {" ".join(words)} failed on the {side}: {last_line(log.read_text(errors="replace"))} (see {log})')
+                done = subprocess.run([python, *words], cwd=tests, env=env,
+                                      stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+                if done.returncode:
+                    why = last_line(log.read_text(errors='replace'))
+                    raise Trouble(f'{client.name}: {" ".join(words)} failed on {side}: {why} (see {log})')
             ended = finish([*command, *client.tests], tests, env, file)
         return Run(*read(outcomes), ended)
 
@@ -267,11 +279,11 @@ class Bench:
         if not client.proof:
             return ''
         program, pattern = client.proof
-        done = subprocess.run([python, '-c', program], cwd=self.folder, env=self.environment(client, python), stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run([python, '-c', program], cwd=self.folder, env=self.environment(client, python),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = re.search(pattern, done.stdout, re.MULTILINE)
         if not found:
-            raise Trouble(f'{client.name}: this is not {client.about}: {last_line(done.stdout)!r} instead of {pattern!r}')
+            raise Trouble(f'{client.name}: this is not {client.about}: {last_line(done.stdout)!r} not {pattern!r}')
         return found[0]
 
     def compare(self, client):
@@ -287,10 +299,12 @@ class Bench:
                 start = time.monotonic()
                 run = self.run(side, client, pythons[side], archive, only, attempt)
                 runs[side].append(run)
-                self.say(f'{client.name} {client.version} on {side}: {len(run.outcomes)} tests in {time.monotonic() - start:.0f} s'
+                took = time.monotonic() - start
+                self.say(f'{client.name} {client.version} on {side}: {len(run.outcomes)} tests in {took:.0f} s'
                          f'{" once more" if attempt else ""}{", " + run.ended if run.ended else ""}')
             if not attempt and not any(run.outcomes for side in SIDES for run in runs[side]):
-                raise Trouble(f'{client.name}: no test runs, on either side; see {self.folder}/stock/{client.name}-0.log')
+                raise Trouble(f'{client.name}: no test runs, on either side; '
+                              f'see {self.folder}/stock/{client.name}-0.log')
             only = differ(runs['fork'][-1], runs['stock'][-1])
             if not only:
                 break
@@ -299,7 +313,8 @@ class Bench:
 
 def finish(command, cwd, env, file):
     """Run it to its end, or to that of the time; how it ended, if not with a verdict on the tests."""
-    with subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True) as process:
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                          start_new_session=True) as process:
         try:
             status = process.wait(LIMIT)
         except BaseException as problem:
@@ -325,7 +340,8 @@ def table(results):
     rows = [['client', 'version', 'tests', *COLUMNS.values()]]
     for result in results:
         total = sum(len(tests) for column, tests in result.tests.items() if column != 'flaky')
-        rows.append([result.client.name, result.version, str(total), *(str(len(tests)) for tests in result.tests.values())])
+        numbers = [total, *map(len, result.tests.values())]
+        rows.append([result.client.name, result.version, *map(str, numbers)])
     widths = [max(len(line) for row in rows for line in row[column].split('\n')) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -350,7 +366,8 @@ def listing(title, results, column):
 def report(results, about):
     """The whole report, as lines."""
     lines = [f'{side}: {text}' for side, text in about.items()] + ['', *table(results), '']
-    lines += [f'{result.client.name}: {result.client.about}' + (f' ({result.proof})' if result.proof else '') for result in results]
+    lines += [f'{result.client.name}: {result.client.about}' + (f' ({result.proof})' if result.proof else '')
+              for result in results]
     ended = [f'  {result.client.name} on {side}: {run.ended}' for result in results for side in SIDES
              for run in result.runs[side] if run.ended]
     lines += ['', 'Runs that did not come to their end:', *ended] if ended else []
@@ -358,7 +375,8 @@ def report(results, about):
     lines += listing('Fail on stock CPython only', results, 'stock only')
     lines += listing('Flaky, not alike each time on one side', results, 'flaky')
     lines += listing('Fail on both sides alike', results, 'both')
-    left_out = [f'  {result.client.name}: {test}: {why}' for result in results for test, why in result.client.deselect.items()]
+    left_out = [f'  {result.client.name}: {test}: {why}' for result in results
+                for test, why in result.client.deselect.items()]
     lines += ['', 'Left out on both sides:', *left_out] if left_out else []
     return lines
 
@@ -375,7 +393,8 @@ def describe(python, fork):
     if done.returncode or len(lines) != 3:
         raise Trouble(f'{python} does not say what it is: {last_line(done.stdout)}')
     if lines[0] != str(fork):
-        raise Trouble(f'{python} is {"not " if fork else ""}the fork; give the fork as --fork and stock CPython as --stock')
+        raise Trouble(f'{python} is {"not " if fork else ""}the fork; '
+                      'give the fork as --fork and stock CPython as --stock')
     return lines[1]
 
 
@@ -385,7 +404,8 @@ def main(arguments=None):
     parser.add_argument('--stock', required=True, help='that of the same release without the overlay')
     parser.add_argument('--folder', type=Path, default=ROOT / 'build/clients', help='where environments and results go')
     parser.add_argument('--report', type=Path, required=True, help='the file for the report')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='how many tests at once, where a client allows it')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(),
+                        help='how many tests at once, where a client allows it')
     parser.add_argument('clients', nargs='*', metavar='CLIENT')
     options = parser.parse_args(arguments)
     who = os.environ.get('FORK_AS', Path(__file__).name)
@@ -396,12 +416,14 @@ def main(arguments=None):
     try:
         clients = choose(load(), options.clients)
         about = {side: describe(getattr(options, side), side == 'fork') for side in SIDES}
-        bench = Bench(options.folder.resolve(), {side: os.path.abspath(getattr(options, side)) for side in SIDES}, options.jobs, say)
+        pythons = {side: os.path.abspath(getattr(options, side)) for side in SIDES}
+        bench = Bench(options.folder.resolve(), pythons, options.jobs, say)
         results = []
         for client in clients:
             results.append(bench.compare(client))
             lines = report(results, about)
-            options.report.write_text('\n'.join(lines) + '\n')     # what is known is not lost if a later one cannot be run
+            # what is known is not lost if a later one cannot be run
+            options.report.write_text('\n'.join(lines) + '\n')
         print('\n'.join(lines))
         alone = sum(len(result.tests['fork only']) for result in results)
         if alone:
@@ -410,7 +432,8 @@ def main(arguments=None):
     except Trouble as problem:
         sys.exit(f'{who}: error: {problem}')
     except OSError as problem:
-        sys.exit(f'{who}: error: {problem.filename}: {problem.strerror}; is the disk full, or the folder somebody else\'s?')
+        sys.exit(f'{who}: error: {problem.filename}: {problem.strerror}; '
+                 'is the disk full, or the folder somebody else\'s?')
 
 
 if __name__ == '__main__':

@@ -108,8 +108,8 @@ class Session(Adapter):
         self.output = folder / 'output'
         with open(self.output, 'w') as file:
             self.process = subprocess.Popen(
-                [sys.executable, '-X', 'frozen_modules=off', '-m', 'debugpy', '--listen', str(port), '--wait-for-client',
-                 str(self.script)],
+                [sys.executable, '-X', 'frozen_modules=off', '-m', 'debugpy', '--listen', str(port),
+                 '--wait-for-client', str(self.script)],
                 env=os.environ | env, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
         for _ in range(TIMEOUT * 10):
             try:
@@ -146,7 +146,8 @@ class Session(Adapter):
         scopes = self.ask('scopes', frameId=self.frames[frame]['id'])['scopes']
         (reference,) = [found['variablesReference'] for found in scopes if found['name'] == scope]
         self.reference = reference
-        return {found['name']: found['value'] for found in self.ask('variables', variablesReference=reference)['variables']}
+        found = self.ask('variables', variablesReference=reference)['variables']
+        return {one['name']: one['value'] for one in found}
 
     def evaluate(self, expression, frame=0):
         return self.ask('evaluate', expression=expression, frameId=self.frames[frame]['id'], context='repl')['result']
@@ -221,8 +222,8 @@ def test_stepping(start):
     session.begin()
     session.stopped('breakpoint', 10)
     session.breakpoints()
-    for command, line, name in (('stepIn', 4, 'inner'), ('next', 5, 'inner'), ('stepOut', 10, 'outer'), ('next', 9, 'outer'),
-                                ('next', 10, 'outer'), ('next', 9, 'outer')):
+    for command, line, name in (('stepIn', 4, 'inner'), ('next', 5, 'inner'), ('stepOut', 10, 'outer'),
+                                ('next', 9, 'outer'), ('next', 10, 'outer'), ('next', 9, 'outer')):
         session.go(command)
         session.stopped('step', line)
         assert session.frames[0]['name'] == name
