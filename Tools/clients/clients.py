@@ -232,8 +232,6 @@ class Bench:
                 tar.extractall(self.work)       # whose checksum is known
             (self.work / archive.name.removesuffix('.tar.gz')).rename(tests)
         tests.mkdir(exist_ok=True)
-        for name in client.without:
-            shutil.rmtree(tests / name)
         for name in client.ours:
             shutil.copy(HERE / name, tests)
         return tests
@@ -271,6 +269,8 @@ class Bench:
                 if done.returncode:
                     why = last_line(log.read_text(errors='replace'))
                     raise Trouble(f'{client.name}: {" ".join(words)} failed on {side}: {why} (see {log})')
+            for name in client.without:     # only now, since preparing may need it
+                shutil.rmtree(tests / name)
             ended = finish([*command, *client.tests], tests, env, file)
         return Run(*read(outcomes), ended)
 
