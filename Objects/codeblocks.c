@@ -6,6 +6,7 @@
 #include "Python.h"
 #include "pycore_codeblocks.h"
 #include "pycore_code.h"          // _PyCode_CODE()
+#include "pycore_codeprobes.h"    // _PyCode_BaseOpcode()
 #include "opcode.h"               // EXTENDED_ARG
 #include "pycore_opcode.h"        // _PyOpcode_Caches
 #include <stddef.h>               // offsetof()
@@ -22,19 +23,12 @@ _PyCodeBlocks_Init(void)
     return 0;
 }
 
-/* The opcode at a code unit that starts one, in its unspecialized form. */
-static inline int
-opcode_at(PyCodeObject *code, int unit)
-{
-    return _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
-}
-
 static void
 find_starts(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
     int start = 0;
     for (int unit = 0; unit < blocks->size; ) {
-        int opcode = opcode_at(code, unit);
+        int opcode = _PyCode_BaseOpcode(code, unit);
         int next = unit + 1 + _PyOpcode_Caches[opcode];
         for (; unit < next && unit < blocks->size; unit++) {
             int distance = unit - start;
@@ -102,7 +96,7 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
     int next;
     for (int start = 0; start < blocks->size; start = next) {
         int operation = _PyCodeBlocks_Operation(code, start);
-        int opcode = opcode_at(code, operation);
+        int opcode = _PyCode_BaseOpcode(code, operation);
         next = operation + 1 + _PyOpcode_Caches[opcode];
         mark_leader(blocks, _PyCodeBlocks_Target(code, start));
         if (opcode == RESUME) {
@@ -200,7 +194,7 @@ int
 _PyCodeBlocks_Operation(PyCodeObject *code, int start)
 {
     int last = (int)Py_SIZE(code) - 1;
-    while (start < last && opcode_at(code, start) == EXTENDED_ARG) {
+    while (start < last && _PyCode_BaseOpcode(code, start) == EXTENDED_ARG) {
         start++;
     }
     return start;
@@ -216,7 +210,7 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
     }
     // Unsigned, for the sum may be too large in code that was made by hand.
     unsigned int after = (unsigned int)unit + 1;
-    switch (opcode_at(code, unit)) {
+    switch (_PyCode_BaseOpcode(code, unit)) {
         case FOR_ITER:
         case JUMP_FORWARD:
         case JUMP_IF_FALSE_OR_POP:

@@ -151,7 +151,7 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
            jump back that is interrupted raises at the unit before its target,
            whatever stands there.) */
         int start = _PyCodeBlocks_Start(blocks, raised);
-        if (_Py_OPCODE(_PyCode_CODE(code)[start]) == RERAISE &&
+        if (_PyCode_BaseOpcode(code, start) == RERAISE &&
             !(is_backward_jump(code, prev) &&
               _PyCodeBlocks_Target(code, prev) == raised + 1))
         {
@@ -159,7 +159,7 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
         }
     }
     int operation = _PyCodeBlocks_Operation(code, prev);
-    int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[operation])];
+    int opcode = _PyCode_BaseOpcode(code, operation);
     if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
         /* throw() has ended a 'yield from' or 'await' and moved prev_instr past
            the loop of SEND, YIELD_VALUE, RESUME and this instruction. */
@@ -381,8 +381,7 @@ wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
         return flags & _PyTrace_INSTRUCTIONS;
     }
     unit = _PyCodeBlocks_Operation(code, unit);
-    return _PyTraceState_InFilter(tstate,
-                     _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])]);
+    return _PyTraceState_InFilter(tstate, _PyCode_BaseOpcode(code, unit));
 }
 
 /* What there is to announce of the instruction at frame->prev_instr, which was

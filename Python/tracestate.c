@@ -9,6 +9,7 @@
 #include "pycore_ceval.h"         // _PyEval_SetTrace()
 #include "pycore_code.h"          // _PyCode_LineNumberFromArray()
 #include "pycore_codeblocks.h"
+#include "pycore_codeprobes.h"    // _PyCode_BaseOpcode()
 #include "pycore_frame.h"         // _PyInterpreterFrame
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 #include "pycore_pystate.h"       // _PyThreadState_GET()
@@ -66,7 +67,7 @@ select_instructions(PyThreadState *tstate, int flags)
         tstate->inst_opcodes[opcode] =
             (flags & _PyTrace_INSTRUCTIONS)
             && (!filtered || _PyTraceState_InFilter(tstate, base)
-                || base == EXTENDED_ARG);
+                || base == EXTENDED_ARG || base == _PyOpcode_PROBE);
     }
 }
 
@@ -661,10 +662,8 @@ _PyTraceState_StackUnit(PyCodeObject *code, int unit)
     /* The model takes the arguments of a call off the stack at PRECALL; the
        eval loop does it at CALL. */
     int precall = unit - 1 - _PyOpcode_Caches[PRECALL];
-    _Py_CODEUNIT *instr = _PyCode_CODE(code);
-    if (precall >= 0 &&
-        _PyOpcode_Deopt[_Py_OPCODE(instr[unit])] == CALL &&
-        _PyOpcode_Deopt[_Py_OPCODE(instr[precall])] == PRECALL)
+    if (precall >= 0 && _PyCode_BaseOpcode(code, unit) == CALL &&
+        _PyCode_BaseOpcode(code, precall) == PRECALL)
     {
         return precall;
     }

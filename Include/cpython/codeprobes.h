@@ -1,0 +1,49 @@
+#ifndef Py_CPYTHON_CODEPROBES_H
+#define Py_CPYTHON_CODEPROBES_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Probes in bytecode.
+   Reference: Doc/c-api/codeprobes.rst.  Implementation: Objects/codeprobes.c. */
+
+/* What the instruction under a probe is about to do. */
+#define PyCodeProbe_EXECUTE -1      /* to be executed; no conditional jump */
+#define PyCodeProbe_FALL_THROUGH 0  /* a conditional jump that does not jump */
+#define PyCodeProbe_JUMP 1          /* a conditional jump that jumps */
+
+/* Called at a probe.  'offset' is in bytes, as in dis.  'activation' tells the
+   executions of the code object apart: it is the same as long as one lasts, and
+   good for comparing only.  Must not run Python code, raise or release the GIL.
+   Return 0 to remove the probe, anything else to keep it. */
+typedef int (*PyCodeProbe_Func)(void *data, int offset, int what,
+                                const void *activation);
+
+/* Put probes at the n instructions at 'offsets' in code, each with
+   func(data, ...) to be called, instead of those that are there.  With n == 0,
+   remove all.  Return 0, or -1 with ValueError for an offset where none can be,
+   or with MemoryError, and the probes as they were. */
+PyAPI_FUNC(int) PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func,
+                                 void *data, const int *offsets, Py_ssize_t n);
+
+/* Return the data of the probes in code and, if func is not NULL, their function in
+   *func; NULL for both if there are none. */
+PyAPI_FUNC(void *) PyCode_GetProbes(PyCodeObject *code, PyCodeProbe_Func *func);
+
+/* Put the probes back that func had removed. */
+PyAPI_FUNC(void) PyCode_RestoreProbes(PyCodeObject *code);
+
+/* Called before a code object is executed for the first time since the watch was
+   set.  May run any code.  Return 0, or -1 with an exception set, which is
+   raised where the code was to be executed. */
+typedef int (*PyCodeWatch_Func)(PyObject *obj, PyCodeObject *code);
+
+/* Have func called with obj for each code object that the current interpreter
+   begins to execute, in whichever thread.  It is not called for what it runs
+   itself.  With func == NULL, for none. */
+PyAPI_FUNC(void) PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* !Py_CPYTHON_CODEPROBES_H */

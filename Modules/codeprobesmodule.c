@@ -1,0 +1,899 @@
+/* codeprobes: a recorder of what was executed and which way it went, for coverage
+   tools.  See Doc/library/codeprobes.rst.
+
+   It is told of new code objects by a code watch, asks its owner what there is to
+   record in each, and has probes write that down; no Python code runs for that. */
+
+#include "Python.h"
+#include <stddef.h>               // offsetof()
+
+/* What the truth of a condition is if its jump goes one way. */
+enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
+
+/* At most that many conditions, for which there are bits. */
+#define MAX_CONDITIONS 64
+/* Of the evaluations that are interrupted at a time by others of the same
+   decision: those that were left by an exception are among them. */
+#define MAX_SUSPENDED 1000
+/* Paths through one decision. */
+#define MAX_PATHS 10000
+
+typedef struct {
+    uint64_t evaluated;         // a bit for each condition
+    uint64_t truth;
+    int ended;                  // as opposed to left by an exception
+    int fresh;                  // since the last harvest
+    uint64_t count;             // the same
+} path;
+
+typedef struct {
+    const void *activation;     // NULL: no evaluation
+    uint64_t evaluated;
+    uint64_t truth;
+    int awaited;                // the next condition
+} evaluation;
+
+typedef struct {
+    int n;                      // conditions
+    int (*next)[2];             // of each, after false and true; -1: the end
+    Py_ssize_t total;           // how many whole paths there are, 0: unknown
+    Py_ssize_t whole;           // how many have been seen
+    int learned;                // nothing more to learn
+    path *paths;
+    Py_ssize_t npaths;
+    Py_ssize_t size;            // allocated
+    evaluation current;
+    evaluation *suspended;
+    Py_ssize_t nsuspended;
+    Py_ssize_t suspended_size;
+} decision;
+
+typedef struct {
+    int offset;
+    int is_line;
+    int decision;               // -1: none
+    int condition;
+    unsigned char says[2];      // IS_FALSE ..., without and with a jump
+    unsigned char executed;     // seen
+    unsigned char executed_fresh;
+    unsigned char went[2];
+    unsigned char went_fresh[2];
+    uint64_t counts[2];
+} site;
+
+typedef struct _record {
+    struct _record *next;
+    struct _recorder *recorder; // borrowed: has this one
+    PyCodeObject *code;
+    Py_ssize_t nsites;
+    site *sites;
+    int *index;                 // of the site at each code unit
+    Py_ssize_t ndecisions;
+    decision *decisions;
+    int fresh;                  // there is something to harvest
+    int touched;                // since the probes were last put back
+} record;
+
+typedef struct _recorder {
+    PyObject_HEAD
+    PyObject *select;
+    int counts;
+    int running;
+    int lost;                   // there was no memory for something
+    record *first;
+    record **last;
+} recorder;
+
+typedef struct {
+    PyObject *type;
+    recorder *running;          // borrowed
+} module_state;
+
+static struct PyModuleDef codeprobes_module;
+
+
+/* --- At a probe ----------------------------------------------------------- */
+
+static void *
+grow(recorder *self, void *array, Py_ssize_t used, Py_ssize_t *size, size_t item)
+{
+    if (used < *size) {
+        return array;
+    }
+    Py_ssize_t new_size = *size ? *size * 2 : 4;
+    void *new_array = PyMem_RawRealloc(array, new_size * item);
+    if (new_array == NULL) {
+        self->lost = 1;
+        return NULL;
+    }
+    *size = new_size;
+    return new_array;
+}
+
+static void
+record_path(record *r, decision *d, const evaluation *e, int ended)
+{
+    for (Py_ssize_t i = 0; i < d->npaths; i++) {
+        path *p = &d->paths[i];
+        if (p->evaluated == e->evaluated && p->truth == e->truth
+            && p->ended == ended)
+        {
+            if (r->recorder->counts) {
+                p->count++;
+                p->fresh = r->fresh = 1;
+            }
+            return;
+        }
+    }
+    if (d->npaths == MAX_PATHS) {
+        d->learned = 1;
+        return;
+    }
+    path *paths = grow(r->recorder, d->paths, d->npaths, &d->size, sizeof(path));
+    if (paths == NULL) {
+        return;
+    }
+    d->paths = paths;
+    paths[d->npaths++] = (path){e->evaluated, e->truth, ended, 1, 1};
+    r->fresh = 1;
+    if (ended && ++d->whole == d->total) {
+        d->learned = 1;
+    }
+}
+
+static void
+suspend(record *r, decision *d)
+{
+    if (d->nsuspended == MAX_SUSPENDED) {
+        record_path(r, d, &d->suspended[0], 0);
+        d->nsuspended--;
+        memmove(d->suspended, d->suspended + 1, d->nsuspended * sizeof(evaluation));
+    }
+    evaluation *suspended = grow(r->recorder, d->suspended, d->nsuspended,
+                                 &d->suspended_size, sizeof(evaluation));
+    if (suspended != NULL) {
+        d->suspended = suspended;
+        suspended[d->nsuspended++] = d->current;
+    }
+}
+
+/* Make the evaluation of this activation the current one, if there is one. */
+static int
+resume(record *r, decision *d, const void *activation)
+{
+    if (d->current.activation == activation) {
+        return 1;
+    }
+    for (Py_ssize_t i = d->nsuspended - 1; i >= 0; i--) {
+        evaluation found = d->suspended[i];
+        if (found.activation == activation) {
+            if (d->current.activation != NULL) {
+                d->suspended[i] = d->current;
+            }
+            else {
+                d->nsuspended--;
+                memmove(d->suspended + i, d->suspended + i + 1,
+                        (d->nsuspended - i) * sizeof(evaluation));
+            }
+            d->current = found;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void
+evaluate(record *r, decision *d, int condition, int truth, const void *activation)
+{
+    evaluation *current = &d->current;
+    if (condition == 0) {
+        if (resume(r, d, activation)) {
+            // It was left by an exception.
+            record_path(r, d, current, 0);
+        }
+        else if (current->activation != NULL) {
+            suspend(r, d);
+        }
+        *current = (evaluation){activation, 0, 0, 0};
+    }
+    else if (!resume(r, d, activation)) {
+        return;                 // it began before it was watched
+    }
+    if (current->awaited != condition) {
+        return;                 // a second test of the same value
+    }
+    current->evaluated |= (uint64_t)1 << condition;
+    current->truth |= (uint64_t)truth << condition;
+    current->awaited = d->next[condition][truth];
+    if (current->awaited < 0) {
+        record_path(r, d, current, 1);
+        current->activation = NULL;
+    }
+}
+
+static int
+at_probe(void *data, int offset, int what, const void *activation)
+{
+    record *r = data;
+    site *s = &r->sites[r->index[offset / sizeof(_Py_CODEUNIT)]];
+    r->touched = 1;
+    if (s->is_line && !s->executed) {
+        s->executed = s->executed_fresh = 1;
+        r->fresh = 1;
+    }
+    if (what == PyCodeProbe_EXECUTE) {
+        return 0;
+    }
+    int counts = r->recorder->counts;
+    if (!s->went[what] || counts) {
+        s->went[what] = s->went_fresh[what] = 1;
+        s->counts[what]++;
+        r->fresh = 1;
+    }
+    int learned = s->went[0] && s->went[1];
+    if (s->decision >= 0) {
+        decision *d = &r->decisions[s->decision];
+        if (s->says[what] != SAYS_NOTHING) {
+            evaluate(r, d, s->condition, s->says[what], activation);
+        }
+        learned = learned && d->learned;
+    }
+    return counts || !learned;
+}
+
+
+/* --- What is to be recorded ----------------------------------------------- */
+
+static void
+free_record(record *r)
+{
+    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
+        decision *d = &r->decisions[i];
+        PyMem_Free(d->next);
+        PyMem_RawFree(d->paths);
+        PyMem_RawFree(d->suspended);
+    }
+    PyMem_Free(r->decisions);
+    PyMem_Free(r->sites);
+    PyMem_Free(r->index);
+    Py_XDECREF(r->code);
+    PyMem_Free(r);
+}
+
+/* The site at an offset, made if there is none yet. */
+static site *
+site_at(record *r, int offset)
+{
+    Py_ssize_t size = Py_SIZE(r->code);
+    int unit = offset / (int)sizeof(_Py_CODEUNIT);
+    if (offset < 0 || unit >= size || offset % (int)sizeof(_Py_CODEUNIT)) {
+        PyErr_Format(PyExc_ValueError, "offset %d is not in %R", offset, r->code);
+        return NULL;
+    }
+    if (r->index[unit] < 0) {
+        site *s = &r->sites[r->nsites];
+        *s = (site){.offset = offset, .decision = -1};
+        r->index[unit] = (int)r->nsites++;
+    }
+    return &r->sites[r->index[unit]];
+}
+
+static int
+truth_of(PyObject *value, unsigned char *truth)
+{
+    if (value == Py_None) {
+        *truth = SAYS_NOTHING;
+        return 0;
+    }
+    int is_true = PyObject_IsTrue(value);
+    *truth = is_true ? IS_TRUE : IS_FALSE;
+    return is_true < 0 ? -1 : 0;
+}
+
+static int
+read_jump(record *r, PyObject *item)
+{
+    int offset, number, condition;
+    PyObject *when_jumps, *when_not;
+    if (!PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a jump is a tuple, not %.100s",
+                     Py_TYPE(item)->tp_name);
+        return -1;
+    }
+    if (!PyArg_ParseTuple(item, "iiiOO;a jump is (offset, decision, condition, "
+                          "when_jumps, when_not)", &offset, &number, &condition,
+                          &when_jumps, &when_not))
+    {
+        return -1;
+    }
+    if (number < -1 || number >= r->ndecisions
+        || (number >= 0
+            && (condition < 0 || condition >= r->decisions[number].n)))
+    {
+        PyErr_Format(PyExc_ValueError, "there is no condition %d of a decision %d",
+                     condition, number);
+        return -1;
+    }
+    site *s = site_at(r, offset);
+    if (s == NULL) {
+        return -1;
+    }
+    s->decision = number;
+    s->condition = condition;
+    return truth_of(when_not, &s->says[0]) < 0
+           || truth_of(when_jumps, &s->says[1]) < 0 ? -1 : 0;
+}
+
+static int
+read_decision(decision *d, PyObject *item)
+{
+    PyObject *successors;
+    if (!PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a decision is a tuple, not %.100s",
+                     Py_TYPE(item)->tp_name);
+        return -1;
+    }
+    if (!PyArg_ParseTuple(item, "O!n;a decision is (successors, total)",
+                          &PyTuple_Type, &successors, &d->total))
+    {
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(successors);
+    if (n < 1 || n > MAX_CONDITIONS) {
+        PyErr_Format(PyExc_ValueError, "a decision has 1 to %d conditions, not %zd",
+                     MAX_CONDITIONS, n);
+        return -1;
+    }
+    d->n = (int)n;
+    d->next = PyMem_Malloc(n * sizeof(*d->next));
+    if (d->next == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *pair = PyTuple_GET_ITEM(successors, i);
+        if (!PyTuple_Check(pair)) {
+            PyErr_Format(PyExc_TypeError, "successors are tuples, not %.100s",
+                         Py_TYPE(pair)->tp_name);
+            return -1;
+        }
+        if (!PyArg_ParseTuple(pair, "ii;successors are (on_true, on_false)",
+                              &d->next[i][1], &d->next[i][0]))
+        {
+            return -1;
+        }
+        for (int truth = 0; truth < 2; truth++) {
+            // Forward, so that an evaluation ends.
+            if (d->next[i][truth] >= n
+                || (d->next[i][truth] >= 0 && d->next[i][truth] <= i))
+            {
+                PyErr_Format(PyExc_ValueError, "condition %zd cannot be followed "
+                             "by %d of %zd", i, d->next[i][truth], n);
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static record *
+new_record(recorder *self, PyCodeObject *code, PyObject *plan)
+{
+    PyObject *lines, *jumps, *decisions;
+    if (!PyTuple_Check(plan)) {
+        PyErr_Format(PyExc_TypeError, "select() must return None or a tuple (lines, "
+                     "jumps, decisions), not %.100s", Py_TYPE(plan)->tp_name);
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(plan, "O!O!O!;select() must return None or a tuple "
+                          "(lines, jumps, decisions) of tuples",
+                          &PyTuple_Type, &lines, &PyTuple_Type, &jumps,
+                          &PyTuple_Type, &decisions))
+    {
+        return NULL;
+    }
+    record *r = PyMem_Calloc(1, sizeof(record));
+    if (r == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    Py_ssize_t units = Py_SIZE(code);
+    Py_ssize_t most = PyTuple_GET_SIZE(lines) + PyTuple_GET_SIZE(jumps);
+    r->recorder = self;
+    r->code = (PyCodeObject *)Py_NewRef(code);
+    r->sites = PyMem_Calloc(most + 1, sizeof(site));
+    r->index = PyMem_Malloc(units * sizeof(int));
+    r->decisions = PyMem_Calloc(PyTuple_GET_SIZE(decisions) + 1, sizeof(decision));
+    if (r->sites == NULL || r->index == NULL || r->decisions == NULL) {
+        PyErr_NoMemory();
+        goto error;
+    }
+    memset(r->index, -1, units * sizeof(int));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(decisions); i++) {
+        r->ndecisions++;
+        if (read_decision(&r->decisions[i], PyTuple_GET_ITEM(decisions, i)) < 0) {
+            goto error;
+        }
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(lines); i++) {
+        int offset = _PyLong_AsInt(PyTuple_GET_ITEM(lines, i));
+        if (offset == -1 && PyErr_Occurred()) {
+            goto error;
+        }
+        site *s = site_at(r, offset);
+        if (s == NULL) {
+            goto error;
+        }
+        s->is_line = 1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(jumps); i++) {
+        if (read_jump(r, PyTuple_GET_ITEM(jumps, i)) < 0) {
+            goto error;
+        }
+    }
+    return r;
+
+error:
+    free_record(r);
+    return NULL;
+}
+
+static int
+put_probes(record *r)
+{
+    int *offsets = PyMem_Malloc((r->nsites + 1) * sizeof(int));
+    if (offsets == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < r->nsites; i++) {
+        offsets[i] = r->sites[i].offset;
+    }
+    int err = PyCode_SetProbes(r->code, at_probe, r, offsets, r->nsites);
+    PyMem_Free(offsets);
+    return err;
+}
+
+static int
+offer(PyObject *obj, PyCodeObject *code)
+{
+    recorder *self = (recorder *)obj;
+    if (PyCode_GetProbes(code, NULL) != NULL) {
+        return 0;
+    }
+    PyObject *plan = PyObject_CallOneArg(self->select, (PyObject *)code);
+    if (plan == NULL) {
+        return -1;
+    }
+    // Meanwhile another thread may have done the same, or stopped the recorder.
+    if (plan == Py_None || !self->running || PyCode_GetProbes(code, NULL) != NULL) {
+        Py_DECREF(plan);
+        return 0;
+    }
+    record *r = new_record(self, code, plan);
+    Py_DECREF(plan);
+    if (r == NULL) {
+        return -1;
+    }
+    if (put_probes(r) < 0) {
+        free_record(r);
+        return -1;
+    }
+    *self->last = r;
+    self->last = &r->next;
+    return 0;
+}
+
+
+/* --- The type ------------------------------------------------------------- */
+
+static PyObject *
+recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"select", "counts", NULL};
+    PyObject *select;
+    int counts = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:Recorder", keywords,
+                                     &select, &counts))
+    {
+        return NULL;
+    }
+    if (!PyCallable_Check(select)) {
+        PyErr_Format(PyExc_TypeError, "select must be callable, not %.100s",
+                     Py_TYPE(select)->tp_name);
+        return NULL;
+    }
+    recorder *self = (recorder *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->select = Py_NewRef(select);
+        self->counts = counts;
+        self->last = &self->first;
+    }
+    return (PyObject *)self;
+}
+
+static module_state *
+state_of(recorder *self)
+{
+    PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &codeprobes_module);
+    return module == NULL ? NULL : PyModule_GetState(module);
+}
+
+static void
+stop(recorder *self)
+{
+    if (!self->running) {
+        return;
+    }
+    self->running = 0;
+    for (record *r = self->first; r != NULL; r = r->next) {
+        PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
+    }
+    module_state *state = state_of(self);
+    if (state == NULL) {
+        PyErr_Clear();
+    }
+    else if (state->running == self) {
+        state->running = NULL;
+    }
+    PyEval_SetCodeWatch(NULL, NULL);
+}
+
+static int
+recorder_traverse(recorder *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->select);
+    return 0;
+}
+
+static int
+recorder_clear(recorder *self)
+{
+    Py_CLEAR(self->select);
+    return 0;
+}
+
+static void
+recorder_dealloc(recorder *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    stop(self);
+    while (self->first != NULL) {
+        record *r = self->first;
+        self->first = r->next;
+        free_record(r);
+    }
+    Py_CLEAR(self->select);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(start_doc,
+"start($self, /)\n--\n\n"
+"Record, in all threads of the interpreter, from the next code object on that\n"
+"begins to be executed.  Raise RuntimeError if another recorder is running.");
+
+static PyObject *
+recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
+{
+    module_state *state = state_of(self);
+    if (state == NULL) {
+        return NULL;
+    }
+    if (state->running == self) {
+        Py_RETURN_NONE;
+    }
+    if (state->running != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "another recorder is running; "
+                        "stop it first");
+        return NULL;
+    }
+    self->running = 1;
+    state->running = self;
+    for (record *r = self->first; r != NULL; r = r->next) {
+        if (put_probes(r) < 0) {
+            PyObject *type, *value, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            stop(self);
+            PyErr_Restore(type, value, traceback);
+            return NULL;
+        }
+    }
+    PyEval_SetCodeWatch(offer, (PyObject *)self);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(stop_doc,
+"stop($self, /)\n--\n\n"
+"End the recording.  What was recorded can be harvested still.");
+
+static PyObject *
+recorder_stop(recorder *self, PyObject *Py_UNUSED(ignored))
+{
+    stop(self);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(offer_doc,
+"offer($self, code, /)\n--\n\n"
+"Record a code object that may have been executed before the start: call\n"
+"select(code), as is done for others before they are first executed.\n"
+"Raise RuntimeError if the recorder is not running.");
+
+static PyObject *
+recorder_offer(recorder *self, PyObject *code)
+{
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "offer() takes a code object, not %.100s",
+                     Py_TYPE(code)->tp_name);
+        return NULL;
+    }
+    if (!self->running) {
+        PyErr_SetString(PyExc_RuntimeError, "the recorder is not running");
+        return NULL;
+    }
+    if (offer((PyObject *)self, (PyCodeObject *)code) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* Append what Py_BuildValue() has made to a list. */
+static int
+append(PyObject *list, PyObject *item)
+{
+    if (item == NULL) {
+        return -1;
+    }
+    int err = PyList_Append(list, item);
+    Py_DECREF(item);
+    return err;
+}
+
+/* What an exception has left, or the end of the recording. */
+static void
+end_evaluations(record *r)
+{
+    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
+        decision *d = &r->decisions[i];
+        if (d->current.activation != NULL) {
+            record_path(r, d, &d->current, 0);
+            d->current.activation = NULL;
+        }
+        for (Py_ssize_t j = 0; j < d->nsuspended; j++) {
+            record_path(r, d, &d->suspended[j], 0);
+        }
+        d->nsuspended = 0;
+    }
+}
+
+static int
+harvest_sites(record *r, PyObject *lines, PyObject *jumps)
+{
+    for (Py_ssize_t i = 0; i < r->nsites; i++) {
+        site *s = &r->sites[i];
+        if (s->executed_fresh) {
+            s->executed_fresh = 0;
+            if (append(lines, PyLong_FromLong(s->offset)) < 0) {
+                return -1;
+            }
+        }
+        for (int way = 0; way < 2; way++) {
+            if (s->went_fresh[way]) {
+                unsigned long long count = s->counts[way];
+                s->went_fresh[way] = 0;
+                s->counts[way] = 0;
+                if (append(jumps, Py_BuildValue("iNK", s->offset,
+                                                PyBool_FromLong(way), count)) < 0) {
+                    return -1;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+harvest_paths(record *r, PyObject *paths)
+{
+    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
+        decision *d = &r->decisions[i];
+        for (Py_ssize_t j = 0; j < d->npaths; j++) {
+            path p = d->paths[j];
+            if (p.fresh) {
+                d->paths[j].fresh = 0;
+                d->paths[j].count = 0;
+                if (append(paths, Py_BuildValue(
+                        "nKKNK", i, (unsigned long long)p.evaluated,
+                        (unsigned long long)p.truth, PyBool_FromLong(p.ended),
+                        (unsigned long long)p.count)) < 0) {
+                    return -1;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+harvest_record(record *r)
+{
+    PyObject *result = NULL;
+    PyObject *lines = PyList_New(0);
+    PyObject *jumps = PyList_New(0);
+    PyObject *paths = PyList_New(0);
+    r->fresh = 0;
+    if (lines != NULL && jumps != NULL && paths != NULL
+        && harvest_sites(r, lines, jumps) == 0 && harvest_paths(r, paths) == 0)
+    {
+        PyObject *tuples[3] = {PyList_AsTuple(lines), PyList_AsTuple(jumps),
+                               PyList_AsTuple(paths)};
+        if (tuples[0] != NULL && tuples[1] != NULL && tuples[2] != NULL) {
+            result = PyTuple_Pack(4, r->code, tuples[0], tuples[1], tuples[2]);
+        }
+        for (int i = 0; i < 3; i++) {
+            Py_XDECREF(tuples[i]);
+        }
+    }
+    Py_XDECREF(lines);
+    Py_XDECREF(jumps);
+    Py_XDECREF(paths);
+    return result;
+}
+
+/* Forget what was seen. */
+static void
+forget(record *r)
+{
+    for (Py_ssize_t i = 0; i < r->nsites; i++) {
+        site *s = &r->sites[i];
+        s->executed = s->went[0] = s->went[1] = 0;
+    }
+    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
+        decision *d = &r->decisions[i];
+        d->npaths = d->whole = 0;
+        d->learned = 0;
+    }
+    r->touched = 0;
+    PyCode_RestoreProbes(r->code);
+}
+
+PyDoc_STRVAR(harvest_doc,
+"harvest($self, /, rearm=False)\n--\n\n"
+"Return what is new since the last harvest, a list of tuples (code, lines, jumps,\n"
+"paths) of which the last three are tuples of\n"
+"    offset                                      of an instruction executed\n"
+"    (offset, jumped, count)                     of a conditional jump\n"
+"    (decision, evaluated, true, ended, count)   of a path through a decision:\n"
+"                                                bits of the conditions\n"
+"If rearm is true, forget what was seen, so that it will be recorded again.");
+
+static PyObject *
+recorder_harvest(recorder *self, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"rearm", NULL};
+    int rearm = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:harvest", keywords, &rearm)) {
+        return NULL;
+    }
+    if (self->lost) {
+        self->lost = 0;
+        return PyErr_NoMemory();
+    }
+    PyObject *result = PyList_New(0);
+    if (result == NULL) {
+        return NULL;
+    }
+    for (record *r = self->first; r != NULL; r = r->next) {
+        if (rearm || !self->running) {
+            end_evaluations(r);
+        }
+        if (r->fresh && append(result, harvest_record(r)) < 0) {
+            Py_DECREF(result);
+            return NULL;
+        }
+        if (rearm && r->touched) {
+            forget(r);
+        }
+    }
+    return result;
+}
+
+static PyMethodDef recorder_methods[] = {
+    {"start", (PyCFunction)recorder_start, METH_NOARGS, start_doc},
+    {"stop", (PyCFunction)recorder_stop, METH_NOARGS, stop_doc},
+    {"offer", (PyCFunction)recorder_offer, METH_O, offer_doc},
+    {"harvest", _PyCFunction_CAST(recorder_harvest), METH_VARARGS | METH_KEYWORDS,
+     harvest_doc},
+    {NULL, NULL}
+};
+
+PyDoc_STRVAR(recorder_doc,
+"Recorder(select, *, counts=False)\n--\n\n"
+"Records what is executed, by probes in bytecode.\n\n"
+"select(code) is called for each code object before it is first executed.  It\n"
+"returns None, or what to record in it, a tuple (lines, jumps, decisions) of\n"
+"tuples of\n"
+"    offset                  of an instruction, to learn if it was executed\n"
+"    (offset, decision, condition, when_jumps, when_not)\n"
+"                            of a conditional jump, to learn which way it went;\n"
+"                            the decision (-1: none) and condition that it\n"
+"                            tests, and its truth value when it jumps and when\n"
+"                            not (None: that tells nothing)\n"
+"    (successors, total)     of a decision: for each condition a tuple (on_true,\n"
+"                            on_false) of the condition that comes next (-1:\n"
+"                            none); how many paths there are (0: unknown)\n"
+"With counts, each time counts, and not the first one only.");
+
+static PyType_Slot recorder_slots[] = {
+    {Py_tp_doc, (void *)recorder_doc},
+    {Py_tp_new, recorder_new},
+    {Py_tp_dealloc, recorder_dealloc},
+    {Py_tp_traverse, recorder_traverse},
+    {Py_tp_clear, recorder_clear},
+    {Py_tp_methods, recorder_methods},
+    {0, NULL}
+};
+
+static PyType_Spec recorder_spec = {
+    .name = "codeprobes.Recorder",
+    .basicsize = sizeof(recorder),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = recorder_slots,
+};
+
+
+/* --- The module ----------------------------------------------------------- */
+
+static int
+module_exec(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    state->type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
+    if (state->type == NULL) {
+        return -1;
+    }
+    return PyModule_AddType(module, (PyTypeObject *)state->type);
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_VISIT(state->type);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_CLEAR(state->type);
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL}
+};
+
+PyDoc_STRVAR(module_doc,
+"Recording what code executes and which way its conditions go, at the least cost.");
+
+static struct PyModuleDef codeprobes_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "codeprobes",
+    .m_doc = module_doc,
+    .m_size = sizeof(module_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC
+PyInit_codeprobes(void)
+{
+    return PyModuleDef_Init(&codeprobes_module);
+}

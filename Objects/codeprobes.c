@@ -1,0 +1,330 @@
+/* Probes in bytecode: see Doc/c-api/codeprobes.rst.
+
+   A probe is an opcode of its own in the copy of the bytecode that is executed.
+   The eval loop comes upon it (Python/evalprobes.h), has its function called,
+   and goes on with the opcode that it stands for, which co_code has.  So what
+   has no probe costs nothing, and neither does a probe that was removed. */
+
+#include "Python.h"
+#include "pycore_codeprobes.h"
+#include "pycore_interp.h"        // PyInterpreterState.code_watch
+#include "pycore_pystate.h"       // _PyThreadState_GET()
+#include "opcode.h"
+#include <stddef.h>               // offsetof()
+
+#define EXTRA_INDEX 1
+
+/* Kept beside the code object. */
+typedef struct {
+    PyCodeProbe_Func func;
+    void *data;
+    Py_ssize_t n;
+    int units[1];               // where the n probes are, or were
+} probes;
+
+/* Or, where there are no probes: which watch has seen it, an odd number. */
+static inline uintptr_t
+watch_mark(PyInterpreterState *interp)
+{
+    return (uintptr_t)interp->code_watch.serial << 1 | 1;
+}
+
+static inline int
+is_mark(void *extra)
+{
+    return (uintptr_t)extra & 1;
+}
+
+static void
+free_extra(void *extra)
+{
+    if (!is_mark(extra)) {
+        PyMem_Free(extra);
+    }
+}
+
+static void *
+get_extra(PyCodeObject *code)
+{
+    // The head of codeobject.c's _PyCodeObjectExtra.
+    struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
+    return extra == NULL || extra->size <= EXTRA_INDEX
+        ? NULL : extra->extras[EXTRA_INDEX];
+}
+
+static probes *
+get_probes(PyCodeObject *code)
+{
+    void *extra = get_extra(code);
+    return is_mark(extra) ? NULL : extra;
+}
+
+int
+_PyCodeProbes_Init(void)
+{
+    if (_PyEval_RequestCodeExtraIndex(free_extra) != EXTRA_INDEX) {
+        PyErr_SetString(PyExc_SystemError,
+                        "the second co_extra index is already in use");
+        return -1;
+    }
+    return 0;
+}
+
+
+/* --- The bytecode --------------------------------------------------------- */
+
+/* A probe there would be passed over (what a PRECALL has executed too), or hide
+   an instruction that the interpreter looks for. */
+static int
+can_have_probe(int opcode)
+{
+    switch (opcode) {
+        case CACHE:
+        case CALL:
+        case END_ASYNC_FOR:
+        case EXTENDED_ARG:
+        case JUMP_BACKWARD_NO_INTERRUPT:
+        case PUSH_EXC_INFO:
+        case RERAISE:
+        case RESUME:
+        case SEND:
+        case YIELD_VALUE:
+            return 0;
+        default:
+            return 1;
+    }
+}
+
+/* For each code unit, whether a probe can be there; NULL without memory. */
+static char *
+find_places(PyCodeObject *code)
+{
+    const _Py_CODEUNIT *original = (_Py_CODEUNIT *)PyBytes_AS_STRING(code->_co_code);
+    char *places = PyMem_Calloc(Py_SIZE(code), 1);
+    if (places == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (int unit = 0; unit < Py_SIZE(code); ) {
+        int opcode = _Py_OPCODE(original[unit]);
+        places[unit] = unit > code->_co_firsttraceable && can_have_probe(opcode);
+        unit += 1 + _PyOpcode_Caches[opcode];
+    }
+    return places;
+}
+
+/* Undo specialization, in which an instruction can have taken the next one's
+   place. */
+static void
+unspecialize(PyCodeObject *code)
+{
+    if (code->co_warmup == 0) {
+        code->co_warmup = QUICKENING_INITIAL_WARMUP_VALUE;
+        _Py_QuickenedCount--;
+    }
+    memcpy(_PyCode_CODE(code), PyBytes_AS_STRING(code->_co_code),
+           _PyCode_NBYTES(code));
+}
+
+static void
+put_probes(PyCodeObject *code, const probes *p)
+{
+    unspecialize(code);
+    for (Py_ssize_t i = 0; i < p->n; i++) {
+        _Py_SET_OPCODE(_PyCode_CODE(code)[p->units[i]], _PyOpcode_PROBE);
+    }
+}
+
+/* As _PyCode_Quicken() would have left it, if it has passed here already. */
+static void
+remove_probe(PyCodeObject *code, int unit)
+{
+    int opcode = _PyCodeProbes_Opcode(code, unit);
+    if (code->co_warmup == 0) {
+        if (_PyOpcode_Adaptive[opcode]) {
+            opcode = _PyOpcode_Adaptive[opcode];
+        }
+        else if (opcode == JUMP_BACKWARD) {
+            opcode = JUMP_BACKWARD_QUICK;
+        }
+    }
+    _Py_SET_OPCODE(_PyCode_CODE(code)[unit], opcode);
+}
+
+static int
+has_probe(PyCodeObject *code, int unit)
+{
+    return _Py_OPCODE(_PyCode_CODE(code)[unit]) == _PyOpcode_PROBE;
+}
+
+static void
+remove_probes(PyCodeObject *code, const probes *p)
+{
+    for (Py_ssize_t i = 0; i < p->n; i++) {
+        if (has_probe(code, p->units[i])) {
+            remove_probe(code, p->units[i]);
+        }
+    }
+}
+
+static probes *
+new_probes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
+           const int *offsets, Py_ssize_t n)
+{
+    char *places = find_places(code);
+    if (places == NULL) {
+        return NULL;
+    }
+    probes *p = PyMem_Malloc(offsetof(probes, units) + n * sizeof(int));
+    if (p == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    p->func = func;
+    p->data = data;
+    p->n = n;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int offset = offsets[i];
+        int unit = offset / (int)sizeof(_Py_CODEUNIT);
+        if (offset < 0 || offset % (int)sizeof(_Py_CODEUNIT)
+            || unit >= Py_SIZE(code) || !places[unit])
+        {
+            PyErr_Format(PyExc_ValueError, "no probe can be at offset %d of %R",
+                         offset, code);
+            PyMem_Free(p);
+            p = NULL;
+            goto done;
+        }
+        p->units[i] = unit;
+    }
+done:
+    PyMem_Free(places);
+    return p;
+}
+
+int
+PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
+                 const int *offsets, Py_ssize_t n)
+{
+    if (n == 0 && get_probes(code) == NULL) {
+        return 0;
+    }
+    PyObject *co_code = _PyCode_GetCode(code);      // keeps it
+    if (co_code == NULL) {
+        return -1;
+    }
+    Py_DECREF(co_code);
+    probes *p = NULL;
+    if (n != 0 && (p = new_probes(code, func, data, offsets, n)) == NULL) {
+        return -1;
+    }
+    probes *old = get_probes(code);
+    if (old != NULL) {
+        remove_probes(code, old);
+    }
+    if (_PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, p) < 0) {
+        PyMem_Free(p);
+        return -1;
+    }
+    if (p != NULL) {
+        put_probes(code, p);
+    }
+    return 0;
+}
+
+void *
+PyCode_GetProbes(PyCodeObject *code, PyCodeProbe_Func *func)
+{
+    probes *p = get_probes(code);
+    if (func != NULL) {
+        *func = p == NULL ? NULL : p->func;
+    }
+    return p == NULL ? NULL : p->data;
+}
+
+void
+PyCode_RestoreProbes(PyCodeObject *code)
+{
+    probes *p = get_probes(code);
+    if (p != NULL) {
+        put_probes(code, p);
+    }
+}
+
+void
+_PyCodeProbes_Clear(PyCodeObject *code)
+{
+    probes *p = get_probes(code);
+    if (p != NULL) {
+        remove_probes(code, p);
+    }
+}
+
+void
+_PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation)
+{
+    probes *p = get_probes(code);
+    // What a condition's truth has run may have removed them.
+    if (p == NULL || !has_probe(code, unit)) {
+        return;
+    }
+    if (!p->func(p->data, unit * (int)sizeof(_Py_CODEUNIT), what, activation)) {
+        remove_probe(code, unit);
+    }
+}
+
+
+/* --- The watch ------------------------------------------------------------ */
+
+void
+PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj)
+{
+    PyInterpreterState *interp = _PyInterpreterState_GET();
+    PyObject *old = interp->code_watch.obj;
+    Py_XINCREF(obj);
+    interp->code_watch.func = func;
+    interp->code_watch.obj = func == NULL ? NULL : obj;
+    interp->code_watch.serial++;
+    if (func == NULL) {
+        Py_XDECREF(obj);
+    }
+    Py_XDECREF(old);
+}
+
+void
+_PyCodeProbes_Fini(PyInterpreterState *interp)
+{
+    interp->code_watch.func = NULL;
+    Py_CLEAR(interp->code_watch.obj);
+}
+
+int
+_PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
+{
+    PyInterpreterState *interp = tstate->interp;
+    void *mark = (void *)watch_mark(interp);
+    void *extra = get_extra(code);
+    if (tstate->code_watching || extra == mark
+        || (extra != NULL && !is_mark(extra)))
+    {
+        return 0;
+    }
+    PyObject *obj = interp->code_watch.obj;
+    Py_XINCREF(obj);
+    tstate->code_watching = 1;
+    PyThreadState_EnterTracing(tstate);
+    int err = interp->code_watch.func(obj, code);
+    PyThreadState_LeaveTracing(tstate);
+    tstate->code_watching = 0;
+    Py_XDECREF(obj);
+    if (err < 0) {
+        return -1;
+    }
+    // Without the memory for the mark it is offered once more.
+    if (get_probes(code) == NULL
+        && _PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, mark) < 0)
+    {
+        PyErr_Clear();
+    }
+    return 0;
+}
