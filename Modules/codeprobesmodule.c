@@ -76,6 +76,7 @@ typedef struct _record {
 
 typedef struct _recorder {
     PyObject_HEAD
+    PyObject *module;           // whose state says which recorder is running
     PyObject *select;
     int counts;
     int running;
@@ -88,9 +89,6 @@ typedef struct {
     PyObject *type;
     recorder *running;          // borrowed
 } module_state;
-
-static struct PyModuleDef codeprobes_module;
-
 
 /* --- At a probe ----------------------------------------------------------- */
 
@@ -503,20 +501,18 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                      Py_TYPE(select)->tp_name);
         return NULL;
     }
+    PyObject *module = PyType_GetModule(type);
+    if (module == NULL) {
+        return NULL;
+    }
     recorder *self = (recorder *)type->tp_alloc(type, 0);
     if (self != NULL) {
+        self->module = Py_NewRef(module);
         self->select = Py_NewRef(select);
         self->counts = counts;
         self->last = &self->first;
     }
     return (PyObject *)self;
-}
-
-static module_state *
-state_of(recorder *self)
-{
-    PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &codeprobes_module);
-    return module == NULL ? NULL : PyModule_GetState(module);
 }
 
 static void
@@ -529,13 +525,7 @@ stop(recorder *self)
     for (record *r = self->first; r != NULL; r = r->next) {
         PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
     }
-    module_state *state = state_of(self);
-    if (state == NULL) {
-        PyErr_Clear();
-    }
-    else if (state->running == self) {
-        state->running = NULL;
-    }
+    ((module_state *)PyModule_GetState(self->module))->running = NULL;
     PyEval_SetCodeWatch(NULL, NULL);
 }
 
@@ -543,6 +533,7 @@ static int
 recorder_traverse(recorder *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->module);
     Py_VISIT(self->select);
     return 0;
 }
@@ -566,6 +557,7 @@ recorder_dealloc(recorder *self)
         free_record(r);
     }
     Py_CLEAR(self->select);
+    Py_CLEAR(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -578,10 +570,7 @@ PyDoc_STRVAR(start_doc,
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    module_state *state = state_of(self);
-    if (state == NULL) {
-        return NULL;
-    }
+    module_state *state = PyModule_GetState(self->module);
     if (state->running == self) {
         Py_RETURN_NONE;
     }
