@@ -224,6 +224,9 @@ PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
     }
     if (_PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, p) < 0) {
         PyMem_Free(p);
+        if (!PyErr_Occurred()) {
+            PyErr_NoMemory();
+        }
         return -1;
     }
     if (p != NULL) {
@@ -276,6 +279,9 @@ _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation
 
 /* --- The watch ------------------------------------------------------------ */
 
+/* Of all interpreters, since they share code objects. */
+static unsigned int last_serial;
+
 void
 PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj)
 {
@@ -284,11 +290,21 @@ PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj)
     Py_XINCREF(obj);
     interp->code_watch.func = func;
     interp->code_watch.obj = func == NULL ? NULL : obj;
-    interp->code_watch.serial++;
+    interp->code_watch.serial = ++last_serial;
     if (func == NULL) {
         Py_XDECREF(obj);
     }
     Py_XDECREF(old);
+}
+
+PyObject *
+PyEval_GetCodeWatch(PyCodeWatch_Func *func)
+{
+    PyInterpreterState *interp = _PyInterpreterState_GET();
+    if (func != NULL) {
+        *func = interp->code_watch.func;
+    }
+    return interp->code_watch.obj;
 }
 
 void
@@ -306,6 +322,12 @@ _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
     void *extra = get_extra(code);
     if (tstate->code_watching || extra == mark
         || (extra != NULL && !is_mark(extra)))
+    {
+        return 0;
+    }
+    // The modules that the function needs are being cleared.
+    if (interp->finalizing
+        || _PyRuntimeState_GetFinalizing(interp->runtime) != NULL)
     {
         return 0;
     }

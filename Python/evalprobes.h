@@ -97,12 +97,15 @@ probe_other_jump(PyThreadState *tstate, _PyInterpreterFrame *frame, int opcode,
 }
 
 /* next_instr points to the instruction, whose opcode the probe has taken the
-   place of. */
+   place of.  Goes on after the macro if there is no probe. */
 #define AT_PROBE() \
     do { \
         int unit = INSTR_OFFSET(); \
         int base = _PyCodeProbes_Opcode(frame->f_code, unit); \
         int jumps = PyCodeProbe_EXECUTE; \
+        if (base == _PyOpcode_PROBE) { \
+            break; \
+        } \
         if (base == FOR_ITER || base == JUMP_IF_FALSE_OR_POP \
             || base == JUMP_IF_TRUE_OR_POP) \
         { \

@@ -33,15 +33,20 @@ PyAPI_FUNC(void *) PyCode_GetProbes(PyCodeObject *code, PyCodeProbe_Func *func);
 /* Put the probes back that func had removed. */
 PyAPI_FUNC(void) PyCode_RestoreProbes(PyCodeObject *code);
 
-/* Called before a code object is executed for the first time since the watch was
-   set.  May run any code.  Return 0, or -1 with an exception set, which is
-   raised where the code was to be executed. */
+/* Called before a code object is executed, once for each since the watch was set.
+   May run any code.  Return 0, or -1 with an exception set, which is raised where
+   the code was to be executed; then it is called for that again. */
 typedef int (*PyCodeWatch_Func)(PyObject *obj, PyCodeObject *code);
 
 /* Have func called with obj for each code object that the current interpreter
-   begins to execute, in whichever thread.  It is not called for what it runs
-   itself.  With func == NULL, for none. */
+   begins or resumes to execute, in whichever thread; but not for code that has
+   probes or has already run so often that it is specialized, for what func runs
+   itself, nor while the interpreter ends.  With func == NULL, for none. */
 PyAPI_FUNC(void) PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj);
+
+/* Return the obj of the watch, a borrowed reference, and, if func is not NULL, its
+   function in *func; NULL for both if there is none. */
+PyAPI_FUNC(PyObject *) PyEval_GetCodeWatch(PyCodeWatch_Func *func);
 
 #ifdef __cplusplus
 }

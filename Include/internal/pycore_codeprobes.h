@@ -31,11 +31,15 @@ extern int _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code);
 extern void _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
                               const void *activation);
 
-/* The opcode that a probe at a code unit stands for, unspecialized. */
+/* The opcode that a probe at a code unit stands for, unspecialized.  It is
+   _PyOpcode_PROBE itself, an unknown opcode, in code made by hand. */
 static inline int
 _PyCodeProbes_Opcode(PyCodeObject *code, int unit)
 {
     // PyCode_SetProbes() has seen to it that the code object keeps its co_code.
+    if (code->_co_code == NULL) {
+        return _PyOpcode_PROBE;
+    }
     return _Py_OPCODE(((_Py_CODEUNIT *)PyBytes_AS_STRING(code->_co_code))[unit]);
 }
 
