@@ -51,6 +51,7 @@ typedef struct {
 typedef struct {
     int offset;
     int is_line;
+    int is_jump;
     int decision;               // -1: none
     int condition;
     unsigned char says[2];      // IS_FALSE ..., without and with a jump
@@ -76,7 +77,6 @@ typedef struct _record {
 
 typedef struct _recorder {
     PyObject_HEAD
-    PyObject *module;           // whose state says which recorder is running
     PyObject *select;
     int counts;
     int running;
@@ -84,11 +84,6 @@ typedef struct _recorder {
     record *first;
     record **last;
 } recorder;
-
-typedef struct {
-    PyObject *type;
-    recorder *running;          // borrowed
-} module_state;
 
 /* --- At a probe ----------------------------------------------------------- */
 
@@ -180,10 +175,20 @@ resume(record *r, decision *d, const void *activation)
     return 0;
 }
 
+/* Its probes are going away one by one, and an evaluation is not seen to its end. */
+static int
+is_over(record *r, decision *d)
+{
+    return d->learned && !r->recorder->counts;
+}
+
 static void
 evaluate(record *r, decision *d, int condition, int truth, const void *activation)
 {
     evaluation *current = &d->current;
+    if (is_over(r, d)) {
+        return;
+    }
     if (condition == 0) {
         if (resume(r, d, activation)) {
             // It was left by an exception.
@@ -219,7 +224,7 @@ at_probe(void *data, int offset, int what, const void *activation)
         s->executed = s->executed_fresh = 1;
         r->fresh = 1;
     }
-    if (what == PyCodeProbe_EXECUTE) {
+    if (what == PyCodeProbe_EXECUTE || !s->is_jump) {
         return 0;
     }
     int counts = r->recorder->counts;
@@ -237,6 +242,23 @@ at_probe(void *data, int offset, int what, const void *activation)
         learned = learned && d->learned;
     }
     return counts || !learned;
+}
+
+/* What an exception has left, or the end of the recording. */
+static void
+end_evaluations(record *r)
+{
+    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
+        decision *d = &r->decisions[i];
+        if (d->current.activation != NULL && !is_over(r, d)) {
+            record_path(r, d, &d->current, 0);
+        }
+        for (Py_ssize_t j = 0; j < d->nsuspended && !is_over(r, d); j++) {
+            record_path(r, d, &d->suspended[j], 0);
+        }
+        d->current.activation = NULL;
+        d->nsuspended = 0;
+    }
 }
 
 
@@ -316,6 +338,7 @@ read_jump(record *r, PyObject *item)
     if (s == NULL) {
         return -1;
     }
+    s->is_jump = 1;
     s->decision = number;
     s->condition = condition;
     return truth_of(when_not, &s->says[0]) < 0
@@ -463,8 +486,7 @@ offer(PyObject *obj, PyCodeObject *code)
     if (plan == NULL) {
         return -1;
     }
-    // Meanwhile another thread may have done the same, or stopped the recorder.
-    if (plan == Py_None || !self->running || PyCode_GetProbes(code, NULL) != NULL) {
+    if (plan == Py_None) {
         Py_DECREF(plan);
         return 0;
     }
@@ -472,6 +494,12 @@ offer(PyObject *obj, PyCodeObject *code)
     Py_DECREF(plan);
     if (r == NULL) {
         return -1;
+    }
+    // Meanwhile another thread may have done the same, or stopped the recorder; and
+    // so may the numbers and truth values in the plan.
+    if (!self->running || PyCode_GetProbes(code, NULL) != NULL) {
+        free_record(r);
+        return 0;
     }
     if (put_probes(r) < 0) {
         free_record(r);
@@ -501,13 +529,8 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                      Py_TYPE(select)->tp_name);
         return NULL;
     }
-    PyObject *module = PyType_GetModule(type);
-    if (module == NULL) {
-        return NULL;
-    }
     recorder *self = (recorder *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        self->module = Py_NewRef(module);
         self->select = Py_NewRef(select);
         self->counts = counts;
         self->last = &self->first;
@@ -523,17 +546,20 @@ stop(recorder *self)
     }
     self->running = 0;
     for (record *r = self->first; r != NULL; r = r->next) {
-        PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
+        if (PyCode_GetProbes(r->code, NULL) == r) {
+            PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
+        }
+        end_evaluations(r);
     }
-    ((module_state *)PyModule_GetState(self->module))->running = NULL;
-    PyEval_SetCodeWatch(NULL, NULL);
+    if (PyEval_GetCodeWatch(NULL) == (PyObject *)self) {
+        PyEval_SetCodeWatch(NULL, NULL);
+    }
 }
 
 static int
 recorder_traverse(recorder *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->module);
     Py_VISIT(self->select);
     return 0;
 }
@@ -557,7 +583,6 @@ recorder_dealloc(recorder *self)
         free_record(r);
     }
     Py_CLEAR(self->select);
-    Py_CLEAR(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -570,19 +595,19 @@ PyDoc_STRVAR(start_doc,
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    module_state *state = PyModule_GetState(self->module);
-    if (state->running == self) {
+    if (self->running) {
         Py_RETURN_NONE;
     }
-    if (state->running != NULL) {
+    PyCodeWatch_Func func;
+    PyEval_GetCodeWatch(&func);
+    if (func != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "another recorder is running; "
                         "stop it first");
         return NULL;
     }
     self->running = 1;
-    state->running = self;
     for (record *r = self->first; r != NULL; r = r->next) {
-        if (put_probes(r) < 0) {
+        if (PyCode_GetProbes(r->code, NULL) == NULL && put_probes(r) < 0) {
             PyObject *type, *value, *traceback;
             PyErr_Fetch(&type, &value, &traceback);
             stop(self);
@@ -639,23 +664,6 @@ append(PyObject *list, PyObject *item)
     int err = PyList_Append(list, item);
     Py_DECREF(item);
     return err;
-}
-
-/* What an exception has left, or the end of the recording. */
-static void
-end_evaluations(record *r)
-{
-    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
-        decision *d = &r->decisions[i];
-        if (d->current.activation != NULL) {
-            record_path(r, d, &d->current, 0);
-            d->current.activation = NULL;
-        }
-        for (Py_ssize_t j = 0; j < d->nsuspended; j++) {
-            record_path(r, d, &d->suspended[j], 0);
-        }
-        d->nsuspended = 0;
-    }
 }
 
 static int
@@ -746,7 +754,9 @@ forget(record *r)
         d->learned = 0;
     }
     r->touched = 0;
-    PyCode_RestoreProbes(r->code);
+    if (PyCode_GetProbes(r->code, NULL) == r) {
+        PyCode_RestoreProbes(r->code);
+    }
 }
 
 PyDoc_STRVAR(harvest_doc,
@@ -776,7 +786,7 @@ recorder_harvest(recorder *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     for (record *r = self->first; r != NULL; r = r->next) {
-        if (rearm || !self->running) {
+        if (rearm) {
             end_evaluations(r);
         }
         if (r->fresh && append(result, harvest_record(r)) < 0) {
@@ -839,28 +849,13 @@ static PyType_Spec recorder_spec = {
 static int
 module_exec(PyObject *module)
 {
-    module_state *state = PyModule_GetState(module);
-    state->type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
-    if (state->type == NULL) {
+    PyObject *type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
+    if (type == NULL) {
         return -1;
     }
-    return PyModule_AddType(module, (PyTypeObject *)state->type);
-}
-
-static int
-module_traverse(PyObject *module, visitproc visit, void *arg)
-{
-    module_state *state = PyModule_GetState(module);
-    Py_VISIT(state->type);
-    return 0;
-}
-
-static int
-module_clear(PyObject *module)
-{
-    module_state *state = PyModule_GetState(module);
-    Py_CLEAR(state->type);
-    return 0;
+    int err = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return err;
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -875,10 +870,7 @@ static struct PyModuleDef codeprobes_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "codeprobes",
     .m_doc = module_doc,
-    .m_size = sizeof(module_state),
     .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
 };
 
 PyMODINIT_FUNC
