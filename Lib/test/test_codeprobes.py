@@ -1,0 +1,1539 @@
+"""Tests of probes in bytecode: the codeprobes module, and what it is built on."""
+
+import codeprobes
+import contextlib
+import copy
+import ctypes
+import dis
+import doctest
+import gc
+import importlib.machinery
+import itertools
+import marshal
+import opcode
+import os
+import random
+import re
+import sys
+import sysconfig
+import textwrap
+import threading
+import traceback
+import types
+import unittest
+from test import support
+from test.support import import_helper, script_helper, threading_helper
+from test.tracecorpus import CORPUS
+from test.tracesupport import DEFAULT, record
+
+NOWHERE = {'CACHE', 'CALL', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO',
+           'RERAISE', 'RESUME', 'SEND', 'YIELD_VALUE'}
+CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER'}
+PROBE = 254
+# A function of the C library does for one that must not run Python: it keeps the probe if its data is not 0.
+FUNC = ctypes.pythonapi.PyCode_SetProbes and ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
+
+set_probes = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int),
+    ctypes.c_ssize_t)(('PyCode_SetProbes', ctypes.pythonapi))
+get_probes = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+    ('PyCode_GetProbes', ctypes.pythonapi))
+restore_probes = ctypes.PYFUNCTYPE(None, ctypes.py_object)(('PyCode_RestoreProbes', ctypes.pythonapi))
+
+
+def places(code):
+    """The instructions where a probe can be."""
+    started = False
+    found = []
+    for i in dis.get_instructions(code):
+        if started and i.opname not in NOWHERE:
+            found.append(i)
+        started |= i.opname == 'RESUME'
+    return found
+
+
+def everywhere(code):
+    found = places(code)
+    return (tuple(i.offset for i in found),
+            tuple((i.offset, -1, 0, None, None) for i in found if i.opname in CONDITIONAL), ())
+
+
+def set_everywhere(code, keep):
+    offsets = [i.offset for i in places(code)]
+    set_probes(code, FUNC, keep, (ctypes.c_int * len(offsets))(*offsets), len(offsets))
+
+
+def remove(code):
+    set_probes(code, None, None, None, 0)
+
+
+def probed(code):
+    """The offsets where there are probes now."""
+    return [i for i in range(0, len(code.co_code), 2) if code._co_code_adaptive[i] == PROBE]
+
+
+def conditions(code):
+    return [i for i in dis.get_instructions(code) if i.opname in CONDITIONAL]
+
+
+def decision(code, jumps=None):
+    """A plan for the one decision that the jumps make, in the order of their offsets.
+
+    Each jump tests another condition, and its truth decides if it is an ..._IF_TRUE or an ..._IF_FALSE.
+    """
+    jumps = jumps or conditions(code)
+    instructions = {i.offset: i for i in dis.get_instructions(code)}
+    offsets = sorted(instructions)
+    number = {i.offset: n for n, i in enumerate(jumps)}
+
+    def next_condition(offset, before):
+        while instructions[offset].opname not in ('RETURN_VALUE', 'POP_TOP'):
+            if offset in number:
+                return number[offset] if number[offset] > before else -1
+            offset = offsets[offsets.index(offset) + 1]
+        return -1
+
+    def paths(n):
+        return 1 if n < 0 else sum(paths(m) for m in successors[n])
+
+    successors, plan = [], []
+    for n, i in enumerate(jumps):
+        when_jumps = 'IF_TRUE' in i.opname
+        after = (next_condition(i.argval, n), next_condition(offsets[offsets.index(i.offset) + 1], n))
+        successors.append(after if when_jumps else after[::-1])
+        plan.append((i.offset, 0, n, when_jumps, not when_jumps))
+    return (), tuple(plan), ((tuple(successors), paths(0) if len(jumps) < 20 else 0),)
+
+
+def select_only(function, plan=None):
+    code = function.__code__
+    if plan is None:
+        plan = decision(code)
+    return lambda other: plan if other is code else None
+
+
+def fresh(function):
+    """The same function, of code that was never run."""
+    return types.FunctionType(function.__code__.replace(), function.__globals__, function.__name__,
+                              function.__defaults__, function.__closure__)
+
+
+class BaseTestCase(unittest.TestCase):
+
+    def setUp(self):
+        saved = sys.gettracestate()
+        self.addCleanup(lambda: sys.settracestate(**saved))
+        sys.settracestate(None)
+
+    def recorder(self, select=lambda code: None, **options):
+        recorder = codeprobes.Recorder(select, **options)
+        self.addCleanup(recorder.stop)
+        return recorder
+
+    def started(self, *args, **options):
+        recorder = self.recorder(*args, **options)
+        recorder.start()
+        return recorder
+
+    def paths(self, recorder, **options):
+        """(evaluated, true, ended, count) of the one record."""
+        harvest = recorder.harvest(**options)
+        return [path[1:] for _, _, _, paths in harvest for path in paths]
+
+
+# --- What a Recorder takes and gives --------------------------------------
+
+def choose(a, b):
+    if a and b:
+        return 1
+    return 0
+
+
+class ApiTest(BaseTestCase):
+
+    def test_records(self):
+        f = fresh(choose)
+        jumps = conditions(f.__code__)
+        first = places(f.__code__)[0].offset
+        lines, jump_plan, decisions = decision(f.__code__)
+        recorder = self.started(select_only(f, ((first,), jump_plan, decisions)))
+        self.assertEqual(recorder.harvest(), [])
+        f(1, 0)
+        self.assertEqual(recorder.harvest(), [
+            (f.__code__, (first,), ((jumps[0].offset, False, 1), (jumps[1].offset, True, 1)), ((0, 3, 1, True, 1),))])
+        f(1, 0)
+        self.assertEqual(recorder.harvest(), [])
+        f(0, 0)
+        self.assertEqual(recorder.harvest(), [(f.__code__, (), ((jumps[0].offset, True, 1),), ((0, 1, 0, True, 1),))])
+
+    def test_counts(self):
+        f = fresh(choose)
+        recorder = self.started(select_only(f), counts=True)
+        for n in range(30):
+            f(n % 3, 0)
+        first, second = (i.offset for i in conditions(f.__code__))
+        _, lines, jumps, paths = recorder.harvest()[0]
+        self.assertEqual((set(jumps), set(paths)), ({(first, False, 20), (first, True, 10), (second, True, 20)},
+                                                    {(0, 1, 0, True, 10), (0, 3, 1, True, 20)}))
+        f(0, 0)
+        self.assertEqual(recorder.harvest(), [(f.__code__, (), ((first, True, 1),), ((0, 1, 0, True, 1),))])
+
+    def test_rearm(self):
+        f = fresh(choose)
+        for counts in False, True:
+            recorder = self.recorder(select_only(f), counts=counts)
+            recorder.start()
+            recorder.offer(f.__code__)
+            f(0, 0)
+            first = recorder.harvest(rearm=True)
+            self.assertEqual(len(first), 1)
+            self.assertEqual(recorder.harvest(), [])
+            f(0, 0)
+            self.assertEqual(recorder.harvest(), first)
+            recorder.stop()
+
+    def test_stop_and_start(self):
+        f = fresh(choose)
+        recorder = self.started(select_only(f))
+        recorder.start()
+        f(0, 0)
+        recorder.stop()
+        recorder.stop()
+        self.assertEqual(probed(f.__code__), [])
+        f(1, 1)
+        self.assertEqual(self.paths(recorder), [(1, 0, True, 1)])
+        recorder.start()
+        f(0, 0)
+        f(1, 1)
+        self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+
+    def test_new_code_is_offered_once(self):
+        offered = []
+        recorder = self.started(offered.append)
+        f, g = fresh(choose), fresh(choose)
+        for _ in range(20):
+            f(1, 1)
+        g(1, 1)
+        h = fresh(choose)
+        recorder.stop()
+        h(1, 1)
+        found = [code for code in offered if code.co_name == 'choose']
+        self.assertEqual([*map(id, found)], [id(f.__code__), id(g.__code__)])
+        recorder.start()
+        h(1, 1)                         # a new watch
+        found = [code for code in offered if code.co_name == 'choose']
+        self.assertEqual([*map(id, found[2:])], [id(h.__code__)])
+
+    def test_hot_code_can_be_offered(self):
+        f = fresh(choose)
+        for _ in range(100):
+            f(1, 1)
+        recorder = self.started(select_only(f))
+        f(1, 1)
+        self.assertEqual(recorder.harvest(), [])
+        recorder.offer(f.__code__)
+        f(1, 1)
+        self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+
+    def test_line_at_a_conditional_jump(self):
+        # Only what was asked for is told, and the probe is not kept for the rest.
+        f = fresh(choose)
+        jump = conditions(f.__code__)[0].offset
+        recorder = self.started(select_only(f, ((jump,), (), ())))
+        f(1, 1)
+        self.assertEqual(recorder.harvest(), [(f.__code__, (jump,), (), ())])
+        self.assertEqual(probed(f.__code__), [])
+
+    def test_wrong_arguments(self):
+        for wrong in 1, None, 'select':
+            with self.assertRaisesRegex(TypeError, 'select must be callable, not '):
+                codeprobes.Recorder(wrong)
+        self.assertRaises(TypeError, codeprobes.Recorder)
+        self.assertRaises(TypeError, codeprobes.Recorder, print, True)
+        recorder = self.recorder()
+        with self.assertRaisesRegex(RuntimeError, 'not running'):
+            recorder.offer(choose.__code__)
+        recorder.start()
+        with self.assertRaisesRegex(TypeError, r'offer\(\) takes a code object, not function'):
+            recorder.offer(choose)
+        self.assertRaises(TypeError, recorder.harvest, False, False)
+        self.assertRaises(TypeError, copy.copy, recorder)
+        with self.assertRaisesRegex(RuntimeError, 'another recorder is running'):
+            self.recorder().start()
+
+    def test_wrong_plans(self):
+        f = fresh(choose)
+        call = compile('f()', '', 'eval')
+        jump = conditions(f.__code__)[0].offset
+        for plan, error, message in (
+                (1, TypeError, r'select\(\) must return None or a tuple'),
+                ((), TypeError, r'select\(\) must return None or a tuple'),
+                (([], (), ()), TypeError, 'of tuples'),
+                (((0,), (), ()), ValueError, 'no probe can be at offset 0 of <code'),
+                (((jump + 1,), (), ()), ValueError, 'is not in <code'),
+                (((-2,), (), ()), ValueError, 'offset -2 is not in <code'),
+                (((10_000,), (), ()), ValueError, 'offset 10000 is not in <code'),
+                (((2**40,), (), ()), OverflowError, 'too large'),
+                ((('a',), (), ()), TypeError, "'str' object"),
+                (((), (1,), ()), TypeError, 'a jump is a tuple, not int'),
+                (((), ((jump, -1),), ()), TypeError, r'a jump is \(offset, decision'),
+                (((), ((jump, 0, 0, True, False),), ()), ValueError, 'no condition 0 of a decision 0'),
+                (((), ((jump, -2, 0, True, False),), ()), ValueError, 'of a decision -2'),
+                (((), ((jump, 0, 1, True, False),), ((((-1, -1),), 2),)), ValueError, 'no condition 1 of'),
+                (((), (), (1,)), TypeError, 'a decision is a tuple, not int'),
+                (((), (), (((), 0),)), ValueError, '1 to 64 conditions, not 0'),
+                (((), (), ((((-1, -1),) * 65, 0),)), ValueError, '1 to 64 conditions, not 65'),
+                (((), (), (((1,), 0),)), TypeError, 'successors are tuples, not int'),
+                (((), (), ((((-1,),), 0),)), TypeError, r'successors are \(on_true, on_false\)'),
+                (((), (), ((((0, -1),), 0),)), ValueError, 'condition 0 cannot be followed by 0 of 1'),
+                (((), (), ((((-1, 1),), 0),)), ValueError, 'condition 0 cannot be followed by 1 of 1')):
+            with self.subTest(plan=plan):
+                f.__code__ = f.__code__.replace()
+                recorder = self.started(select_only(f, plan))
+                for _ in range(2):
+                    with self.assertRaisesRegex(error, message):
+                        recorder.offer(f.__code__)
+                    try:
+                        f(1, 1)
+                    except error as e:
+                        self.assertRegex(str(e), message)
+                        self.assertIs(e.__traceback__.tb_next.tb_frame.f_code, f.__code__)
+                    else:
+                        self.fail('nothing raised')
+                self.assertEqual((probed(f.__code__), recorder.harvest()), ([], []))
+                recorder.stop()
+                self.assertEqual(eval(call, {'f': lambda: f(1, 1)}), 1)
+
+    def test_no_leak_of_recorders(self):
+        f = fresh(choose)
+        before = sys.getrefcount(f.__code__)
+        recorder = self.started(select_only(f))
+        f(1, 1)
+        recorder.stop()
+        del recorder
+        self.doCleanups()
+        gc.collect()
+        self.assertEqual(sys.getrefcount(f.__code__), before)
+
+
+class CApiTest(BaseTestCase):
+
+    def test_keeps_and_removes(self):
+        f = fresh(choose)
+        offsets = [i.offset for i in places(f.__code__)]
+        for keep in 1, 0:
+            set_everywhere(f.__code__, keep)
+            self.assertEqual(probed(f.__code__), offsets)
+            func = ctypes.c_void_p()
+            self.assertEqual(get_probes(f.__code__, ctypes.byref(func)) or 0, keep)
+            self.assertEqual(func.value, FUNC.value)
+            for args in (0, 0), (1, 0), (1, 1):
+                self.assertEqual(f(*args), int(all(args)))
+            self.assertEqual(probed(f.__code__), offsets if keep else [])
+            restore_probes(f.__code__)
+            self.assertEqual(probed(f.__code__), offsets)
+            remove(f.__code__)
+            restore_probes(f.__code__)
+            self.assertEqual(probed(f.__code__), [])
+            self.assertIsNone(get_probes(f.__code__, ctypes.byref(func)))
+            self.assertIsNone(func.value)
+
+    def test_wrong_places(self):
+        def f(x):
+            async def g():
+                async for y in x:
+                    await y
+                yield f
+            for y in x:
+                yield from y
+        g = f.__code__.co_consts[1]
+        for code in f.__code__, g:
+            right = {i.offset for i in places(code)}
+            set_everywhere(code, 1)
+            before = probed(code)
+            for offset in range(-2, len(code.co_code) + 2):
+                if offset in right:
+                    continue
+                with self.assertRaisesRegex(ValueError, f'no probe can be at offset {offset} of <code'):
+                    set_probes(code, FUNC, 1, (ctypes.c_int * 1)(offset), 1)
+            self.assertEqual(probed(code), before)
+
+    def test_the_recorder_leaves_probes_of_others(self):
+        f = fresh(choose)
+        recorder = self.started(select_only(f))
+        f(1, 1)
+        recorder.stop()
+        set_everywhere(f.__code__, 1)
+        before = probed(f.__code__)
+        recorder.start()
+        recorder.offer(f.__code__)
+        f(1, 1)
+        recorder.harvest(rearm=True)
+        recorder.stop()
+        self.assertEqual(probed(f.__code__), before)
+
+    def test_opcode_in_code_made_by_hand(self):
+        # The opcode of a probe is an unknown one if it was put there otherwise.
+        def f():
+            return 1
+        bad = bytes([dis.opmap['RESUME'], 0, PROBE, 0, dis.opmap['RETURN_VALUE'], 0])
+        script = textwrap.dedent(f"""
+            import dis
+            def f(): pass
+            codes = [f.__code__.replace(co_code={bad!r}) for _ in range(3)]
+            assert codes[0] == codes[1]
+            codes[1].co_code
+            list(dis.get_instructions(codes[1]))
+            for code in codes:
+                try:
+                    exec(code)
+                except SystemError as e:
+                    print(e)
+        """)
+        result = script_helper.assert_python_ok('-c', script)
+        self.assertEqual(result.out.split(b'\n')[:3], [b'unknown opcode'] * 3)
+
+
+class DocumentationTest(BaseTestCase):
+
+    def test_example(self):
+        path = os.path.join(sysconfig.get_config_var('srcdir') or '', 'Doc', 'library', 'codeprobes.rst')
+        if not os.path.exists(path):
+            self.skipTest('needs the documentation')
+        failed, tried = doctest.testfile(path, module_relative=False, encoding='utf-8')
+        self.assertGreater(tried, 8)
+        self.assertEqual(failed, 0)
+
+    def test_opcodes_without_probes(self):
+        path = os.path.join(sysconfig.get_config_var('srcdir') or '', 'Doc', 'c-api', 'codeprobes.rst')
+        if not os.path.exists(path):
+            self.skipTest('needs the documentation')
+        with open(path, encoding='utf-8') as file:
+            text = file.read().partition('(:exc:`ValueError`), which is so for:')[2].partition('.. c:function')[0]
+        self.assertEqual(set(re.findall('opcode:`([A-Z_]+)`', text)) - {'PRECALL'}, NOWHERE - {'CACHE'})
+
+
+# --- Nobody sees the probes -----------------------------------------------
+
+def codes_of(function):
+    """The code objects that a call of the function executes."""
+    codes = {}
+
+    def trace(frame, event, arg):
+        codes[id(frame.f_code)] = frame.f_code
+
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(None)
+    own = sys._getframe().f_code
+    return [code for code in codes.values() if code is not own]
+
+
+def result_of(function):
+    """The result or the exception with its traceback, without addresses."""
+    try:
+        return repr(function()).split(' at 0x')[0]
+    except Exception as e:
+        return (type(e), str(e), [(frame.f_code.co_name, line, frame.f_lasti)
+                                  for frame, line in traceback.walk_tb(e.__traceback__)][1:])
+
+
+def opcode_stream(function):
+    events = []
+
+    def trace(frame, event, arg):
+        frame.f_trace_opcodes = True
+        events.append((frame.f_code.co_name, event, frame.f_lasti, (frame.f_lineno or 0) - frame.f_code.co_firstlineno))
+        return trace
+
+    sys.settrace(trace)
+    try:
+        result = result_of(function)
+    finally:
+        sys.settrace(None)
+    return events, result
+
+
+def profile_stream(function):
+    events = []
+
+    def profile(frame, event, arg):
+        events.append((frame.f_code.co_name, event, frame.f_lasti))
+
+    sys.setprofile(profile)
+    try:
+        result = result_of(function)
+    finally:
+        sys.setprofile(None)
+    return events[:-1], result
+
+
+def state_stream(function, **flags):
+    events = []
+    sys.settracestate(record(events), **flags)
+    try:
+        result = result_of(function)
+    finally:
+        sys.settracestate(None)
+    return events, result
+
+
+def filtered_stream(function):
+    return state_stream(function, trace_lines=False, trace_instructions=True,
+                        instruction_filter={opcode.opmap[n] for n in ('LOAD_FAST', 'FOR_ITER', 'PRECALL', 'CALL')})
+
+
+def branch_stream(function):
+    return state_stream(function, trace_instructions=True, trace_branches=True)
+
+
+STREAMS = [opcode_stream, profile_stream, filtered_stream, branch_stream]
+LONG = support.is_resource_enabled('cpu')
+
+
+class TransparencyTest(BaseTestCase):
+
+    def corpus(self):
+        for number, function in enumerate(CORPUS):
+            if LONG or not function.__name__.startswith('use_') or number % 4 == 0:
+                yield function
+
+    def differ(self, function, expected, found, what):
+        if expected != found:
+            events = zip(expected[0], found[0])
+            place = next((n for n, (a, b) in enumerate(events) if a != b), None)
+            at = slice(max(place - 2, 0), place + 3) if place is not None else slice(0, 3)
+            self.fail(f'{function.__name__} {what}: {expected[0][at]} != {found[0][at]}, {expected[1]!r} {found[1]!r}')
+
+    def test_results_and_events(self):
+        for function in self.corpus():
+            codes = codes_of(function)
+            codes = [code for code in codes if 'tracestate' not in code.co_filename]
+            images = {id(code): (code.co_code, marshal.dumps(code, 2), hash(code)) for code in codes}
+            expected = [stream(function) for stream in STREAMS]
+            result = result_of(function)
+            self.addCleanup(lambda codes: [*map(remove, codes)], codes)
+            for keep in 1, 0:
+                for code in codes:
+                    set_everywhere(code, keep)
+                for _ in range(3 - keep):
+                    self.assertEqual(result_of(function), result)
+                for stream, events in zip(STREAMS, expected):
+                    if not keep:
+                        for code in codes:
+                            restore_probes(code)
+                    self.differ(function, events, stream(function), stream.__name__)
+                    if keep:
+                        for code in codes:
+                            self.assertEqual(len(probed(code)), len(places(code)))
+                for code in codes:
+                    self.assertEqual((code.co_code, marshal.dumps(code, 2), hash(code)), images[id(code)])
+                    self.assertEqual(code, code.replace())
+            for code in codes:
+                remove(code)
+
+    def test_recorder(self):
+        for counts in False, True:
+            for function in self.corpus():
+                codes = codes_of(function)
+                expected, result = branch_stream(function)
+                recorder = codeprobes.Recorder(everywhere, counts=counts)
+                recorder.start()
+                try:
+                    for code in codes:
+                        recorder.offer(code)
+                    for _ in range(2):
+                        self.assertEqual(result_of(function), result)
+                    self.differ(function, (expected, result), branch_stream(function), f'counts={counts}')
+                finally:
+                    recorder.stop()
+                self.differ(function, (expected, result), branch_stream(function), 'after')
+                for code in codes:
+                    self.assertEqual(probed(code), [])
+
+    def test_code_objects(self):
+        f = fresh(choose)
+        images = [f.__code__.co_code, dis.Bytecode(f.__code__).dis(), marshal.dumps(f.__code__), hash(f.__code__)]
+        set_everywhere(f.__code__, 1)
+        code = f.__code__
+        self.assertEqual([code.co_code, dis.Bytecode(code).dis(), marshal.dumps(code), hash(code)], images)
+        for copied in code.replace(), marshal.loads(marshal.dumps(code)):
+            self.assertEqual(copied, code)
+            self.assertEqual(code, copied)
+            self.assertEqual(probed(copied), [])
+            self.assertNotEqual(code, copied.replace(co_code=copied.co_code[:-2] + b'\x09\x00'))
+        self.assertIs(copy.deepcopy(code), code)
+        # Functions share the code, and so its probes.
+        g = types.FunctionType(code, {})
+        self.assertEqual((f(1, 0), g(1, 1), g(0, 1)), (0, 1, 0))
+        self.assertEqual(len(probed(code)), len(places(code)))
+
+    def test_f_lasti_and_truth_are_seen_once(self):
+        class Truth:
+            def __init__(self, value, log):
+                self.value, self.log = value, log
+
+            def __bool__(self):
+                self.log.append((sys._getframe(1).f_lasti, sys._getframe(1).f_lineno))
+                if self.value is None:
+                    raise ZeroDivisionError
+                return self.value
+
+        def pop(a): return 1 if a else 2
+        def pop_not(a): return 1 if not a else 2
+        def and_(a): return a and 1
+        def or_(a): return a or 1
+        def loop(a):
+            x = 3
+            while a:
+                x -= 1
+                if x: continue
+                else: break
+            return x
+        def chained(a): return 0 < a < 3
+        def caught(a):
+            try:
+                if a: return 1
+            except ZeroDivisionError:
+                return sys.exc_info()[2].tb_lasti
+        for f in map(fresh, (pop, pop_not, and_, or_, loop, caught)):
+            for value in True, False, None:
+                seen = []
+                for keep in None, 1, 0:
+                    log = []
+                    if keep is not None:
+                        set_everywhere(f.__code__, keep)
+                    truth = Truth(value, log)
+                    seen.append((result_of(lambda: f(truth) is truth or f(truth)), log, sys.getrefcount(truth)))
+                    remove(f.__code__)
+                self.assertEqual(seen[0], seen[1], (f, value))
+                self.assertEqual(seen[0], seen[2], (f, value))
+
+    def test_iterators(self):
+        class Iterator:
+            def __init__(self, end):
+                self.end, self.seen = end, []
+
+            def __iter__(self):
+                return self
+
+            def __next__(self):
+                self.seen.append(sys._getframe(1).f_lasti)
+                if len(self.seen) == 3:
+                    raise self.end
+                return len(self.seen)
+
+        def f(it):
+            n = 0
+            for i in it:
+                n += i
+            else:
+                n += 10
+            return n, it.seen
+
+        def call():
+            return f(Iterator(end()))
+
+        for end in StopIteration, lambda: KeyError('x'), lambda: StopIteration(1):
+            expected = [stream(call) for stream in (result_of, *STREAMS)]
+            for keep in 1, 0:
+                set_everywhere(f.__code__, keep)
+                for stream, wanted in zip((result_of, *STREAMS), expected):
+                    restore_probes(f.__code__)
+                    self.assertEqual(stream(call), wanted)
+            remove(f.__code__)
+
+    def test_extended_arguments(self):
+        body = '\n'.join(f'  y{n} = x + {n}.5' for n in range(300))
+        source = f'def f(x):\n for x in range(x):\n  if not x: continue\n{body}\n return y299 if x else None\n'
+        namespace = {}
+        exec(source, namespace)
+        f = namespace['f']
+
+        def all_of(n):
+            return f(n), opcode_stream(lambda: f(n)), branch_stream(lambda: f(n))
+
+        expected = [*map(all_of, range(3))]
+        self.assertIn('EXTENDED_ARG', [i.opname for i in dis.get_instructions(f)])
+        for keep in 1, 0:
+            set_everywhere(f.__code__, keep)
+            for n, wanted in enumerate(expected):
+                restore_probes(f.__code__)
+                self.assertEqual(all_of(n), wanted)
+            for _ in range(100):
+                f(2)
+        remove(f.__code__)
+
+    def test_jumps_to_and_from(self):
+        def f(seen):
+            for x in (1, 2):
+                seen.append(x)
+                if x == 2:
+                    seen.append('two')
+                seen.append('end')
+            return seen
+
+        first = f.__code__.co_firstlineno
+
+        def run(source, target):
+            def trace(frame, event, arg):
+                nonlocal jumped
+                if frame.f_code is f.__code__:
+                    if event == 'line' and frame.f_lineno == first + source and not jumped:
+                        jumped = True
+                        frame.f_lineno = first + target
+                    return trace
+            jumped = False
+            sys.settrace(trace)
+            try:
+                return f([])
+            except ValueError as e:
+                return str(e)
+            finally:
+                sys.settrace(None)
+
+        pairs = list(itertools.product(range(1, 7), repeat=2))
+        expected = [run(*pair) for pair in pairs]
+        self.assertGreater(len(set(map(str, expected))), 5)
+        for keep in 1, 0:
+            set_everywhere(f.__code__, keep)
+            for pair, wanted in zip(pairs, expected):
+                restore_probes(f.__code__)
+                self.assertEqual(run(*pair), wanted, pair)
+        remove(f.__code__)
+
+    def test_calls(self):
+        def f(*args, **kwargs):
+            class C(dict):
+                def __init__(self, **kwargs):
+                    super().__init__(kwargs)
+            return [len('abc'), C(a=1, **kwargs), dict(a=1), max(args, key=lambda x: -x), sorted(args, reverse=True),
+                    ','.join('ab'), isinstance(1, int), str(1), type(1), [].append(1), (lambda a, b=2: a + b)(1)]
+        expected = f(1, 2, z=3)
+        for keep in 1, 0:
+            set_everywhere(f.__code__, keep)
+            for code in f.__code__.co_consts:
+                if isinstance(code, types.CodeType):
+                    set_everywhere(code, keep)
+                    self.addCleanup(remove, code)
+            for _ in range(50):
+                self.assertEqual(f(1, 2, z=3), expected)
+        remove(f.__code__)
+
+    def check_tests(self, *names):
+        """Tests pass with probes wherever one can be, as they do without."""
+        script = textwrap.dedent("""
+            import codeprobes, sys, unittest
+            from test.test_codeprobes import everywhere
+            counts, *names = sys.argv[1:]
+            suite = unittest.defaultTestLoader.loadTestsFromNames(names)
+            if counts != 'none':
+                recorder = codeprobes.Recorder(everywhere, counts=bool(int(counts)))
+                recorder.start()
+            result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0).run(suite)
+            print(result.testsRun, sorted(str(test) for test, _ in result.failures + result.errors))
+            print(sum(len(lines) for _, lines, _, _ in recorder.harvest()) > 1000 if counts != 'none' else True)
+        """)
+        for name in names:
+            seen = [script_helper.assert_python_ok('-c', script, counts, 'test.' + name).out
+                    for counts in ('none', '0', '1')]
+            self.assertEqual(seen[0], seen[1], name)
+            self.assertEqual(seen[0], seen[2], name)
+
+    def test_library_tests(self):
+        self.check_tests('test_generators', 'test_coroutines')
+
+    @support.requires_resource('cpu')
+    def test_more_library_tests(self):
+        self.check_tests('test_asyncgen', 'test_compile', 'test_contextlib', 'test_dataclasses', 'test_enum',
+                         'test_except_star', 'test_exceptions', 'test_frame', 'test_grammar', 'test_json', 'test_patma',
+                         'test_pdb', 'test_scope', 'test_super', 'test_sys_setprofile', 'test_sys_settrace',
+                         'test_traceback', 'test_tracestate_branches', 'test_unpack', 'test_with')
+
+
+# --- What is recorded is what happened ------------------------------------
+
+def edges_of(function):
+    """From the events: how often each instruction was executed and each conditional jump went either way."""
+    executed, went = {}, {}
+    instructions = {}
+
+    def of(code):
+        if id(code) not in instructions:
+            table, operation = {}, {}
+            for i in reversed(list(dis.get_instructions(code))):
+                if i.opname == 'EXTENDED_ARG':
+                    operation[i.offset] = operation[following]
+                else:
+                    operation[i.offset] = i.offset
+                    table[i.offset] = i
+                following = i.offset
+            instructions[id(code)] = code, table, operation, sorted(operation)
+        return instructions[id(code)]
+
+    def trace(frame, event, arg):
+        if event == 'instruction':
+            code, table, operation, offsets = of(frame.f_code)
+            here = frame.f_lasti
+            executed.setdefault(id(code), set()).add(operation[here])
+            if arg >= 0:
+                before = table[operation[arg]]
+                if before.opname in CONDITIONAL:
+                    after = offsets[offsets.index(before.offset) + 1]
+                    jumped = {before.argval: True, after: False}.get(here)
+                    if jumped is not None:
+                        key = before.offset, jumped
+                        counts = went.setdefault(id(code), {})
+                        counts[key] = counts.get(key, 0) + 1
+        return trace
+
+    sys.settracestate(trace, trace_lines=False, trace_instructions=True)
+    try:
+        result_of(function)
+    finally:
+        sys.settracestate(None)
+    return executed, went
+
+
+class Truth:
+    """Tells which conditions were asked for, and what they were."""
+
+    def __init__(self, number, value, log):
+        self.number, self.value, self.log = number, value, log
+
+    def __bool__(self):
+        self.log.append((self.number, self.value))
+        return self.value
+
+
+def expression(random, names, depth=0):
+    if len(names) == 1:
+        return ('not ' if random.random() < .3 else '') + names[0]
+    split = random.randint(1, len(names) - 1)
+    text = (expression(random, names[:split], depth + 1) + random.choice([' and ', ' or '])
+            + expression(random, names[split:], depth + 1))
+    return ('not ' if random.random() < .2 else '') + f'({text})'
+
+
+class TruthTest(BaseTestCase):
+
+    def test_lines_and_jumps(self):
+        for function in CORPUS:
+            if not LONG and function.__name__.startswith('use_'):
+                continue
+            codes = codes_of(function)
+            executed, went = edges_of(function)
+            recorder = codeprobes.Recorder(everywhere, counts=True)
+            recorder.start()
+            try:
+                for code in codes:
+                    recorder.offer(code)
+                result_of(function)
+            finally:
+                recorder.stop()
+            harvest = {id(code): (set(lines), jumps) for code, lines, jumps, _ in recorder.harvest()}
+            for code in codes:
+                lines, jumps = harvest.get(id(code), (set(), ()))
+                everything = {i.offset for i in places(code)}
+                self.assertEqual(lines, executed.get(id(code), set()) & everything, code)
+                self.assertEqual({(offset, jumped): count for offset, jumped, count in jumps},
+                                 went.get(id(code), {}), code)
+
+    def test_paths_of_random_expressions(self):
+        generator = random.Random(2914)
+        for number in range(300 if LONG else 60):
+            n = generator.randint(1, 6)
+            names = [f'c{i}' for i in range(n)]
+            text = expression(generator, names)
+            namespace = {}
+            exec(f'def f({", ".join(names)}):\n if {text}:\n  return 1\n return 0', namespace)
+            code = namespace['f'].__code__
+            if len(conditions(code)) != n:
+                continue                # 'not' of it all can have made a value
+            for counts in False, True:
+                f = fresh(namespace['f'])
+                recorder = self.started(select_only(f), counts=counts)
+                expected, logs = {}, []
+                for _ in range(generator.randint(1, 40)):
+                    values = [generator.random() < .5 for _ in names]
+                    log = []
+                    result = f(*(Truth(i, value, log) for i, value in enumerate(values)))
+                    self.assertEqual(result, eval(text, dict(zip(names, values))))
+                    self.assertEqual(f(*values), result)
+                    key = sum(1 << i for i, _ in log), sum(value << i for i, value in log)
+                    expected[key] = expected.get(key, 0) + 2
+                    logs.extend(log * 2)
+                paths = self.paths(recorder)
+                with self.subTest(expression=text, counts=counts):
+                    self.assertEqual({path[:2]: path[3] for path in paths},
+                                     expected if counts else dict.fromkeys(expected, 1))
+                    self.assertTrue(all(path[2] for path in paths))
+                recorder.stop()
+                self.assertEqual(recorder.harvest(), [])
+
+
+class DecisionTest(BaseTestCase):
+
+    def test_generators_in_turns(self):
+        def gen(a, b, c):
+            while True:
+                if (yield a) and (yield b) and (yield c):
+                    pass
+
+        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:3]
+        self.assertEqual(len(jumps), 3)
+        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), \
+            ((((1, -1), (2, -1), (-1, -1)), 4),)
+        recorder = self.started(select_only(gen, plan), counts=True)
+        generator = random.Random(5)
+        expected = {}
+        generators = [[gen('a', 'b', 'c'), []] for _ in range(50)]
+        for pair in generators:
+            next(pair[0])
+        for _ in range(3000):
+            pair = generator.choice(generators)
+            value = generator.random() < .6
+            pair[0].send(value)
+            pair[1].append(value)
+            if not value or len(pair[1]) == 3:
+                key = (1 << len(pair[1])) - 1, sum(v << i for i, v in enumerate(pair[1])), True
+                expected[key] = expected.get(key, 0) + 1
+                pair[1].clear()
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)}, expected)
+        # The others were left half-way.
+        half = {}
+        for _, values in generators:
+            if values:
+                key = (1 << len(values)) - 1, sum(v << i for i, v in enumerate(values)), False
+                half[key] = half.get(key, 0) + 1
+        recorder.stop()
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)}, half)
+
+    def test_recursion_in_a_condition(self):
+        def f(n):
+            if n and f(n - 1) and n > 2:
+                return True
+            return n == 0
+
+        recorder = self.started(select_only(f), counts=True)
+        f(4)
+        # 0: 'n' is false; 1: 'n > 2' is; 2 to 4: 'f(n - 1)' is false, but for what 1 returns.
+        self.assertEqual(set(self.paths(recorder)), {(1, 0, True, 1), (7, 3, True, 1), (3, 1, True, 3)})
+
+    def test_recursion_that_raises(self):
+        def f(n):
+            if n and f(n - 1) and 1 / 0:
+                return True
+            return True
+
+        recorder = self.started(select_only(f), counts=True)
+        self.assertRaises(ZeroDivisionError, f, 3)
+        recorder.stop()
+        self.assertEqual(set(self.paths(recorder)), {(1, 0, True, 1), (3, 3, False, 1), (1, 1, False, 2)})
+
+    def test_exception_half_way(self):
+        f = fresh(choose)
+        recorder = self.started(select_only(f), counts=True)
+
+        class Raises:
+            def __bool__(self):
+                raise KeyError
+        for _ in range(3):
+            self.assertRaises(KeyError, f, 1, Raises())
+        f(0, 0)
+        recorder.stop()
+        self.assertEqual(set(self.paths(recorder)), {(1, 1, False, 3), (1, 0, True, 1)})
+
+    def test_stop_ends_evaluations(self):
+        # What was begun before a pause must not go on with what is seen after it.
+        def gen():
+            while True:
+                if (yield) and (yield):
+                    pass
+
+        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
+        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
+        recorder = self.started(select_only(gen, plan))
+        g = gen()
+        next(g)
+        g.send(1)
+        recorder.stop()
+        g.send(0)                       # ends it, unseen
+        g.send(1)
+        recorder.start()
+        g.send(1)
+        self.assertEqual(self.paths(recorder), [(1, 1, False, 1)])
+        g.send(0)
+        self.assertEqual(self.paths(recorder), [(1, 0, True, 1)])
+
+    def test_what_is_unfinished_when_all_is_learned(self):
+        # Its probes are gone: it must not pass for one that was left by an exception.
+        def gen(a):
+            if a and (yield):
+                pass
+
+        recorder = self.started(select_only(gen))
+        waiting = gen(1)
+        next(waiting)
+        for values in (0, None), (1, 0), (1, 1):
+            for value in (gen(values[0]),):
+                with contextlib.suppress(StopIteration):
+                    next(value)
+                    value.send(values[1])
+        self.assertEqual(sorted(self.paths(recorder)), [(1, 0, True, 1), (3, 1, True, 1), (3, 3, True, 1)])
+        self.assertRaises(StopIteration, waiting.send, 1)
+        self.assertEqual(list(gen(0)), [])
+        self.assertEqual(probed(gen.__code__), [])
+        self.assertEqual(recorder.harvest(rearm=True), [])
+
+    @threading_helper.requires_working_threading()
+    def test_threads_in_one_decision(self):
+        class Slow:
+            def __init__(self, value):
+                self.value = value
+
+            def __bool__(self):
+                barrier.wait(support.SHORT_TIMEOUT)
+                return self.value
+
+        f = fresh(choose)
+        recorder = self.started(select_only(f), counts=True)
+        threads = []
+        barrier = threading.Barrier(8)
+        for n in range(8):
+            threads.append(threading.Thread(target=lambda n=n: [f(Slow(True), Slow(n % 2 == 1)) for _ in range(10)]))
+        with threading_helper.start_threads(threads):
+            pass
+        self.assertEqual(set(self.paths(recorder)), {(3, 1, True, 40), (3, 3, True, 40)})
+
+    def test_sixty_four_conditions(self):
+        names = [f'c{n}' for n in range(64)]
+        namespace = {}
+        exec(f'def f({", ".join(names)}):\n if {" and ".join(names)}:\n  return 1', namespace)
+        f = namespace['f']
+        recorder = self.started(select_only(f), counts=True)
+        full = 2**64 - 1
+        f(*[1] * 64)
+        f(*[1] * 63, 0)
+        f(0, *[1] * 63)
+        self.assertEqual(set(self.paths(recorder)), {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
+
+    def test_many_suspended(self):
+        # Those for which there is no more room count as left.
+        def gen():
+            if (yield) and (yield):
+                pass
+
+        recorder = self.started(select_only(gen, ((), tuple(
+            (i.offset, 0, n, False, True) for n, i in enumerate(conditions(gen.__code__)[:2])),
+            ((((1, -1), (-1, -1)), 3),))), counts=True)
+        generators = [gen() for _ in range(1500)]
+        for g in generators:
+            next(g)
+            g.send(1)
+        for g in generators:
+            self.assertRaises(StopIteration, g.send, 1)
+        paths = dict((path[:3], path[3]) for path in self.paths(recorder))
+        self.assertEqual(paths[1, 1, False] + paths[3, 3, True], 1500)
+        self.assertEqual(paths[1, 1, False], 499)
+
+    def test_condition_that_uses_the_recorder(self):
+        class Does:
+            def __init__(self, action):
+                self.action = action
+
+            def __bool__(self):
+                self.action()
+                return True
+
+        for counts in False, True:
+            f = fresh(choose)
+            recorder = self.recorder(select_only(f), counts=counts)
+            other = self.recorder(select_only(f), counts=counts)
+            actions = [recorder.stop, recorder.start, lambda: recorder.harvest(rearm=True), recorder.harvest,
+                       lambda: recorder.offer(f.__code__), lambda: f(0, 1), lambda: f(1, 1),
+                       lambda: (recorder.stop(), other.start(), other.offer(f.__code__), other.stop(),
+                                recorder.start())]
+            recorder.start()
+            for first, second in itertools.product(actions, repeat=2):
+                try:
+                    f(Does(first), Does(second))
+                except RuntimeError as e:
+                    self.assertIn('not running', str(e))
+                recorder.start()
+                self.assertEqual(f(1, 1), 1)
+            recorder.harvest(rearm=True)
+            recorder.offer(f.__code__)
+            f(1, 1)
+            self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+            recorder.stop()
+
+
+# --- The end of it: code as it was, and as fast ----------------------------
+
+class LearnedTest(BaseTestCase):
+
+    def work(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                if i & 1 and i > 3:
+                    total += i
+                else:
+                    total -= 1
+            return total
+        return fresh(f)
+
+    def forms(self, f):
+        return [i.opname for i in dis.get_instructions(f, adaptive=True)]
+
+    def test_specialized_and_free_of_probes(self):
+        for rearm in False, True:
+            f, plain = self.work(), self.work()
+            for _ in range(50):
+                plain(20)
+            recorder = self.started(everywhere)
+            if rearm:
+                for _ in range(50):
+                    f(20)
+                recorder.offer(f.__code__)
+                recorder.harvest(rearm=True)
+                self.assertNotEqual(probed(f.__code__), [])
+            for _ in range(50):
+                f(20)
+            self.assertEqual(probed(f.__code__), [])
+            # The instructions on which a probe was when the others were quickened are not joined to larger ones.
+            adaptive = [name for name in self.forms(plain) if '__' not in name and '_JUMP' not in name]
+            found = self.forms(f)
+            self.assertIn('BINARY_OP_ADD_INT', found)
+            self.assertIn('COMPARE_OP_INT_JUMP', found)
+            self.assertIn('JUMP_BACKWARD_QUICK', found)
+            self.assertFalse(set(adaptive) - set(found))
+            recorder.stop()
+
+    def test_quickened_count(self):
+        if not hasattr(sys, '_getquickenedcount'):
+            self.skipTest('needs sys._getquickenedcount()')
+        f = self.work()
+        f(1000)
+        offset = (ctypes.c_int * 1)(places(f.__code__)[0].offset)
+        counts = [sys._getquickenedcount()]
+        for _ in range(3):
+            set_probes(f.__code__, FUNC, 1, offset, 1)
+            counts.append(sys._getquickenedcount())
+            f(1000)
+            counts.append(sys._getquickenedcount())
+        set_probes(f.__code__, None, None, None, 0)
+        counts.append(sys._getquickenedcount())
+        n = counts[0]
+        self.assertEqual(counts, [n, n - 1, n, n - 1, n, n - 1, n, n])
+
+    @support.requires_resource('cpu')
+    def test_speed_returns(self):
+        import time
+
+        def best(f):
+            times = []
+            for _ in range(15):
+                start = time.process_time()
+                f(50_000)
+                times.append(time.process_time() - start)
+            return min(times)
+
+        plain, f = self.work(), self.work()
+        recorder = self.started(everywhere)
+        f(100)
+        after = best(f)
+        self.assertEqual(probed(f.__code__), [])
+        recorder.stop()
+        self.assertLess(after, best(plain) * 1.5)
+
+
+# --- Those who want to break it -------------------------------------------
+
+class HostileTest(BaseTestCase):
+
+    def test_select_raises(self):
+        for error in ValueError, KeyboardInterrupt, SystemExit:
+            f = fresh(choose)
+            wrong = True
+
+            def select(code):
+                if code is f.__code__ and wrong:
+                    raise error
+                return decision(code) if code is f.__code__ else None
+
+            recorder = self.started(select)
+            for _ in range(2):
+                self.assertRaises(error, f, 1, 1)
+            wrong = False
+            self.assertEqual(f(1, 1), 1)
+            self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+            recorder.stop()
+
+    def test_select_raises_at_a_generator(self):
+        def gen():
+            try:
+                yield 1
+            finally:
+                log.append('closed')
+
+        def select(code):
+            if code is gen.__code__:
+                raise ValueError('no')
+
+        log = []
+        g = gen()
+        next(g)
+        self.started(select)
+        with self.assertRaisesRegex(ValueError, 'no'):
+            next(g)
+        self.assertEqual(log, ['closed'])
+        self.assertRaises(ValueError, next, gen())
+        self.assertRaises(StopIteration, next, g)
+
+    def test_select_uses_the_recorder(self):
+        def nested():
+            f(1, 1)
+            return plan
+
+        def stops():
+            recorder.stop()
+            return plan
+
+        def restarts():
+            recorder.stop()
+            recorder.start()
+            return plan
+
+        def another():
+            recorder.stop()
+            other.start()
+            return plan
+
+        def offers():
+            if not offered:
+                offered.append(1)
+                recorder.offer(f.__code__)
+            return plan
+
+        for action, recorded in (nested, True), (stops, False), (restarts, True), (another, False), (offers, True):
+            with self.subTest(action.__name__):
+                f = fresh(choose)
+                plan, offered = decision(f.__code__), []
+                recorder = self.recorder(lambda code: action() if code is f.__code__ else None)
+                other = self.recorder()
+                recorder.start()
+                self.assertEqual(f(1, 1), 1)
+                self.assertEqual(bool(recorder.harvest()), recorded)
+                recorder.stop()
+                other.stop()
+                self.assertEqual(probed(f.__code__), [])
+
+    def test_plan_that_runs_code(self):
+        # The numbers and truth values of a plan are the program's objects.
+        class Index:
+            def __init__(self, value, action):
+                self.value, self.action = value, action
+
+            def __index__(self):
+                self.action()
+                return self.value
+
+            __bool__ = __index__.__get__(None, object)
+
+        class Says(Index):
+            def __bool__(self):
+                self.action()
+                return True
+
+        for action in 'stop', 'offer':
+            for kind in 'lines', 'jumps':
+                f = fresh(choose)
+                jump = conditions(f.__code__)[0].offset
+                calls = []
+
+                def act():
+                    if not calls:
+                        calls.append(action)
+                        recorder.stop() if action == 'stop' else recorder.offer(f.__code__)
+
+                plan = (((Index(jump, act),), (), ()) if kind == 'lines' else
+                        ((), ((jump, -1, 0, Says(1, act), None),), ()))
+                recorder = codeprobes.Recorder(select_only(f, plan), counts=True)
+                recorder.start()
+                self.assertEqual(f(1, 1), 1)
+                self.assertEqual(calls, [action])
+                self.assertEqual(bool(probed(f.__code__)), (action, kind) == ('offer', 'jumps'))
+                harvest = recorder.harvest()
+                self.assertEqual(len(harvest), action == 'offer')
+                recorder.stop()
+                del recorder, harvest
+                gc.collect()
+                self.assertEqual((f(1, 1), f(0, 1)), (1, 0))
+
+    def test_another_instance_of_the_module(self):
+        other = import_helper.import_fresh_module('codeprobes')
+        self.assertIsNot(other, codeprobes)
+        f = fresh(choose)
+        recorder = self.started(select_only(f))
+        with self.assertRaisesRegex(RuntimeError, 'another recorder is running'):
+            other.Recorder(print).start()
+        f(1, 1)
+        self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+
+    def test_select_in_a_traced_thread(self):
+        # It is not traced itself, and may not be seen in the events of others.
+        f = fresh(choose)
+        expected = [stream(lambda: f(1, 1)) for stream in STREAMS]
+        for stream, wanted in zip(STREAMS, expected):
+            f = fresh(choose)
+            recorder = self.started(lambda code: decision(code) if code is f.__code__ else None)
+            self.assertEqual(stream(lambda: f(1, 1)), wanted)
+            self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+            recorder.stop()
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_select_that_traces(self):
+        events = []
+
+        def trace(frame, event, arg):
+            events.append((frame.f_code.co_name, event))
+            return trace
+
+        f = fresh(choose)
+
+        def select(code):
+            if code is f.__code__:
+                sys.settrace(trace)
+
+        self.started(select)
+        f(1, 1)
+        f(1, 1)
+        sys.settrace(None)
+        self.assertIn(('choose', 'line'), events)
+
+    @threading_helper.requires_working_threading()
+    def test_two_threads_select(self):
+        f = fresh(choose)
+        barrier = threading.Barrier(2)
+        plan = decision(f.__code__)
+
+        def select(code):
+            if code is f.__code__:
+                barrier.wait(support.SHORT_TIMEOUT)
+                return plan
+
+        recorder = self.started(select, counts=True)
+        threads = [threading.Thread(target=f, args=(1, n)) for n in range(2)]
+        with threading_helper.start_threads(threads):
+            pass
+        self.assertEqual(len(recorder.harvest()), 1)
+
+    @threading_helper.requires_working_threading()
+    def test_threads_put_and_remove_probes(self):
+        f = fresh(choose)
+        interval = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        support.setswitchinterval(1e-6)
+        recorder = self.started(select_only(f))
+        wrong = []
+
+        def work():
+            for n in range(2000):
+                if f(n % 2, n % 3) != int(bool(n % 2 and n % 3)):
+                    wrong.append(n)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        with threading_helper.start_threads(threads):
+            while any(thread.is_alive() for thread in threads):
+                recorder.harvest(rearm=True)
+                recorder.stop()
+                recorder.start()
+        self.assertEqual(wrong, [])
+
+    def test_code_freed_while_probed(self):
+        for _ in range(20):
+            f = fresh(choose)
+            set_everywhere(f.__code__, 1)
+            f(1, 1)
+            del f
+
+    def test_code_in_a_condition_goes_away(self):
+        def f(a):
+            if a:
+                return 1
+
+        class Replaces:
+            def __bool__(self):
+                f.__code__ = (lambda a: 2).__code__
+                gc.collect()
+                return True
+
+        f = fresh(f)
+        set_everywhere(f.__code__, 1)
+        self.assertEqual((f(Replaces()), f(0)), (1, 2))
+
+    def test_huge_code(self):
+        source = 'def f(x):\n' + ' x = x or x + 1\n' * 20_000 + ' return x\n'
+        namespace = {}
+        exec(source, namespace)
+        f = namespace['f']
+        co_code = f.__code__.co_code
+        self.assertGreater(len(co_code), 200_000)
+        jump = opcode.opmap['JUMP_IF_TRUE_OR_POP']
+        offsets = [i for i in range(0, len(co_code), 2) if co_code[i] == jump]
+        self.assertEqual(len(offsets), 20_000)
+        recorder = self.started(select_only(f, ((), tuple((i, -1, 0, None, None) for i in offsets), ())), counts=True)
+        self.assertEqual(f(0), 1)
+        self.assertEqual([jump for _, _, jumps, _ in recorder.harvest() for jump in jumps],
+                         [(i, i != offsets[0], 1) for i in offsets])
+
+    @support.requires_fork()
+    def test_fork(self):
+        f = fresh(choose)
+        recorder = self.started(select_only(f))
+        f(1, 1)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                f(0, 0)
+                status = len(self.paths(recorder)) != 2
+            finally:
+                os._exit(status)
+        support.wait_process(child, exitcode=0)
+        self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+
+    def test_subinterpreter(self):
+        script = textwrap.dedent("""
+            import codeprobes, importlib.machinery
+            offered = []
+            recorder = codeprobes.Recorder(offered.append)
+            recorder.start()
+            repr(importlib.machinery.ModuleSpec('a', None))
+            def f(): pass
+            f()
+            assert f.__code__ in offered
+            assert any(code.co_qualname == 'ModuleSpec.__repr__' for code in offered), offered
+        """)
+        # Static code objects are common to the interpreters.
+        self.started()
+        repr(importlib.machinery.ModuleSpec('a', None))
+        self.assertEqual(support.run_in_subinterp(script), 0)
+        self.assertEqual(support.run_in_subinterp(script), 0)
+        f = fresh(choose)
+        f(1, 1)
+
+    def test_recorder_that_runs_to_the_end(self):
+        script = textwrap.dedent("""
+            import codeprobes, os, sys
+
+            def helper(code):
+                return None
+
+            def select(code, main=sys.modules['__main__']):
+                return helper(code)         # None by the time that 'late' goes
+
+            class Late:
+                def __del__(self, new=compile('write(1, b"new code")', '', 'exec'), write=os.write):
+                    eval(new, {'write': write})
+
+            late = Late()
+            recorder = codeprobes.Recorder(select, counts=True)
+            recorder.start()
+        """)
+        result = script_helper.assert_python_ok('-c', script)
+        self.assertEqual((result.out.strip(), result.err), (b'new code', b''))
+
+    def test_no_memory(self):
+        script = textwrap.dedent("""
+            import codeprobes, sys
+            from _testcapi import remove_mem_hooks, set_nomemory
+            from test.test_codeprobes import choose, decision, fresh, probed
+
+            plan = decision(choose.__code__)
+            def select(code):
+                return plan if code.co_name == 'choose' else None
+
+            def attempt(operation, first):
+                try:
+                    set_nomemory(first, first + 1)
+                    operation()
+                    return True
+                except MemoryError:
+                    return False
+                finally:
+                    remove_mem_hooks()
+
+            failed = {}
+            for name in 'offer', 'call', 'start', 'stop', 'harvest', 'rearm':
+                for n in range(1, 60):
+                    f = fresh(choose)
+                    recorder = codeprobes.Recorder(select, counts=True)
+                    recorder.start()
+                    if name not in ('offer', 'call'):
+                        recorder.offer(f.__code__)
+                        f(1, 1)
+                    if name == 'start':
+                        recorder.stop()
+                    operation = {'offer': lambda: recorder.offer(f.__code__), 'call': lambda: f(1, 1),
+                                 'start': recorder.start, 'stop': recorder.stop, 'harvest': recorder.harvest,
+                                 'rearm': lambda: recorder.harvest(rearm=True)}[name]
+                    ok = attempt(operation, n)
+                    failed[name] = failed.get(name, 0) + (not ok)
+                    for args in (1, 1), (0, 1), (1, 0):
+                        assert f(*args) == all(args), (name, n)
+                    try:
+                        recorder.harvest()
+                    except MemoryError:
+                        recorder.harvest()
+                    recorder.stop()
+                    assert not probed(f.__code__)
+            assert failed['stop'] == 0, failed
+            for name in 'offer', 'harvest', 'rearm', 'start':
+                assert failed[name] > 0, failed
+        """)
+        script_helper.assert_python_ok('-c', script)
+
+    def test_pdb(self):
+        import io
+        import pdb
+        f = fresh(choose)
+        outputs = []
+        for counts in None, False, True:
+            if counts is not None:
+                recorder = self.started(lambda code: everywhere(code) if code is f.__code__ else None, counts=counts)
+                recorder.offer(f.__code__)
+            output = io.StringIO()
+            debugger = pdb.Pdb(stdin=io.StringIO('stepi\nstepi\nlisti\np a\nnext\nstepi\nstep\ncontinue\n'),
+                               stdout=output, nosigint=True, readrc=False)
+            debugger.use_rawinput = False
+            debugger.runcall(f, 1, 0)
+            outputs.append(output.getvalue())
+            if counts is not None:
+                recorder.stop()
+        self.assertIn('POP_JUMP', outputs[0])
+        self.assertEqual(outputs[0], outputs[1])
+        self.assertEqual(outputs[0], outputs[2])
+
+    def test_recursion_limit(self):
+        def f(n):
+            if n and f(n - 1):
+                return True
+            return False
+
+        f = fresh(f)
+        recorder = self.started(everywhere, counts=True)
+        with support.infinite_recursion(100):
+            namespace = {}
+            exec('def g(x):\n if x and g(x): return 1', namespace)
+            self.assertRaises(RecursionError, namespace['g'], 1)
+        namespace['g'](0)
+        recorder.stop()
+
+
+if __name__ == '__main__':
+    unittest.main()
