@@ -62,72 +62,107 @@ probe_pop_jump(int opcode, PyObject **top)
     return jumps;
 }
 
-/* Execute all of a FOR_ITER or JUMP_IF_..._OR_POP but the jump.  Return whether
-   it jumps, -1 with an exception set. */
-static int
-probe_other_jump(PyThreadState *tstate, _PyInterpreterFrame *frame, int opcode,
-                 PyObject ***stack_pointer)
+/* What the eval loop has to do next. */
+typedef struct {
+    short opcode;               // go on with this one, or:
+    short stack_effect;         // first
+    int jumps;                  // if it is PROBE_EXECUTED
+} probe_result;
+
+#define PROBE_EXECUTED -1       // the instruction has been, but for its jump
+#define PROBE_ERROR -2          // an exception is set
+#define PROBE_UNKNOWN -3        // there is no probe: a wrong opcode
+
+static probe_result
+probe_or_pop(int opcode, PyObject **stack_pointer)
 {
-    PyObject *value = (*stack_pointer)[-1];
-    if (opcode != FOR_ITER) {
-        int jumps = truth_jumps(opcode, value);
-        if (jumps == 0) {
-            (*stack_pointer)--;
-            Py_DECREF(value);
-        }
-        return jumps;
+    PyObject *value = stack_pointer[-1];
+    int jumps = truth_jumps(opcode, value);
+    if (jumps < 0) {
+        return (probe_result){PROBE_ERROR};
     }
-    PyObject *item = Py_TYPE(value)->tp_iternext(value);
+    if (jumps == 0) {
+        Py_DECREF(value);
+    }
+    return (probe_result){PROBE_EXECUTED, jumps ? 0 : -1, jumps};
+}
+
+static probe_result
+probe_for_iter(PyThreadState *tstate, _PyInterpreterFrame *frame,
+               PyObject **stack_pointer)
+{
+    PyObject *iter = stack_pointer[-1];
+    PyObject *item = Py_TYPE(iter)->tp_iternext(iter);
     if (item != NULL) {
-        *(*stack_pointer)++ = item;
-        return 0;
+        *stack_pointer = item;
+        return (probe_result){PROBE_EXECUTED, 1, 0};
     }
     if (_PyErr_Occurred(tstate)) {
         if (!_PyErr_ExceptionMatches(tstate, PyExc_StopIteration)) {
-            return -1;
+            return (probe_result){PROBE_ERROR};
         }
         if (tstate->c_tracefunc != NULL) {
             call_exc_trace(tstate->c_tracefunc, tstate->c_traceobj, tstate, frame);
         }
         _PyErr_Clear(tstate);
     }
-    (*stack_pointer)--;
-    Py_DECREF(value);
-    return 1;
+    Py_DECREF(iter);
+    return (probe_result){PROBE_EXECUTED, -1, 1};
 }
 
-/* next_instr points to the instruction, whose opcode the probe has taken the
-   place of.  Goes on after the macro if there is no probe. */
+/* At a probe at next_instr.  Not inline, and without a pointer to anything of the
+   eval loop's, which has to keep that in registers. */
+static Py_NO_INLINE probe_result
+at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
+         _Py_CODEUNIT *next_instr, PyObject **stack_pointer)
+{
+    PyCodeObject *code = frame->f_code;
+    int unit = (int)(next_instr - _PyCode_CODE(code));
+    int opcode = _PyCodeProbes_Opcode(code, unit);
+    probe_result result = {opcode, 0, PyCodeProbe_EXECUTE};
+    if (opcode == _PyOpcode_PROBE) {
+        return (probe_result){PROBE_UNKNOWN};
+    }
+    if (pops_what_it_tests(opcode)) {
+        frame->prev_instr = next_instr;
+        result.jumps = probe_pop_jump(opcode, &stack_pointer[-1]);
+        if (result.jumps < 0) {
+            Py_DECREF(stack_pointer[-1]);
+            return (probe_result){PROBE_ERROR, -1};
+        }
+    }
+    else if (opcode == FOR_ITER || opcode == JUMP_IF_FALSE_OR_POP
+             || opcode == JUMP_IF_TRUE_OR_POP)
+    {
+        frame->prev_instr = next_instr;
+        result = opcode == FOR_ITER ? probe_for_iter(tstate, frame, stack_pointer)
+                                    : probe_or_pop(opcode, stack_pointer);
+        if (result.opcode == PROBE_ERROR) {
+            return result;
+        }
+    }
+    _PyCodeProbes_Hit(code, unit, result.jumps, frame);
+    return result;
+}
+
+/* In the eval loop.  Goes on after the macro if there is no probe. */
 #define AT_PROBE() \
     do { \
-        int unit = INSTR_OFFSET(); \
-        int base = _PyCodeProbes_Opcode(frame->f_code, unit); \
-        int jumps = PyCodeProbe_EXECUTE; \
-        if (base == _PyOpcode_PROBE) { \
+        probe_result probe = at_probe(tstate, frame, next_instr, stack_pointer); \
+        if (probe.opcode == PROBE_UNKNOWN) { \
             break; \
         } \
-        if (base == FOR_ITER || base == JUMP_IF_FALSE_OR_POP \
-            || base == JUMP_IF_TRUE_OR_POP) \
-        { \
-            frame->prev_instr = next_instr++; \
-            jumps = probe_other_jump(tstate, frame, base, &stack_pointer); \
-            if (jumps < 0) { \
-                goto error; \
-            } \
-            _PyCodeProbes_Hit(frame->f_code, unit, jumps, frame); \
-            JUMPBY(jumps ? oparg : 0); \
-            DISPATCH(); \
+        stack_pointer += probe.stack_effect; \
+        if (probe.opcode >= 0) { \
+            opcode = probe.opcode; \
+            DISPATCH_GOTO(); \
         } \
-        if (pops_what_it_tests(base)) { \
-            frame->prev_instr = next_instr; \
-            jumps = probe_pop_jump(base, &stack_pointer[-1]); \
-            if (jumps < 0) { \
-                next_instr++; \
-                Py_DECREF(POP()); \
-                goto error; \
-            } \
+        next_instr++; \
+        if (probe.opcode == PROBE_ERROR) { \
+            goto error; \
         } \
-        _PyCodeProbes_Hit(frame->f_code, unit, jumps, frame); \
-        opcode = base; \
-        DISPATCH_GOTO(); \
+        if (probe.jumps) { \
+            JUMPBY(oparg); \
+        } \
+        DISPATCH(); \
     } while (0)
