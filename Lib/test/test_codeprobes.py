@@ -1022,7 +1022,8 @@ class DecisionTest(BaseTestCase):
         f(*[1] * 64)
         f(*[1] * 63, 0)
         f(0, *[1] * 63)
-        self.assertEqual(set(self.paths(recorder)), {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
+        self.assertEqual(set(self.paths(recorder)),
+                         {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
 
     def test_many_suspended(self):
         # Those for which there is no more room count as left.
