@@ -68,7 +68,8 @@ def remove(code):
 
 def probed(code):
     """The offsets where there are probes now."""
-    return [i for i in range(0, len(code.co_code), 2) if code._co_code_adaptive[i] == PROBE]
+    adaptive = code._co_code_adaptive       # where a byte of a cache can be the same
+    return [i.offset for i in dis.get_instructions(code) if adaptive[i.offset] == PROBE]
 
 
 def conditions(code):
