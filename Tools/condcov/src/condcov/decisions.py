@@ -1,0 +1,412 @@
+"""Finds the decisions of a syntax tree, and where the compiler leaves the jumps that test their conditions.
+
+The compiler (Python/compile.c) keeps no link from a conditional jump to the operand that it tests, but the instruction
+before the jump has the position of what was evaluated last: that is what a Table maps to conditions.
+"""
+
+import ast
+import dataclasses
+import dis
+
+from condcov import model
+from condcov.model import FALSE, TRUE, Span
+
+# The argument of IS_OP or CONTAINS_OP with which the operator itself, and not its opposite, is tested.
+_PLAIN_ARGUMENT = {ast.Is: 0, ast.IsNot: 1, ast.In: 0, ast.NotIn: 1}
+_FOLDABLE = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Subscript, ast.Slice, ast.JoinedStr, ast.Name,
+             ast.operator, ast.unaryop, ast.expr_context)
+
+
+@dataclasses.dataclass(frozen=True)
+class Operand:
+    """What a jump tests: a condition of a decision.
+
+    argument    for `is` and `in` and their opposites: the argument of the instruction that tests just this; the compiler
+                folds `not (a in b)` to the opposite, so that the instruction may have the other one. None for all others
+    always      spans of alternatives of a pattern after which another one always matches
+    """
+
+    decision: model.Decision
+    condition: int
+    argument: int | None = None
+    always: tuple[Span, ...] = ()
+
+
+@dataclasses.dataclass
+class Table:
+    """Where the jumps of the decisions are: for a position in the source, what is tested there.
+
+    values      position of the instruction before the jump
+    ends        the end of that position only, for method calls over several lines, whose start the compiler moves
+    fused       position of a jump that is a comparison with None itself
+    links       span of a chained comparison and position of the comparator that was evaluated last
+    loops       span of a for statement, or of a comprehension with all its loops in order
+    handlers    span of an except clause
+    patterns    span of the pattern of a case
+    """
+
+    values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    ends: dict[tuple[int, int], Operand] = dataclasses.field(default_factory=dict)
+    fused: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    links: dict[tuple[Span, Span], Operand] = dataclasses.field(default_factory=dict)
+    loops: dict[Span, list[Operand]] = dataclasses.field(default_factory=dict)
+    handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+
+
+def find(tree, text, optimize=0):
+    """The decisions of a module, and the table of their jumps.
+
+    tree        ast.Module
+    text        str, its source
+    optimize    int, the level of optimization that the code is compiled with: 1 and more have no assert
+    Returns (list of model.Decision in order of their span, Table).
+    """
+    finder = _Finder(text, optimize)
+    finder.walk(tree)
+    return sorted(finder.decisions.values(), key=lambda decision: decision.key), finder.table
+
+
+def _span(node):
+    return Span(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+
+
+class _Test:
+    """An operand that is tested, while the decision is taken apart."""
+
+    def __init__(self, node, span=None, chain=None, comparator=None, last=False, constant=None):
+        self.node = node
+        self.span = span or _span(node)
+        self.chain, self.comparator, self.last = chain, comparator, last    # of a link of a chained comparison
+        self.constant = constant
+        self.index = self.on_true = self.on_false = None
+
+
+class _Finder:
+
+    def __init__(self, text, optimize):
+        self.source = [line.encode() + b'\n' for line in text.split('\n')]    # not splitlines(): \f ends no line
+        self.optimize = optimize
+        self.decisions = {}
+        self.table = Table()
+
+    def walk(self, tree):
+        """Visit every node in no special order: a stack, since expressions nest deeper than calls may."""
+        self.stack = [tree]
+        while self.stack:
+            node = self.stack.pop()
+            visit = getattr(self, 'visit_' + type(node).__name__, None)
+            if visit is None:
+                self.stack.extend(ast.iter_child_nodes(node))
+            else:
+                visit(node)
+
+    # What has a decision: each visitor adds it and pushes what the decision did not take apart.
+
+    def visit_If(self, node):
+        self.test('if', node.test)
+        self.stack += node.body + node.orelse
+
+    def visit_While(self, node):
+        self.test('while', node.test)
+        self.stack += node.body + node.orelse
+
+    def visit_Assert(self, node):
+        if self.optimize < 1:
+            self.test('assert', node.test)
+            self.stack += [node.msg] if node.msg else []
+
+    def visit_IfExp(self, node):
+        self.test('ternary', node.test)
+        self.stack += [node.body, node.orelse]
+
+    def visit_BoolOp(self, node):
+        self.add('boolean', _span(node), self.value_tree(node), value=True)
+
+    def visit_Compare(self, node):
+        if len(node.ops) > 1:
+            self.add('comparison', _span(node), self.chain_tree(node), value=True)
+        else:
+            self.stack += [node.left, *node.comparators]
+
+    def visit_For(self, node):
+        self.loop(node, node.target, node.iter)
+        self.stack += [node.target, node.iter, *node.body, *node.orelse]
+
+    def visit_ListComp(self, node):
+        for position, generator in enumerate(node.generators):
+            if not generator.is_async and not (position and _is_assignment(generator.iter, self.constant)):
+                self.loop(node, generator.target, generator.iter)
+            for condition in generator.ifs:
+                self.test('comprehension', condition)
+            self.stack += [generator.target, generator.iter]
+        self.stack += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
+
+    def visit_ExceptHandler(self, node):
+        if node.type:
+            decision = self.add('except', _span(node.type), _Test(node.type))
+            self.table.handlers.setdefault(_span(node), Operand(decision, 0))
+        self.stack += node.body
+
+    def visit_Match(self, node):
+        self.stack.append(node.subject)
+        for case in node.cases:
+            pattern = _Test(case.pattern, constant=True if _matches_always(case.pattern) else None)
+            tree = ('and', [pattern, self.test_tree(case.guard)]) if case.guard else pattern
+            end = _span(case.guard or case.pattern)
+            self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
+            self.stack += case.body
+
+    def loop(self, owner, target, iterable):
+        """Add the decision of a loop. Push nothing."""
+        span = Span(*_span(target)[:2], *_span(iterable)[2:])
+        test = _Test(iterable, span)
+        decision = self.decision('for', span, test)
+        self.table.loops.setdefault(_span(owner), []).append(Operand(decision, 0))
+
+    def test(self, kind, node):
+        """Add the decision of a test of the given kind."""
+        self.add(kind, _span(node), self.test_tree(node))
+
+    # The tree of a decision: a _Test, or ('and' | 'or', list of trees), ('not', tree), ('if', test, body, orelse).
+
+    def test_tree(self, node):
+        """Take apart what compiler_jump_if() does: iterative in depth only where Python's grammar is."""
+        match node:
+            case ast.BoolOp():
+                return 'and' if isinstance(node.op, ast.And) else 'or', [self.test_tree(value) for value in node.values]
+            case ast.UnaryOp(op=ast.Not()) if self.constant(node) is None:
+                return 'not', self.test_tree(node.operand)
+            case ast.IfExp():
+                return 'if', self.test_tree(node.test), self.test_tree(node.body), self.test_tree(node.orelse)
+            case ast.Compare() if len(node.ops) > 1:
+                return self.chain_tree(node)
+        return self.leaf(node)
+
+    def value_tree(self, node):
+        """Take apart `and` and `or` in a value."""
+        if isinstance(node, ast.BoolOp):
+            return 'and' if isinstance(node.op, ast.And) else 'or', [self.value_tree(value) for value in node.values]
+        return self.leaf(node)
+
+    def chain_tree(self, node):
+        """The links of a chained comparison."""
+        chain, links = _span(node), []
+        outer = [self.with_brackets(_span(operand), chain) for operand in (node.left, *node.comparators)]
+        for index, comparator in enumerate(node.comparators):
+            span = Span(*outer[index][:2], *outer[index + 1][2:])
+            operator = ast.Compare(node.left, [node.ops[index]], [comparator])
+            links.append(_Test(operator, span, chain, comparator, index == len(node.ops) - 1))
+        self.stack += [node.left, *node.comparators]
+        return 'and', links
+
+    def leaf(self, node):
+        """A condition; what is inside it may have decisions of its own."""
+        self.stack.append(node)
+        return _Test(node, constant=self.constant(node))
+
+    def constant(self, node):
+        """The truth of an expression that the compiler folds to a constant, or None."""
+        if isinstance(node, ast.Constant):
+            return bool(node.value)
+        if not isinstance(node, _FOLDABLE):
+            return None
+        for part in ast.walk(node):
+            if not isinstance(part, _FOLDABLE) or isinstance(part, ast.Name) and part.id != '__debug__':
+                return None
+        code = compile(ast.Expression(node), '<constant>', 'eval', dont_inherit=True, optimize=self.optimize)
+        names = [instruction.opname for instruction in dis.get_instructions(code)]
+        return bool(eval(code)) if names == ['RESUME', 'LOAD_CONST', 'RETURN_VALUE'] else None
+
+    def with_brackets(self, span, within):
+        """Extend the span of an operand to the brackets around it."""
+        text = self.text(within)
+        start = len(self.text(Span(*within[:2], *span[:2])))
+        end = len(self.text(Span(*within[:2], *span[2:])))
+        while True:
+            before, after = text[:start].rstrip(), text[end:].lstrip()
+            if not (before.endswith('(') and after.startswith(')')):
+                break
+            start, end = len(before) - 1, len(text) - len(after) + 1
+        return Span(*self.position(within, text[:start]), *self.position(within, text[:end]))
+
+    @staticmethod
+    def position(within, text):
+        """Line and column of the end of text, which starts where within does."""
+        *lines, last = text.split('\n')
+        return within.line + len(lines), len(last.encode()) + (0 if lines else within.column)
+
+    def text(self, span):
+        """The source text of a span."""
+        lines = self.source[span.line - 1:span.end_line]
+        if not lines:
+            return ''
+        lines[-1] = lines[-1][:span.end_column]
+        lines[0] = lines[0][span.column:]
+        return b''.join(lines).decode(errors='replace')
+
+    def decision(self, kind, span, tree, value=False):
+        """Make the decision of a tree, or return None if nothing in it is tested.
+
+        value   whether nothing tests the last operand
+        """
+        tests = list(_leaves(tree))
+        for index, test in enumerate(tests):
+            test.index = index
+        _connect(tree, TRUE, FALSE)
+        reached = _reached(tests)
+        number = {test.index: position for position, test in enumerate(reached)}
+        conditions = tuple(
+            model.Condition(test.span, self.text(test.span),
+                            _next(tests, test.on_true, number), _next(tests, test.on_false, number),
+                            tested=not (value and test is tests[-1]), constant=test.constant)
+            for test in reached)
+        if not any(condition.tested and condition.constant is None for condition in conditions):
+            return None
+        decision = model.Decision(kind, span, conditions)
+        return self.decisions.setdefault(decision.key, decision)
+
+    def add(self, kind, span, tree, value=False):
+        """Add the decision of a tree to the decisions and to the table; return it, or None."""
+        decision = self.decision(kind, span, tree, value)
+        if decision is None:
+            return None
+        tests = _reached(list(_leaves(tree)))
+        for index, (test, condition) in enumerate(zip(tests, decision.conditions)):
+            if condition.tested and kind != 'except':
+                self.place(test, decision, index)
+        return decision
+
+    def place(self, test, decision, index):
+        """Enter a condition into the table."""
+        table = self.table
+        if isinstance(test.node, ast.pattern):
+            always = tuple(_before_a_match(test.node))
+            table.patterns.setdefault(test.span, Operand(decision, index, always=always))
+            return
+        node = _folded(test.node)
+        operand = Operand(decision, index, _argument(node))
+        if test.chain:
+            for tail in _tails(test.comparator):
+                table.links.setdefault((test.chain, _span(tail)), operand)
+            if test.last and operand.argument is not None:
+                table.fused.setdefault(test.chain, operand)
+            return
+        for tail in _tails(node):
+            table.values.setdefault(_span(tail), operand)
+            if isinstance(tail, (ast.Call, ast.Attribute)):
+                table.ends.setdefault(_span(tail)[2:], operand)
+        if operand.argument is not None:
+            table.fused.setdefault(_span(node), operand)
+
+
+def _leaves(tree):
+    if isinstance(tree, _Test):
+        yield tree
+        return
+    for part in tree[1:]:
+        for branch in part if isinstance(part, list) else [part]:
+            yield from _leaves(branch)
+
+
+def _first(tree):
+    return next(_leaves(tree)).index
+
+
+def _connect(tree, on_true, on_false):
+    """Set where control goes after each condition of a tree, before constants are resolved away."""
+    match tree:
+        case _Test():
+            tree.on_true, tree.on_false = on_true, on_false
+        case ['not', operand]:
+            _connect(operand, on_false, on_true)
+        case ['if', test, body, orelse]:
+            _connect(test, _first(body), _first(orelse))
+            _connect(body, on_true, on_false)
+            _connect(orelse, on_true, on_false)
+        case [operator, operands]:
+            for operand, following in zip(operands, operands[1:]):
+                if operator == 'and':
+                    _connect(operand, _first(following), on_false)
+                else:
+                    _connect(operand, on_true, _first(following))
+            _connect(operands[-1], on_true, on_false)
+
+
+def _reached(tests):
+    """The tests that can be evaluated at all, constants considered."""
+    reached, todo = set(), [0]
+    while todo:
+        index = todo.pop()
+        if index >= 0 and index not in reached:
+            reached.add(index)
+            test = tests[index]
+            todo += [test.on_true] if test.constant is not False else []
+            todo += [test.on_false] if test.constant is not True else []
+    return [test for test in tests if test.index in reached]
+
+
+def _next(tests, index, number):
+    """Where control gets from a test to the test with this index, which may be constant."""
+    while index >= 0 and tests[index].constant is not None:
+        index = tests[index].on_true if tests[index].constant else tests[index].on_false
+    return number.get(index, index)
+
+
+def _folded(node):
+    """The node that is left of a `not` over `is` or `in`: the compiler turns the operator round."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        operand = _folded(node.operand)
+        argument = _argument(operand)
+        if argument is not None:
+            opposite = {ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
+            turned = ast.Compare(operand.left, [opposite[type(operand.ops[0])]()], operand.comparators)
+            return ast.copy_location(turned, operand)
+    return node
+
+
+def _argument(node):
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        return _PLAIN_ARGUMENT.get(type(node.ops[0]))
+    return None
+
+
+def _tails(node):
+    """The nodes whose position the last instruction of an expression may have."""
+    match node:
+        case ast.IfExp():
+            return _tails(node.body) + _tails(node.orelse)
+        case ast.BoolOp():
+            return [tail for value in node.values for tail in _tails(value)]
+        case ast.NamedExpr():
+            return [node.target]
+        case ast.UnaryOp(op=ast.Not()):
+            return [_folded(node)]
+        case ast.JoinedStr():
+            return [node, *node.values]
+    return [node]
+
+
+def _matches_always(pattern):
+    match pattern:
+        case ast.MatchAs():
+            return pattern.pattern is None or _matches_always(pattern.pattern)
+        case ast.MatchOr():
+            return _matches_always(pattern.patterns[-1])
+    return False
+
+
+def _before_a_match(pattern):
+    """The spans of alternatives that are followed by one that always matches."""
+    for part in ast.walk(pattern):
+        if isinstance(part, ast.MatchOr) and _matches_always(part.patterns[-1]):
+            for alternative in part.patterns[:-1]:
+                yield _span(alternative)
+
+
+def _is_assignment(iterable, constant):
+    """Whether a later loop of a comprehension is the idiom `for y in [x]`, for which there is no loop."""
+    return (isinstance(iterable, (ast.List, ast.Tuple)) and len(iterable.elts) == 1
+            and not isinstance(iterable.elts[0], ast.Starred) and constant(iterable.elts[0]) is None)
