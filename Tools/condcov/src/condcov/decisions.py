@@ -148,6 +148,7 @@ class _Finder:
         if node.type:
             decision = self.add('except', _span(node.type), _Test(node.type))
             self.table.handlers.setdefault(_span(node), Operand(decision, 0))
+            self.stack.append(node.type)
         self.stack += node.body
 
     def visit_Match(self, node):

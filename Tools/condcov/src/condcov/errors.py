@@ -1,5 +1,5 @@
-"""The one exception that the tool reports to its user as a line, without a traceback."""
+"""What a person is told in one line instead of a traceback."""
 
 
 class CondcovError(Exception):
-    """Something that the user can put right: one line that says what is wrong and what to do."""
+    """Something that the person who runs condcov can put right; its text is one line."""
