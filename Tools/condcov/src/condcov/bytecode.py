@@ -33,6 +33,7 @@ class Instruction:
     successors  indices of the instructions that control can go to, exceptions aside: a jump's target last
     predecessors    the other way round
     handler     whether an exception gets here
+    caught      index of the handler of an exception that is raised here, or None
     """
 
     offset: int
@@ -43,6 +44,7 @@ class Instruction:
     successors: tuple[int, ...] = ()
     predecessors: list[int] = dataclasses.field(default_factory=list)
     handler: bool = False
+    caught: int | None = None
 
     @property
     def name(self):
@@ -87,5 +89,8 @@ def read(code):
         for successor in successors:
             instructions[successor].predecessors.append(index)
     for entry in dis._parse_exception_table(code):
-        instructions[at[entry.target // 2]].handler = True
+        handler = at[entry.target // 2]
+        instructions[handler].handler = True
+        for index in range(at[entry.start // 2], at.get(entry.end // 2, len(instructions))):
+            instructions[index].caught = handler
     return instructions

@@ -11,11 +11,11 @@ MOST_CONDITIONS = 62        # of a decision whose paths are recorded: they are b
 MOST_PATHS = 1 << 20        # beyond these nobody waits until all have been seen
 
 _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
-_IF_FALSE = frozenset(op for name, op in OP.items() if 'IF_FALSE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
 _IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
 _NO_PROBE = frozenset(OP[name] for name in (
     'RESUME', 'CACHE', 'SEND', 'YIELD_VALUE', 'RETURN_GENERATOR', 'MAKE_CELL', 'COPY_FREE_VARS', 'EXTENDED_ARG'))
+_RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
 
@@ -258,8 +258,8 @@ class Plan:
                         self._jump_arcs[instruction.offset, bool(jumped)] = arcs
             elif shown[index] is None:
                 continue        # in an edge that has begun before
-            elif instruction.op == OP['RETURN_VALUE']:
-                arcs = self._arcs(line, -self._code.co_firstlineno)
+            elif not instruction.successors:
+                arcs = self._arcs(line, self._left(index))
                 if arcs:
                     self._line_arcs.setdefault(instruction.offset, set()).update(arcs)
             elif len(instruction.successors) == 1:
@@ -288,19 +288,34 @@ class Plan:
         return self._shown[index]
 
     def _landing(self, index):
-        """The next line that is shown from this instruction on, negative for the exit, None if that depends."""
+        """The next line that is shown from this instruction on, negative for the exit, None if that depends.
+
+        An exception that gets to the exit of a with is taken to be passed on.
+        """
         visited = set()
         while index not in visited:
             visited.add(index)
             instruction = self._instructions[index]
             if self._shown[index] is not None:
                 return self._shown[index]
-            if instruction.op == OP['RETURN_VALUE']:
-                return -self._code.co_firstlineno
-            if len(instruction.successors) != 1:
+            if instruction.op == OP['WITH_EXCEPT_START']:
+                index = instruction.caught
+                if index is None:
+                    return -self._code.co_firstlineno
+            elif not instruction.successors:
+                return self._left(index)
+            elif len(instruction.successors) > 1:
                 return None
-            index, = instruction.successors
+            else:
+                index, = instruction.successors
         return None
+
+    def _left(self, index):
+        """The next line that is shown after an instruction that returns or raises, negative for the exit."""
+        instruction = self._instructions[index]
+        if instruction.op in _RAISES and instruction.caught is not None:
+            return self._landing(instruction.caught)
+        return -self._code.co_firstlineno
 
     def _arcs(self, line, landing):
         """The branches that coverage.py makes of an arc between two lines."""
