@@ -1,0 +1,100 @@
+"""Sentences about conditions, in plain English, for every report.
+
+They quote the source text of a condition between backquotes. A sentence starts with a quotation or in lower case and ends
+without a full stop, so that a report can go on with it.
+"""
+
+from condcov import model
+
+# How many conditions a sentence names before it only counts the rest.
+NAMED = 6
+
+# For a condition and an outcome: what one did, what several did, always, never.
+_ONE, _SEVERAL, _ALWAYS, _NEVER = range(4)
+_TRUTH = {
+    True: ('was true', 'were true', 'was always true', 'was never true'),
+    False: ('was false', 'were false', 'was always false', 'was never false'),
+}
+_MATCH = {
+    True: ('matched', 'matched', 'always matched', 'never matched'),
+    False: ('did not match', 'did not match', 'never matched', 'always matched'),
+}
+_LOOP = {
+    True: ('was entered', 'were entered', 'was always entered', 'was never entered'),
+    False: ('was exhausted', 'were exhausted', 'was always exhausted', 'was never exhausted'),
+}
+
+
+def quote(text):
+    """The source text as one line, between backquotes."""
+    return f'`{" ".join(text.split())}`'
+
+
+def listing(words):
+    """'a', 'a and b' or 'a, b and c'."""
+    *most, last = words
+    return f'{", ".join(most)} and {last}' if most else last
+
+
+def never(decision, index, value):
+    """'`b` was never false'."""
+    return f'{_name(decision, index)} {_verb(decision, index, value, _NEVER)}'
+
+
+def always(decision, index, value):
+    """'`b` was always false'."""
+    return f'{_name(decision, index)} {_verb(decision, index, value, _ALWAYS)}'
+
+
+def never_while(decision, index, path):
+    """'`b` was never false while `a` was true': the outcome that the path has for the condition, beside its others."""
+    return f'{_name(decision, index)} {_case(decision, index, path)}'
+
+
+def never_alone(decision, index, paths):
+    """'`b` never decided alone: it was never false while `a` was true': each outcome was seen, and no pair of paths."""
+    cases = ' and it '.join(_case(decision, index, path) for path in paths)
+    return f'{_name(decision, index)} never decided alone: it {cases}'
+
+
+def never_evaluated(decision, indexes, reason=''):
+    """'`b` was never evaluated: `a` was always true', of one condition or of several."""
+    names = listing([_name(decision, index) for index in indexes])
+    sentence = f'{names} {"was" if len(indexes) == 1 else "were"} never evaluated'
+    return f'{sentence}: {reason}' if reason else sentence
+
+
+def not_shown(decision, indexes, reason):
+    """'`b` could not be shown to decide alone: …', of one condition or of several."""
+    return f'{listing([_name(decision, index) for index in indexes])} could not be shown to decide alone: {reason}'
+
+
+def _name(decision, index):
+    text = quote(decision.conditions[index].text)
+    return f'the loop {text}' if decision.kind == 'for' else text
+
+
+def _verb(decision, index, value, form):
+    if decision.kind == 'for':
+        return _LOOP[value][form]
+    if decision.kind == 'except' or decision.kind == 'case' and index == 0:
+        return _MATCH[value][form]
+    return _TRUTH[value][form]
+
+
+def _case(decision, index, path):
+    verb = _verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)
+    groups = {}
+    others = [other for other, mark in enumerate(path) if other != index and mark in 'TF']
+    for other in others[:NAMED]:
+        value = path[other] == model.SEEN_TRUE
+        groups.setdefault(_verb(decision, other, value, _ONE), []).append((other, value))
+    phrases = []
+    for members in groups.values():
+        form = _ONE if len(members) == 1 else _SEVERAL
+        names = listing([_name(decision, other) for other, _ in members])
+        phrases.append(f'{names} {_verb(decision, *members[0], form)}')
+    if len(others) > NAMED:
+        rest = len(others) - NAMED
+        phrases.append(f'{rest} more {"condition" if rest == 1 else "conditions"} had the value needed')
+    return f'{verb} while {listing(phrases)}' if phrases else verb
