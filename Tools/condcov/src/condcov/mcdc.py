@@ -299,7 +299,7 @@ class _Analysis:
             reason = self._why_never(index)
             sentence = wording.never_evaluated(self.decision, [index], reason)
         elif unseen:
-            sentence = wording.never_while(self.decision, index, missing[0])
+            sentence = wording.never_while(self.decision, index, missing[0], asked and self.whole)
         elif missing:
             sentence = wording.never_alone(self.decision, index, missing)
         elif asked and not pair:

@@ -6,8 +6,8 @@ without a full stop, so that a report can go on with it.
 
 from condcov import model
 
-# How many conditions a sentence names before it only counts the rest.
-NAMED = 6
+# How many conditions with the same value a sentence names before it only counts the rest.
+NAMED = 4
 
 # For a condition and an outcome: what one did, what several did, always, never.
 _ONE, _SEVERAL, _ALWAYS, _NEVER = range(4)
@@ -36,25 +36,31 @@ def listing(words):
     return f'{", ".join(most)} and {last}' if most else last
 
 
-def never(decision, index, value):
-    """'`b` was never false'."""
-    return f'{_name(decision, index)} {_verb(decision, index, value, _NEVER)}'
-
-
 def always(decision, index, value):
     """'`b` was always false'."""
     return f'{_name(decision, index)} {_verb(decision, index, value, _ALWAYS)}'
 
 
-def never_while(decision, index, path):
-    """'`b` was never false while `a` was true': the outcome that the path has for the condition, beside its others."""
-    return f'{_name(decision, index)} {_case(decision, index, path)}'
+def never_while(decision, index, path, alone):
+    """'`b` was never false while `a` was true (with `c` false, to decide alone)': the outcome that the path has.
+
+    The conditions evaluated before are what it needs to come to this one; those after, to be seen to decide `alone`.
+    """
+    sentence = f'{_name(decision, index)} {_verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)}'
+    before = _values(decision, range(index), path)
+    after = _values(decision, range(index + 1, len(path)), path, bare=True) if alone else ''
+    return (sentence + (f' while {before}' if before else '')
+            + (f' (with {after}, to decide alone)' if after else ''))
 
 
 def never_alone(decision, index, paths):
     """'`b` never decided alone: it was never false while `a` was true': each outcome was seen, and no pair of paths."""
-    cases = ' and it '.join(_case(decision, index, path) for path in paths)
-    return f'{_name(decision, index)} never decided alone: it {cases}'
+    cases = []
+    for path in paths:
+        others = _values(decision, [other for other in range(len(path)) if other != index], path)
+        verb = _verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)
+        cases.append(f'{verb} while {others}' if others else verb)
+    return f'{_name(decision, index)} never decided alone: it {" and it ".join(cases)}'
 
 
 def never_evaluated(decision, indexes, reason=''):
@@ -82,19 +88,18 @@ def _verb(decision, index, value, form):
     return _TRUTH[value][form]
 
 
-def _case(decision, index, path):
-    verb = _verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)
+def _values(decision, indexes, path, bare=False):
+    """'`a` and `b` were true and `c` was false', of those that the path evaluated; bare: '`a` and `b` true and `c` false'."""
     groups = {}
-    others = [other for other, mark in enumerate(path) if other != index and mark in 'TF']
-    for other in others[:NAMED]:
-        value = path[other] == model.SEEN_TRUE
-        groups.setdefault(_verb(decision, other, value, _ONE), []).append((other, value))
+    for index in indexes:
+        if path[index] in 'TF':
+            value = path[index] == model.SEEN_TRUE
+            groups.setdefault(_verb(decision, index, value, _SEVERAL), []).append((index, value))
     phrases = []
     for members in groups.values():
-        form = _ONE if len(members) == 1 else _SEVERAL
-        names = listing([_name(decision, other) for other, _ in members])
-        phrases.append(f'{names} {_verb(decision, *members[0], form)}')
-    if len(others) > NAMED:
-        rest = len(others) - NAMED
-        phrases.append(f'{rest} more {"condition" if rest == 1 else "conditions"} had the value needed')
-    return f'{verb} while {listing(phrases)}' if phrases else verb
+        names = [_name(decision, index) for index, _ in members[:NAMED]]
+        if len(members) > NAMED:
+            names.append(f'{len(members) - NAMED} more')
+        verb = _verb(decision, *members[0], _ONE if len(members) == 1 else _SEVERAL)
+        phrases.append(f'{listing(names)} {verb.split()[-1] if bare else verb}')
+    return listing(phrases) if phrases else ''
