@@ -5,14 +5,17 @@ tree. The tests hold them against each other.
 """
 
 import ast
-import dataclasses
 
 from condcov import model
 
 
 def compile_decision(text, kind='if'):
     """The Decision of an expression in a test, or as a value if the kind is 'boolean' or 'comparison'."""
-    tree = ast.parse(text, mode='eval').body
+    return decision_of(ast.parse(text, mode='eval').body, kind)
+
+
+def decision_of(tree, kind):
+    """The Decision of the syntax tree of an expression, with its place."""
     made = []
 
     def condition(node, on_true, on_false, last):
@@ -112,23 +115,38 @@ def run(text, values, kind='if'):
     return ''.join(marks), truth
 
 
+def source_file(path, text, missing_arcs=(), taken_arcs=()):
+    """A SourceFile of a text with its if, while and ternary decisions, of which coverage.py's arcs are given."""
+    tests = {ast.If: 'if', ast.While: 'while', ast.IfExp: 'ternary'}
+    tree = ast.parse(text)
+    found = [decision_of(node.test, tests[type(node)]) for node in ast.walk(tree) if type(node) in tests]
+    lines = frozenset(node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt))
+    return model.SourceFile(path, text, lines, frozenset(), frozenset([*missing_arcs, *taken_arcs]),
+                            tuple(sorted(found, key=lambda decision: decision.span)))
+
+
+def seen(source, rows, missing_lines=(), missing_arcs=()):
+    """The Seen of a SourceFile: rows maps the lines of decisions to rows of values, as '110' for run()."""
+    paths = {}
+    for decision in source.decisions:
+        text = ast.get_source_segment(source.text, _located(decision.span))
+        taken = [run(f'({text})', [digit == '1' for digit in row], decision.kind)[0] for row in rows.get(decision.span.line, ())]
+        paths[decision.key] = {path: taken.count(path) for path in taken}
+    return model.Seen(set(source.lines) - set(missing_lines), set(source.arcs) - set(missing_arcs), paths)
+
+
 def single(kind, text='x'):
     """A decision of one condition of any kind."""
     span = model.Span(1, 3, 1, 3 + len(text))
     return model.Decision(kind, span, (model.Condition(span, text, model.TRUE, model.FALSE),))
 
 
-def moved(decision, line, column=0):
-    """The decision at another place, a line and a number of bytes further on."""
-    def move(span):
-        return model.Span(span.line + line, span.column + column, span.end_line + line, span.end_column + column)
-
-    conditions = tuple(dataclasses.replace(condition, span=move(condition.span)) for condition in decision.conditions)
-    return dataclasses.replace(decision, span=move(decision.span), conditions=conditions)
-
-
 def _span(node):
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+
+def _located(span):
+    return ast.Constant(None, lineno=span.line, col_offset=span.column, end_lineno=span.end_line, end_col_offset=span.end_column)
 
 
 def _links(chain):
