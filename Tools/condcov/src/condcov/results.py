@@ -6,7 +6,10 @@ operand of a value); 'mcdc', conditions shown to decide alone, of those that som
 """
 
 import bisect
+import collections
 import dataclasses
+import itertools
+import operator
 import typing
 
 from condcov import mcdc, model, spans, wording
@@ -129,7 +132,7 @@ def examine(source, seen):
                                'run again') from error
     conditions = [analysis for list_ in analyses for analysis in list_]
     missing_lines = tuple(sorted(source.lines - seen.lines))
-    missing_arcs = tuple(sorted(source.arcs - seen.arcs))
+    missing_arcs = tuple(sorted(source.arcs - source.assumed - seen.arcs))
     levels = {
         'line': _level(len(source.lines), len(missing_lines)),
         'branch': _level(len(source.arcs), len(missing_arcs)),
@@ -170,10 +173,11 @@ class _Gaps:
         self.source = source
         self.seen = seen
         self.analyses = analyses
-        self.missing_lines = missing_lines
+        self.missing_lines = frozenset(missing_lines)
         self.missing_arcs = missing_arcs
         self.text_lines = spans.source_lines(source.text)
-        self.statements = sorted(source.lines)
+        self.lines_in_order = sorted(source.lines)
+        self.statements = [self.statement(decision) for decision in source.decisions]
 
     def all(self):
         """All gaps, sorted by line."""
@@ -185,10 +189,9 @@ class _Gaps:
 
     def lines(self):
         """Ranges of missing lines: as long as no executed line comes between."""
-        missing = set(self.missing_lines)
         first = last = None
-        for line in [*self.statements, None]:
-            if line in missing:
+        for line in [*self.lines_in_order, None]:
+            if line in self.missing_lines:
                 first, last = first or line, line
             elif first:
                 name = f'line {first} was' if first == last else f'lines {first} to {last} were'
@@ -197,27 +200,28 @@ class _Gaps:
 
     def arcs(self):
         """Arcs not taken from executed lines, unless outcomes that were never seen of a decision there already tell so."""
-        for line in sorted({start for start, _ in self.missing_arcs} - set(self.missing_lines)):
-            arcs = [arc for arc in self.missing_arcs if arc[0] == line]
-            if len(arcs) > self.unseen_outcomes(line):
+        unseen = self.unseen_outcomes()
+        for line, arcs in itertools.groupby(self.missing_arcs, key=operator.itemgetter(0)):
+            arcs = list(arcs)
+            if line not in self.missing_lines and len(arcs) > unseen[line]:
                 for arc in arcs:
                     end = f'line {arc[1]}' if arc[1] > 0 else f'the exit of the code that starts at line {-arc[1]}'
                     yield Gap('arc', line, line, (), self.line(line), f'line {line} never went on to {end}', arc)
 
-    def unseen_outcomes(self, line):
-        """How many outcomes were never seen, of the branching decisions in the statement at the line."""
-        count = 0
-        for decision in self.source.decisions:
-            if decision.kind in _BRANCHING and self.statement(decision) == line:
+    def unseen_outcomes(self):
+        """For the line of a statement: how many outcomes of its branching decisions were never seen."""
+        counts = collections.Counter()
+        for decision, line in zip(self.source.decisions, self.statements):
+            if decision.kind in _BRANCHING:
                 paths = self.seen.paths.get(decision.key, ())
-                count += len({True, False} - {mcdc.outcome(decision, path) for path in paths})
-        return count
+                counts[line] += len({True, False} - {mcdc.outcome(decision, path) for path in paths})
+        return counts
 
     def conditions(self, number):
         """The gaps of a decision; none in a statement that was never executed: its lines are a gap."""
         decision = self.source.decisions[number]
         analyses = self.analyses[number]
-        if self.statement(decision) in self.missing_lines and not any(one.evaluated for one in analyses):
+        if self.statements[number] in self.missing_lines and not any(one.evaluated for one in analyses):
             return
         groups = {}
         for index, analysis in enumerate(analyses):
@@ -244,8 +248,8 @@ class _Gaps:
 
     def statement(self, decision):
         """The line of the statement in which the decision stands."""
-        place = bisect.bisect_right(self.statements, decision.span.line)
-        return self.statements[place - 1] if place else None
+        place = bisect.bisect_right(self.lines_in_order, decision.span.line)
+        return self.lines_in_order[place - 1] if place else None
 
     def line(self, number):
         """A line of the source, without the spaces around it."""
