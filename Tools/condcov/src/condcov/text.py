@@ -3,6 +3,8 @@
 In a pipe or a file there are no colours, nothing is shortened or wrapped, and the underlines say where.
 """
 
+import os
+
 import rich.box
 import rich.cells
 import rich.console
@@ -60,12 +62,19 @@ class _Report:
     def __init__(self, stream):
         self.console = rich.console.Console(file=stream, highlight=False, markup=False, emoji=False)
         self.terminal = self.console.is_terminal
-        self.width = max(self.console.width, NARROWEST) if self.terminal else UNLIMITED
+        self.width = max(self.columns(stream), NARROWEST) if self.terminal else UNLIMITED
         self.console.width = self.width
         self.encoding = self.console.encoding
         utf = self.encoding.startswith('utf')
         self.bar = '\N{BOX DRAWINGS LIGHT VERTICAL}' if utf else '|'
         self.ellipsis = snippet.ELLIPSIS if utf else '...'
+
+    def columns(self, stream):
+        """The width of the terminal. Rich would ask that of the standard streams, whatever the stream is."""
+        try:
+            return int(os.environ.get('COLUMNS') or os.get_terminal_size(stream.fileno()).columns) or self.console.width
+        except (ValueError, OSError, AttributeError):
+            return self.console.width
 
     def write(self, result, files, skip_covered, show_gaps):
         shown = [file for file in files if not (skip_covered and file.complete)]
@@ -73,7 +82,7 @@ class _Report:
         if len(shown) < len(files):
             hidden = len(files) - len(shown)
             what = '1 file in which nothing is' if hidden == 1 else f'{hidden} files in which nothing is'
-            self.line(f'\n{what} missing {"is" if hidden == 1 else "are"} not shown.')
+            self.console.print(f'\n{what} missing {"is" if hidden == 1 else "are"} not shown.')
         if show_gaps:
             for file in shown:
                 self.gaps(file)
@@ -104,7 +113,7 @@ class _Report:
         gaps = [gap.kind for file in result.files for gap in file.gaps]
         counts = [f'{gaps.count(kind)} {what}' for kind, what in _KINDS if kind in gaps]
         if counts:
-            self.line(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {wording.listing(counts)}.')
+            self.console.print(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {wording.listing(counts)}.')
 
     def gaps(self, file):
         """All gaps of a file; those in the same line together, if it fits."""
