@@ -1,7 +1,7 @@
 """Decisions from the text of an expression, and what they mean by plain interpretation: for the tests of the analysis.
 
-compile_decision() follows what CPython's compiler does with jumps; run() knows nothing of jumps and interprets the syntax
-tree. The tests hold them against each other.
+compile_decision() follows what CPython's compiler does with jumps; run() knows nothing of jumps and interprets the
+syntax tree. The tests hold them against each other.
 """
 
 import ast
@@ -58,7 +58,8 @@ def decision_of(tree, kind):
 def run(text, values, kind='if'):
     """The path that the evaluation takes, and the truth of the expression.
 
-    values are the truth values of the leaves, in the order in which the expression can evaluate them; constants have one too, of no effect.
+    values are the truth values of the leaves, in the order in which the expression can evaluate them; constants have
+    one too, of no effect.
     """
     tree = ast.parse(text, mode='eval').body
     value = kind in ('boolean', 'comparison')
@@ -130,7 +131,8 @@ def seen(source, rows, missing_lines=(), missing_arcs=()):
     paths = {}
     for decision in source.decisions:
         text = ast.get_source_segment(source.text, _located(decision.span))
-        taken = [run(f'({text})', [digit == '1' for digit in row], decision.kind)[0] for row in rows.get(decision.span.line, ())]
+        taken = [run(f'({text})', [digit == '1' for digit in row], decision.kind)[0]
+                 for row in rows.get(decision.span.line, ())]
         paths[decision.key] = {path: taken.count(path) for path in taken}
     return model.Seen(set(source.lines) - set(missing_lines), set(source.arcs) - set(missing_arcs), paths)
 
@@ -146,7 +148,8 @@ def _span(node):
 
 
 def _located(span):
-    return ast.Constant(None, lineno=span.line, col_offset=span.column, end_lineno=span.end_line, end_col_offset=span.end_column)
+    return ast.Constant(None, lineno=span.line, col_offset=span.column, end_lineno=span.end_line,
+                        end_col_offset=span.end_column)
 
 
 def _links(chain):

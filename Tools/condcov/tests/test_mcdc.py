@@ -90,7 +90,7 @@ def test_truth_table(text, kind, data):
 
 
 def check(decision, table, observed, index, analysis):
-    """That the analysis of one condition is what the definitions say, and that what it asks for is enough and nearest."""
+    """That the analysis of a condition is what the definitions say, and what it asks for is enough and nearest."""
     assert set(analysis.outcomes) == {path[index] for path in observed} - {'-'}
     assert set(analysis.possible) == {path[index] for path in table.groups} - {'-'}
     pairs = table.pairs(index, observed)
@@ -127,9 +127,9 @@ def paths_of(text, rows):
 SUBEXPRESSIONS = '(a or b) or (((c and d) or (e and (f or g) and h)) and (k or l) and (m or n))'
 
 
-# What GCC 14 answers, by the masking table of Kvalsvik's paper, for these inputs: expression, one row of values for each
-# evaluation, and the conditions whose true and whose false outcome is not shown. The facts are those of its test suite
-# (gcov-19.c), which says of some: "this is where masking MC/DC gets unintuitive", "this test is quite significant".
+# What GCC 14 answers, by the masking table of Kvalsvik's paper, for these inputs: expression, one row of values for
+# each evaluation, and the conditions whose true and whose false outcome is not shown. The facts are those that its test
+# suite expects (gcov-19.c).
 @pytest.mark.parametrize('text, rows, no_true, no_false', [
     ('a or b', ['01'], {0}, {0, 1}),
     ('a or b', ['01', '00'], {0}, set()),
@@ -183,8 +183,8 @@ def test_paths_without_a_table():
         assert analysis.covered == {(index, 'T'), (index, 'F')}.issubset(shown)
 
 
-# The minimal tests of Hayhurst et al., chapter 3: for n operands of `and`, all true and each of them false alone; for `or`, all false
-# and each of them true alone; and that one fewer is not enough.
+# The minimal tests of Hayhurst et al.: for n operands of `and`, all true and each of them false alone; for
+# `or`, all false and each of them true alone; and that one fewer is not enough.
 @pytest.mark.parametrize('operator, neutral', [(' and ', '1'), (' or ', '0')])
 @pytest.mark.parametrize('size', [2, 3, 5])
 def test_hayhurst_minimal_tests(operator, neutral, size):
@@ -230,7 +230,7 @@ def test_masking_where_unique_cause_asks_for_more():
     ('a if t else b', ['110', '100'], ['`t` was never false (with `b` false, to decide alone)', '',
                                        '`b` was never evaluated: `t` was always true']),
     ('x < f(y,\n   z) < w', ['11'], ['`x < f(y, z)` was never false',
-                                    '`f(y, z) < w` was never false while `x < f(y, z)` was true']),
+                                     '`f(y, z) < w` was never false while `x < f(y, z)` was true']),
     (' and '.join('abcdefg'), ['1111111'], [
         '`a` was never false', '`b` was never false while `a` was true',
         '`c` was never false while `a` and `b` were true', '`d` was never false while `a`, `b` and `c` were true',
@@ -278,7 +278,8 @@ def test_a_guard():
     assert [analysis.sentence for analysis in mcdc.analyse(decision, ['F-', 'TT'])] == [
         '', '`x > 0` was never false while `Point` matched']
     assert [analysis.sentence for analysis in mcdc.analyse(decision, ['F-'])] == [
-        '`Point` never matched (with `x > 0` true, to decide alone)', '`x > 0` was never evaluated: `Point` never matched']
+        '`Point` never matched (with `x > 0` true, to decide alone)',
+        '`x > 0` was never evaluated: `Point` never matched']
 
 
 # --- exceptions, constants, size, and paths that are none ---
@@ -354,8 +355,8 @@ def test_more_conditions_than_are_recorded():
     paths = ['-' * place + mark + '-' * (size - place - 1) + '!' for place in range(size) for mark in 'TF']
     analyses = mcdc.analyse(decision, paths)
     assert not any(analysis.covered for analysis in analyses)
-    assert analyses[0].sentence == ('`c0` could not be shown to decide alone: the decision has 63 conditions, and paths '
-                                    'are recorded for up to 62')
+    assert analyses[0].sentence == ('`c0` could not be shown to decide alone: the decision has 63 conditions, '
+                                    'and paths are recorded for up to 62')
     [*_, last] = mcdc.analyse(decision, paths[:-1])
     assert last.outcomes == 'T' and last.sentence.startswith('`c62` was never false while ')
 

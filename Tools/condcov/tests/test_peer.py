@@ -1,9 +1,10 @@
 """The verdicts of pymcdc beside ours, on its own examples and on random expressions.
 
-pymcdc knows unique-cause MC/DC: in a pair, every other condition has the same value in both or was not evaluated in one of them.
-So each of its pairs is one of ours, and masking MC/DC has more: the other conditions may differ where they decide nothing. Its
-list of "combinations to be covered" is one minimal choice of pairs; a run that shows every condition by other pairs leaves
-some of the list uncovered, and so does a run that cannot have the values that it chose for conditions not evaluated.
+pymcdc knows unique-cause MC/DC: in a pair, every other condition has the same value in both or was not evaluated in one
+of them. So each of its pairs is one of ours, and masking MC/DC has more: the other conditions may differ where they
+decide nothing. Its list of "combinations to be covered" is one minimal choice of pairs; a run that shows every
+condition by other pairs leaves some of the list uncovered, and so does a run that cannot have the values that it chose
+for conditions not evaluated.
 """
 
 import re
@@ -35,8 +36,8 @@ def table(output):
     for block in output.split('Line number:')[1:]:
         text = re.search(r'Decision: (.*)', block)[1]
         rows = re.findall(r'^ *\d+ \| +(?:True|False) +(.*?) +(True|False) *$', block, re.MULTILINE)
-        found[text] = [(''.join({'True': 'T', 'False': 'F', '----': '-'}[word] for word in row.split()), covered == 'True')
-                       for row, covered in rows]
+        marks = {'True': 'T', 'False': 'F', '----': '-'}
+        found[text] = [(''.join(marks[word] for word in row.split()), covered == 'True') for row, covered in rows]
     return found
 
 

@@ -118,7 +118,8 @@ def test_lines_left_out_do_not_end_a_range():
 
 
 def test_branches_that_are_taken_as_seen():
-    source = dataclasses.replace(decisions.source_file('f.py', 'f()\ng()\n', [(1, 2), (1, -1)]), assumed=frozenset({(1, -1)}))
+    source = dataclasses.replace(decisions.source_file('f.py', 'f()\ng()\n', [(1, 2), (1, -1)]),
+                                 assumed=frozenset({(1, -1)}))
     file = results.examine(source, model.Seen({1, 2}, {(1, 2)}))
     assert file.levels['branch'] == (2, 2) and not file.gaps
 
@@ -133,13 +134,15 @@ def test_totals_and_order():
 
 
 @pytest.mark.parametrize('covered, total, text', [
-    (0, 0, '-'), (0, 3, '0.0%'), (2, 3, '66.6%'), (3, 3, '100%'), (9999, 10000, '99.9%'), (1, 2000, '0.0%'), (7, 8, '87.5%')])
+    (0, 0, '-'), (0, 3, '0.0%'), (2, 3, '66.6%'), (3, 3, '100%'), (9999, 10000, '99.9%'), (1, 2000, '0.0%'),
+    (7, 8, '87.5%')])
 def test_a_percentage_is_never_rounded_up(covered, total, text):
     assert str(results.Level(covered, total)) == text
 
 
 def test_fail_under():
-    result = results.Result([cart({4: ['1', '0']}, [3])])       # line 5 of 6, condition 2 of 10, MC/DC 1 of 5, no branches
+    # Line 5 of 6, condition 2 of 10, MC/DC 1 of 5, no branches.
+    result = results.Result([cart({4: ['1', '0']}, [3])])
     assert results.fail_under(result, {}) == []
     assert results.fail_under(result, {'line': 100 * 5 / 6, 'branch': 100, 'condition': 20, 'mcdc': 20}) == []
     assert results.fail_under(result, {'mcdc': 20.5, 'line': 83.4}) == [
@@ -159,7 +162,8 @@ def test_data_that_does_not_fit():
 
 def library_files():
     folder = os.path.dirname(dataclasses.__file__)
-    names = ['argparse', 'configparser', 'difflib', 'enum', 'inspect', 'pathlib', 'shutil', 'tarfile', 'textwrap', 'typing']
+    names = ['argparse', 'configparser', 'difflib', 'enum', 'inspect', 'pathlib', 'shutil', 'tarfile', 'textwrap',
+             'typing']
     return [f'{folder}/{name}.py' for name in names]
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies
 
 from condcov import snippet
 
-CHARACTERS = strategies.sampled_from('ab (\t한語e\N{COMBINING ACUTE ACCENT}é\N{GRINNING FACE}\x1b\f\N{RIGHT-TO-LEFT OVERRIDE}')
+CHARACTERS = strategies.sampled_from(
+    'ab (\t한語e\N{COMBINING ACUTE ACCENT}é\N{GRINNING FACE}\x1b\f\N{RIGHT-TO-LEFT OVERRIDE}')
 
 settings = hypothesis.settings(max_examples=200, derandomize=True, deadline=None, database=None)
 

@@ -53,7 +53,8 @@ def shop(path='shop/cart.py', rows=None, missing=False):
     arcs = [(3, 4), (3, 5), (9, 14), (9, 15)]
     source = decisions.source_file(path, SHOP, arcs)
     lines = source.lines if missing else ()
-    return results.examine(source, decisions.seen(source, ROWS if rows is None else rows, lines, arcs if missing else [(9, 15)]))
+    seen = decisions.seen(source, ROWS if rows is None else rows, lines, arcs if missing else [(9, 15)])
+    return results.examine(source, seen)
 
 
 def both():
@@ -170,7 +171,8 @@ def test_the_width_of_the_terminal(monkeypatch):
         assert '\x1b[' in output
         assert max(cells(line) for line in without_styles(output).splitlines()
                    if not re.match(r'shop/cart\.py:\d+$', line)) <= columns
-    long = report(results.Result([shop('src/package/subpackage/a_module_with_a_long_name.py')]), terminal(monkeypatch, 60))
+    result = results.Result([shop('src/package/subpackage/a_module_with_a_long_name.py')])
+    long = report(result, terminal(monkeypatch, 60))
     assert re.search(r'^src/pa\S*…\S*_name\.py +100% ', without_styles(long), re.MULTILINE)
 
 
@@ -195,8 +197,8 @@ def test_the_order_of_files():
 
 
 def test_what_is_covered_can_be_left_out():
-    whole = shop('whole.py', {3: ['110', '100', '011', '000'], 5: ['111', '110', '100', '000'], 8: ['100', '010', '011', '000'],
-                              9: ['11', '10', '00']})
+    whole = shop('whole.py', {3: ['110', '100', '011', '000'], 5: ['111', '110', '100', '000'],
+                              8: ['100', '010', '011', '000'], 9: ['11', '10', '00']})
     whole = results.examine(whole.source, model.Seen(whole.seen.lines, set(whole.source.arcs), whole.seen.paths))
     assert whole.complete
     output = report(results.Result([whole, shop()]), skip_covered=True, show_gaps=False)
@@ -223,7 +225,8 @@ def test_an_encoding_with_nothing_but_ascii():
 
 
 def test_a_file_cannot_command_the_terminal():
-    source = decisions.source_file('a\x1b[2Jb\nc.py', 'if x:\n    y = "\x1b[31m\x9b\N{RIGHT-TO-LEFT OVERRIDE}"\nx = 1\n')
+    source = decisions.source_file('a\x1b[2Jb\nc.py',
+                                   'if x:\n    y = "\x1b[31m\x9b\N{RIGHT-TO-LEFT OVERRIDE}"\nx = 1\n')
     output = report(results.Result([results.examine(source, decisions.seen(source, {1: ['0']}, [2]))]))
     assert '\x1b' not in output and '\x9b' not in output and '\N{RIGHT-TO-LEFT OVERRIDE}' not in output
     assert 'a\N{REPLACEMENT CHARACTER}[2Jb c.py:2\n  2 │ y = "\N{REPLACEMENT CHARACTER}[31m' in output

@@ -1,18 +1,19 @@
 """Masking MC/DC of a decision, exact, from the set of paths that were taken through it.
 
-A decision is a directed acyclic graph: its conditions are the nodes, in the order of evaluation, and each has an edge for
-true and one for false, to a later condition or to one of the two ends. An evaluation walks one path; short circuit is the
-same as not walking by.
+A decision is a directed acyclic graph: its conditions are the nodes, in the order of evaluation, and each has an edge
+for true and one for false, to a later condition or to one of the two ends. An evaluation walks one path; short circuit
+is the same as not walking by.
 
-A condition is *unmasked* in a path if there is an assignment of truth values to all conditions, the same as the path's for
-those that it evaluated, such that flipping the condition alone changes the outcome of the decision. The path is then evidence of
-what the condition does. A condition is *covered* if two observed paths show that it alone decides: they have different
-outcomes, the condition is true in one and false in the other, and it is unmasked in both. This is masking MC/DC as
-Chilenski defines it (DOT/FAA/AR-01/18) and Hayhurst et al. explain it (NASA/TM-2001-210876, where a condition that short
-circuit left out has any value); Kvalsvik (arXiv 2501.02133) derives it from the graph, as this does.
+A condition is *unmasked* in a path if there is an assignment of truth values to all conditions, the same as the path's
+for those that it evaluated, such that flipping the condition alone changes the outcome of the decision. The path is
+then evidence of what the condition does. A condition is *covered* if two observed paths show that it alone decides:
+they have different outcomes, the condition is true in one and false in the other, and it is unmasked in both. This is
+masking MC/DC as Chilenski defines it (DOT/FAA/AR-01/18) and Hayhurst et al. explain it (NASA/TM-2001-210876, where a
+condition that short circuit left out has any value); Kvalsvik (arXiv 2501.02133) derives it from the graph, as this
+does.
 
-Nothing here builds a truth table: whether a condition is unmasked is a question of which ends can be reached, and whether
-two paths can show a condition is a question of two walks that never meet.
+Nothing here builds a truth table: whether a condition is unmasked is a question of which ends can be reached, and
+whether two paths can show a condition is a question of two walks that never meet.
 """
 
 import dataclasses
@@ -40,8 +41,8 @@ class ConditionAnalysis:
     possible    the marks that there are to see: 'TF', 'e', or '' for a constant and for what nothing leads to
     coverable   whether some pair of paths could show that it alone decides: whether MC/DC asks for it
     pair        two observed paths that show it, where it is true and where it is false; or None
-    missing     paths that were not taken and would complete what is missing, the nearest to what was seen: none if nothing
-                is missing, one if an observed path makes a pair with it, otherwise the two of a pair
+    missing     paths that were not taken and would complete what is missing, the nearest to what was seen: none if
+                nothing is missing, one if an observed path makes a pair with it, otherwise the two of a pair
     reason      for a condition that was never evaluated: why ('`a` was always true'), or ''
     sentence    what is missing, for people; or ''
     """
@@ -90,7 +91,7 @@ def count_paths(decision):
 
 
 def feasible_paths(decision, limit=None):
-    """The whole paths through the decision, as a list of strings, true before false; only the first `limit` if given."""
+    """The whole paths through the decision, as strings, true before false; only the first `limit` if given."""
     graph = _graph(decision)
     found = []
     stack = [(graph.start, {})]
@@ -109,15 +110,15 @@ def feasible_paths(decision, limit=None):
 def coverable(decision):
     """The indexes of the conditions that some pair of paths can show to decide alone, as a frozenset.
 
-    The others are constants, conditions whose outcome changes nothing (`a or True`), and those in a value context where the
-    outcome is known on one side only (`x = a or b`: that it is false is never tested).
+    The others are constants, conditions whose outcome changes nothing (`a or True`), and those in a value context where
+    the outcome is known on one side only (`x = a or b`: that it is false is never tested).
     """
     graph = _graph(decision)
     return frozenset(index for index in range(len(graph.after)) if _is_coverable(graph, index))
 
 
 def analyse(decision, paths):
-    """A ConditionAnalysis for each condition of the decision, in a list, from the observed paths (any iterable of them).
+    """A ConditionAnalysis for each condition of the decision, in a list, from the observed paths (an iterable).
 
     Raises ValueError if a path is none of this decision.
     """
@@ -143,8 +144,8 @@ def _graph(decision):
 
     start = resolve(0)
     tested = [condition.tested for condition in conditions]
-    after = [(resolve(condition.on_false), resolve(condition.on_true)) if condition.tested else (model.FALSE, model.TRUE)
-             for condition in conditions]
+    after = [(resolve(condition.on_false), resolve(condition.on_true)) if condition.tested
+             else (model.FALSE, model.TRUE) for condition in conditions]
     reachable = {start} if start >= 0 else set()
     for index, ways in enumerate(after):
         if index in reachable:
@@ -201,9 +202,10 @@ def _unmasked(graph, path):
 
 
 def _walk(graph, start, goal, cost=None):
-    """The cheapest walk from start to goal (a condition or an end) through tested conditions: (cost, {index: mark}) or None.
+    """The cheapest walk from start to goal (a condition or an end) through tested conditions.
 
-    cost(index, mark, way) is that of a step from a condition to what follows, an int >= 0; without it, any walk will do.
+    cost(index, mark, way) is that of a step from a condition to what follows, an int >= 0; without it, any walk will
+    do. Returns (cost, {index: mark}), or None if there is no walk.
     """
     return _walk_beside(graph, start, goal, None, None, cost)
 
@@ -211,8 +213,9 @@ def _walk(graph, start, goal, cost=None):
 def _walk_beside(graph, start, goal, rival, rival_goal, cost=None):
     """The cheapest walk, as _walk(), of those that leave the rival a walk to its goal without a condition in common.
 
-    Two walks that have a condition in common give it the same value, and from there on they are one. The one that is behind
-    goes first, so that none can pass a condition where the other still comes to. The rival may pass an untested condition.
+    Two walks that have a condition in common give it the same value, and from there on they are one. The one that is
+    behind goes first, so that none can pass a condition where the other still comes to. The rival may pass an untested
+    condition.
     """
     queue = [(0, 0, start, rival, ())]
     pushed = 0
@@ -250,7 +253,7 @@ def _marks(steps):
 
 
 def _sides(graph, index, value, result, cost=None):
-    """The cheapest way on from the condition with this value to this result, where it is unmasked: (cost, marks) or None."""
+    """The cheapest walk on from the condition with this value to this result, for which it is unmasked; or None."""
     ways = graph.after[index]
     ends = (model.FALSE, model.TRUE)
     return _walk_beside(graph, ways[value], ends[result], ways[not value], ends[not result], cost)
@@ -259,7 +262,8 @@ def _sides(graph, index, value, result, cost=None):
 def _is_coverable(graph, index):
     if index not in graph.reachable or not graph.tested[index]:
         return False
-    return any(_sides(graph, index, True, result) and _sides(graph, index, False, not result) for result in (True, False))
+    return any(_sides(graph, index, True, result) and _sides(graph, index, False, not result)
+               for result in (True, False))
 
 
 class _Analysis:
@@ -303,7 +307,8 @@ class _Analysis:
         elif missing:
             sentence = wording.never_alone(self.decision, index, missing)
         elif asked and not pair:
-            reason = f'the decision has {len(graph.after)} conditions, and paths are recorded for up to {MOST_CONDITIONS}'
+            reason = (f'the decision has {len(graph.after)} conditions, '
+                      f'and paths are recorded for up to {MOST_CONDITIONS}')
             sentence = wording.not_shown(self.decision, [index], reason)
         return ConditionAnalysis(outcomes, possible, asked, pair, missing, reason, sentence)
 
@@ -321,13 +326,13 @@ class _Analysis:
         return sum(self._step_cost(mark, seen) for mark, seen in zip(one, other))
 
     def _step_cost(self, mark, seen):
-        """How far a mark is from the one that was seen: another value is worse than any number that were not evaluated."""
+        """How far a mark is from the one seen: another value is worse than any number that were not evaluated."""
         if mark == seen:
             return 0
         return 1 if model.NOT_EVALUATED in (mark, seen) else len(self.decision.conditions)
 
     def _nearest(self, index, unseen, asked):
-        """The paths that would complete what is missing of the condition; first one with an outcome that was not seen."""
+        """The paths that would complete what is missing of the condition, first one with an outcome not seen."""
         if not asked or not self.whole:
             return (self._cheapest(self._first_with(index, unseen[0], base) for base in self._bases())[1],)
         single = self._cheapest(
@@ -364,7 +369,7 @@ class _Analysis:
         return cost
 
     def _complete(self, index, value, result, base):
-        """(cost, path): the path next to base where the condition has the value, unmasked, and the decision the result."""
+        """(cost, path): the path next to base with the condition of this value, unmasked, and this result; or None."""
         cost = self._cost(base)
         after = _sides(self.graph, index, value, result, cost)
         if after is None:
@@ -391,8 +396,8 @@ class _Analysis:
     def _why_never(self, index):
         """Why the condition was never evaluated, or '': no way led there from the last condition on the way to it.
 
-        Of the conditions from which it can be reached, the last that was evaluated at all always had the other value: with this one,
-        a later condition would have been evaluated, unless an exception left the decision.
+        Of the conditions from which it can be reached, the last that was evaluated at all always had the other value:
+        with this one, a later condition would have been evaluated, unless an exception left the decision.
         """
         leads = {index}
         for before in reversed(range(index)):

@@ -1,8 +1,8 @@
 """What was covered of each file and of all, at four levels, and what is missing: the data that every report is made of.
 
-The levels: 'line', executed lines of the executable ones; 'branch', taken arcs of those where a line has several ways out, as
-coverage.py counts them; 'condition', outcomes seen of the possible ones (two for a tested condition, one for the last
-operand of a value); 'mcdc', conditions shown to decide alone, of those that some pair of paths can show.
+The levels: 'line', executed lines of the executable ones; 'branch', taken arcs of those where a line has several ways
+out, as coverage.py counts them; 'condition', outcomes seen of the possible ones (two for a tested condition, one for
+the last operand of a value); 'mcdc', conditions shown to decide alone, of those that some pair of paths can show.
 """
 
 import bisect
@@ -41,7 +41,7 @@ class Level(typing.NamedTuple):
         return self.covered == self.total
 
     def __str__(self):
-        """The percentage with one decimal, never rounded up, so that 100% is complete; '-' if there is nothing to cover."""
+        """The percentage with one decimal, never rounded up, so that 100% is complete; '-' for nothing to cover."""
         if self.complete:
             return '100%' if self.total else '-'
         tenths = 1000 * self.covered // self.total
@@ -52,8 +52,9 @@ class Level(typing.NamedTuple):
 class Gap:
     """One thing that is missing, told once.
 
-    kind        'line': lines that were not executed; 'arc': a way out of a line that was not taken; 'outcome': an outcome of a
-                condition, or conditions, that was never seen; 'mcdc': a condition that was not shown to decide alone
+    kind        'line': lines that were not executed; 'arc': a way out of a line that was not taken; 'outcome': an
+                outcome of a condition, or conditions, that was never seen; 'mcdc': a condition that was not shown to
+                decide alone
     line        the first line, from 1
     end_line    the last line
     spans       the conditions in the source, in order; empty for lines and arcs
@@ -122,7 +123,7 @@ class Result:
 
 
 def examine(source, seen):
-    """The FileResult of a SourceFile from the Seen of it. Raises CondcovError if what was seen is not of this source."""
+    """The FileResult of a SourceFile from the Seen of it. Raises CondcovError if that is not of this source."""
     analyses = []
     for decision in source.decisions:
         try:
@@ -199,7 +200,7 @@ class _Gaps:
                 first = None
 
     def arcs(self):
-        """Arcs not taken from executed lines, unless outcomes that were never seen of a decision there already tell so."""
+        """Arcs not taken from executed lines, unless the outcomes never seen of a decision there tell so already."""
         unseen = self.unseen_outcomes()
         for line, arcs in itertools.groupby(self.missing_arcs, key=operator.itemgetter(0)):
             arcs = list(arcs)
@@ -219,7 +220,6 @@ class _Gaps:
 
     def conditions(self, number):
         """The gaps of a decision; none in a statement that was never executed: its lines are a gap."""
-        decision = self.source.decisions[number]
         analyses = self.analyses[number]
         if self.statements[number] in self.missing_lines and not any(one.evaluated for one in analyses):
             return

@@ -1,6 +1,7 @@
-"""Source lines with parts of them underlined, as they stand in a terminal: tabs, wide and combining characters, long lines.
+"""Source lines with parts of them underlined, as they stand in a terminal.
 
-Works in cells, the columns of a terminal: a wide East Asian character takes two, a combining mark none.
+With tabs, wide and combining characters, and lines longer than the terminal is wide. Works in cells, the columns of a
+terminal: a wide East Asian character takes two, a combining mark none.
 """
 
 import rich.cells
@@ -61,8 +62,8 @@ class Line:
     def excerpt(self, parts, width=None):
         """(text, underline): what of the line fits in `width` cells, and a string of spaces and '^' below the parts.
 
-        parts are (start, end) columns in characters; each is underlined with at least one mark. What does not fit is cut off
-        at the ends of the line, with an ellipsis.
+        parts are (start, end) columns in characters; each is underlined with at least one mark. What does not fit is
+        cut off at the ends of the line, with an ellipsis.
         """
         ranges = [(self.starts[start], max(self.starts[end], self.starts[start] + 1)) for start, end in parts]
         first, last = 0, len(self.characters)
@@ -76,7 +77,7 @@ class Line:
         return text, ''.join('^' if cell in marks else ' ' for cell in range(max(marks, default=-1) + 1))
 
     def _window(self, part, width):
-        """(first, end) of the characters that fit: the start of the line or its end if the part is there, or the part."""
+        """(first, end) of the characters that fit: the start or end of the line if the part is there, or the part."""
         start, end = part
         cut = len(self.ellipsis)
         room = width - cut

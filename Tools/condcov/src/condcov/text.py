@@ -91,13 +91,13 @@ class _Report:
     def table(self, result, files):
         """The table of files, with the totals last."""
         table = rich.table.Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True)
-        percents = {level: [str(file.levels[level]) for file in files] + [str(result.totals[level])] for level in LEVELS}
-        widths = [max(map(len, [TITLES[level], *percents[level]])) for level in LEVELS]
+        percents = {level: [str(file.levels[level]) for file in files] for level in LEVELS}
+        widths = [max(map(len, [TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
         room = self.width - sum(widths) - 3 * len(LEVELS)
         table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
         for level, width in zip(LEVELS, widths):
-            table.add_column(TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True, min_width=width,
-                             header_style='bold', footer_style='bold')
+            table.add_column(TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
+                             min_width=width, header_style='bold', footer_style='bold')
         for file in files:
             path = snippet.shorten(snippet.printable(file.path, self.encoding), room, self.ellipsis)
             table.add_row(rich.text.Text(path), *(self.percent(file.levels[level]) for level in LEVELS))
@@ -136,7 +136,7 @@ class _Report:
                 self.group(group, lines, gutter)
 
     def group(self, group, lines, gutter):
-        """The source line of several gaps in it, or of one without a condition, with an underline and a sentence for each."""
+        """A source line with several gaps, or one without a condition, with an underline and a sentence for each."""
         number = group[0].line
         shown = snippet.Line(lines[number - 1], self.encoding)
         shown.dedent(shown.indentation)
@@ -174,7 +174,7 @@ class _Report:
 
     @staticmethod
     def mark(gap):
-        """What underlines: a gap of MC/DC is another thing than an outcome that was never seen, also without colours."""
+        """What underlines: a gap of MC/DC looks other than an outcome that was never seen, also without colours."""
         return '~' if gap.kind == 'mcdc' else '^'
 
     def underlined(self, underline, gap, gutter):

@@ -1,7 +1,7 @@
 """Sentences about conditions, in plain English, for every report.
 
-They quote the source text of a condition between backquotes. A sentence starts with a quotation or in lower case and ends
-without a full stop, so that a report can go on with it.
+They quote the source text of a condition between backquotes. A sentence starts with a quotation or in lower case and
+ends without a full stop, so that a report can go on with it.
 """
 
 from condcov import model
@@ -89,7 +89,7 @@ def _verb(decision, index, value, form):
 
 
 def _values(decision, indexes, path, bare=False):
-    """'`a` and `b` were true and `c` was false', of those that the path evaluated; bare: '`a` and `b` true and `c` false'."""
+    """'`a` and `b` were true and `c` was false', of those that the path evaluated; bare: without 'were' and 'was'."""
     groups = {}
     for index in indexes:
         if path[index] in 'TF':
