@@ -95,9 +95,9 @@ class _Report:
         widths = [max(map(len, [TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
         room = self.width - sum(widths) - 3 * len(LEVELS)
         table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
-        for level, width in zip(LEVELS, widths):
+        for level in LEVELS:
             table.add_column(TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
-                             min_width=width, header_style='bold', footer_style='bold')
+                             header_style='bold', footer_style='bold')
         for file in files:
             path = snippet.shorten(snippet.printable(file.path, self.encoding), room, self.ellipsis)
             table.add_row(rich.text.Text(path), *(self.percent(file.levels[level]) for level in LEVELS))
