@@ -1,0 +1,54 @@
+"""How often each condition had each outcome, and the line it belongs to, for reports that know of lines only."""
+
+import bisect
+import dataclasses
+
+from condcov import model
+
+
+@dataclasses.dataclass
+class Outcome:
+    """One of the outcomes that a condition can have.
+
+    decision    index into the decisions of the file
+    condition   index into the conditions of the decision
+    value       True, False, or None: an operand that is evaluated and whose truth nothing tests
+    count       how often it was seen; where nobody asked for counts, how many different paths have it
+    evaluated   whether the condition was evaluated at all
+    """
+
+    decision: int
+    condition: int
+    value: bool | None
+    count: int
+    evaluated: bool
+
+
+def outcomes(decision, paths):
+    """For each condition of the decision, {mark: count} from {path: count}."""
+    counts = [{model.SEEN_TRUE: 0, model.SEEN_FALSE: 0, model.EVALUATED: 0} for _ in decision.conditions]
+    for path, count in paths.items():
+        for marks, mark in zip(counts, path):
+            if mark in marks:
+                marks[mark] += count
+    return counts
+
+
+def by_line(file):
+    """The outcomes of a condcov.results.FileResult: {line: [Outcome]}, each in the line where its statement starts.
+
+    A decision in a further line of its statement belongs to the statement's first line, the only one that can be executed
+    as coverage.py counts them. Constants, and what nothing leads to, have no outcomes.
+    """
+    lines = sorted(file.source.lines)
+    found = {}
+    for number, (decision, analyses) in enumerate(zip(file.source.decisions, file.analyses)):
+        before = bisect.bisect_right(lines, decision.span.line)
+        line = lines[before - 1] if before else decision.span.line
+        counts = outcomes(decision, file.seen.paths.get(decision.key, {}))
+        for index, analysis in enumerate(analyses):
+            evaluated = any(counts[index].values())
+            for mark in analysis.possible:
+                value = {model.SEEN_TRUE: True, model.SEEN_FALSE: False}.get(mark)
+                found.setdefault(line, []).append(Outcome(number, index, value, counts[index][mark], evaluated))
+    return dict(sorted(found.items()))
