@@ -37,12 +37,12 @@ def _file(file):
         'path': file.path,
         'levels': _levels(file.levels),
         'lines': {
-            'executed': sorted(source.lines & file.seen.lines),
+            'executed': sorted(source.lines.difference(file.missing_lines)),
             'missing': list(file.missing_lines),
             'excluded': sorted(source.excluded),
         },
         'arcs': {
-            'taken': sorted(map(list, source.arcs & file.seen.arcs)),
+            'taken': sorted(map(list, source.arcs.difference(file.missing_arcs))),
             'missing': [list(arc) for arc in file.missing_arcs],
         },
         'decisions': [_decision(decision, analyses, file.seen.paths.get(decision.key, {}), lines)

@@ -1,8 +1,8 @@
 """The LCOV report: a tracefile with the outcomes of conditions as branches, and MC/DC as lcov has it since version 2.2.
 
-The format is that of geninfo(1) in lcov 2.x. lcov wants of a tracefile that each line with branches has a DA record, that a
-line with a branch that was taken was hit, and that a line that was hit has a branch that was evaluated; condcov.tally puts
-conditions of further lines into the first line of their statement, and this module does the rest.
+The format is that of geninfo(1) in lcov 2.x. lcov wants of a tracefile that each line with branches has a DA record,
+that a line with a branch that was taken was hit, and that a line that was hit has a branch that was evaluated;
+condcov.tally puts conditions of further lines into the first line of their statement, and this module does the rest.
 """
 
 from condcov import model, output, tally
@@ -11,8 +11,8 @@ from condcov import model, output, tally
 def write(result, destination, *, names=True, test=''):
     """Write the tracefile of a condcov.results.Result to the file `destination`.
 
-    names   whether a branch has the condition and its outcome as its name ('a > 0 is true'), as lcov 2.0 and later read it;
-            otherwise its number, which lcov 1.x needs (it passes over the others in silence)
+    names   whether a branch has the condition and its outcome as its name ('a > 0 is true'), as lcov 2.0 and later
+            read it; otherwise its number, which lcov 1.x needs (it passes over the others in silence)
     test    the name of the test, of letters, digits and underscores
 
     Raises CondcovError if the file cannot be written.
@@ -28,8 +28,8 @@ def _records(file, names, test):
     executable = sorted(file.source.lines | lines.keys())
     if not executable:                  # lcov has nothing to say of such a file, and takes it for a mistake
         return
-    hit = file.source.lines & file.seen.lines
-    hit = hit.union(line for line, outcomes in lines.items() if any(outcome.count for outcome in outcomes))
+    hit = file.source.lines.difference(file.missing_lines).union(
+        line for line, outcomes in lines.items() if any(outcome.count for outcome in outcomes))
     yield f'TN:{test}'
     yield f'SF:{file.path}'
     yield from _branches(file, lines, hit, names)
@@ -59,9 +59,9 @@ def _branches(file, lines, hit, names):
 
 
 def _mcdc(file, lines):
-    """Two records for each condition that MC/DC asks for: whether it was seen to decide where it is true, and where false.
+    """Two records for each condition that MC/DC asks for: was it seen to decide where it is true, and where it is false?
 
-    lcov knows a group of conditions in a line by its size only, so that decisions of one size in one line are one group.
+    lcov knows a group of conditions in a line by its size only: decisions of one size in one line become one group.
     """
     found = covered = 0
     for line, outcomes in lines.items():
