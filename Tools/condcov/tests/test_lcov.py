@@ -1,8 +1,8 @@
 """The tracefile is one that lcov reads, and says what the result says.
 
-lcov 1.x is run where it is installed (Debian's package `lcov`). Of lcov 2.x, which no package index here has, the reader's
-grammar and its checks are written down in read(), from its sources (lib/lcovutil.pm: TraceFile::_read_info,
-MCDC_Block::insertExpr, and the checks of 'check_data_consistency').
+lcov 1.x is run where it is installed (Debian's package `lcov`). What lcov 2.x accepts is written down in read() and
+check(): the grammar of its reader (TraceFile::_read_info and MCDC_Block::insertExpr in lib/lcovutil.pm) and what its
+option `check_data_consistency` complains about.
 """
 
 import collections
@@ -94,7 +94,7 @@ def check(section):
         if section.lines[line]:
             assert set(taken) != {'-'}, f'line {line} is hit but no branches on line have been evaluated'
         else:
-            assert set(taken) <= {'-', '0'}, f'line {line} is not hit but at least one branch on line has been evaluated'
+            assert set(taken) <= {'-', '0'}, f'line {line} is not hit but a branch on line has been evaluated'
     for line, groups in section.groups.items():
         assert line in section.lines, f'line {line} has mcdc but no linecov data'
         for size, group in groups.items():
@@ -161,8 +161,8 @@ def test_a_decision_that_shows_no_condition_is_not_half_covered():
     """Both halves of a pair count only where they are of one pair."""
     half = sample.Sample('half.py', 'if a if b else not a:\n    pass\n')
     # b true: the outcome is a; b false: it is not a
-    half.decide('if', 'a if b else not a', ('b', 1, 2), ('a', sample.TRUE, sample.FALSE), ('a', sample.FALSE, sample.TRUE),
-                paths={'TT-': 1, 'F-T': 1})
+    half.decide('if', 'a if b else not a', ('b', 1, 2), ('a', sample.TRUE, sample.FALSE),
+                ('a', sample.FALSE, sample.TRUE), paths={'TT-': 1, 'F-T': 1})
     half.lines = frozenset({1, 2})
     half.seen.lines = {1, 2}
     file = result_of(half).files[0]

@@ -59,9 +59,9 @@ def _branches(file, lines, hit, names):
 
 
 def _mcdc(file, lines):
-    """Two records for each condition that MC/DC asks for: was it seen to decide where it is true, and where it is false?
+    """Two records for each condition that MC/DC asks for: was it seen to decide where it is true, and where false?
 
-    lcov knows a group of conditions in a line by its size only: decisions of one size in one line become one group.
+    lcov knows a group of conditions in a line by its size only: decisions of one size in a line become one group.
     """
     found = covered = 0
     for line, outcomes in lines.items():

@@ -15,9 +15,10 @@ MARK_TEXT = '# A report of condcov, which replaces this folder each time.\n*\n'
 
 @contextlib.contextmanager
 def new_file(path):
-    """A text stream (UTF-8; bytes of file names that are none survive) whose content becomes the file when the block ends without an error.
+    """A text stream whose content becomes the file when the block ends without an error.
 
-    Raises CondcovError where the file cannot be written.
+    It is UTF-8, in which bytes of file names that are none survive. Raises CondcovError where the file cannot be
+    written.
     """
     path = pathlib.Path(path)
     real = pathlib.Path(os.path.realpath(path))        # a symbolic link goes on pointing at the report

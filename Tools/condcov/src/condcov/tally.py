@@ -37,8 +37,8 @@ def outcomes(decision, paths):
 def by_line(file):
     """The outcomes of a condcov.results.FileResult: {line: [Outcome]}, each in the line where its statement starts.
 
-    A decision in a further line of its statement belongs to the statement's first line, the only one that can be executed
-    as coverage.py counts them. Constants, and what nothing leads to, have no outcomes.
+    A decision in a further line of its statement belongs to the statement's first line, the only one that can be
+    executed as coverage.py counts them. Constants, and what nothing leads to, have no outcomes.
     """
     lines = sorted(file.source.lines)
     found = {}
