@@ -20,7 +20,7 @@ def span_of(text, part, start=0):
 def painted(text, *parts):
     """For each piece that has an owner: (owner, text, first, last), of all lines."""
     lines = spans.source_lines(text)
-    found = painting.paint(lines, [part if isinstance(part, model.Span) else span_of(text, part) for part in parts])
+    found = painting.Painter(lines).paint([part if isinstance(part, model.Span) else span_of(text, part) for part in parts])
     assert [''.join(text for piece in line for _, text in piece.tokens) for line in found] == lines
     return [(piece.owner, ''.join(text for _, text in piece.tokens), piece.first, piece.last)
             for line in found for piece in line if piece.owner is not None]
@@ -70,7 +70,7 @@ def test_an_excerpt_over_several_lines():
 
 
 def test_lines_without_comments():
-    assert painting.without_comments(['a = 1  # one', "b = '#'", '# all']) == ['a = 1  ', "b = '#'", '']
+    assert painting.Painter(['a = 1  # one', "b = '#'", '# all']).without_comments() == ['a = 1  ', "b = '#'", '']
 
 
 STDLIB = sorted(pathlib.Path(sysconfig.get_path('stdlib')).glob('*.py'))
@@ -84,7 +84,7 @@ def test_nothing_of_a_source_is_lost(path, data):
     place = st.integers(1, len(lines)).flatmap(
         lambda line: st.tuples(st.just(line), st.integers(0, len(lines[line - 1].encode()))))
     pairs = data.draw(st.lists(st.tuples(place, place).map(sorted), max_size=6))
-    found = painting.paint(lines, [model.Span(*start, *end) for start, end in pairs])
+    found = painting.Painter(lines).paint([model.Span(*start, *end) for start, end in pairs])
     assert [''.join(text for piece in line for _, text in piece.tokens) for line in found] == lines
     owned = [piece for line in found for piece in line if piece.owner is not None]
     owners = {piece.owner for piece in owned}

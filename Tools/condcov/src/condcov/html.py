@@ -89,7 +89,8 @@ class _Page:
     def __init__(self, file):
         self.file = file
         self.lines = spans.source_lines(file.source.text)
-        self.code = painting.without_comments(self.lines)
+        self.painter = painting.Painter(self.lines)
+        self.code = self.painter.without_comments()
         # The conditions that have a colour, each as (decision, condition): indexes.
         self.shown = [(number, index) for number, analyses in enumerate(file.analyses)
                       for index, analysis in enumerate(analyses) if analysis.possible]
@@ -97,8 +98,7 @@ class _Page:
     def content(self):
         """The variables of the template beside those of every page."""
         decisions = self.file.source.decisions
-        painted = painting.paint(
-            self.lines, [decisions[number].conditions[index].span for number, index in self.shown])
+        painted = self.painter.paint([decisions[number].conditions[index].span for number, index in self.shown])
         tables = {}
         for number, decision in enumerate(decisions):
             if any(analysis.possible for analysis in self.file.analyses[number]):

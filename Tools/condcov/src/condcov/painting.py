@@ -1,6 +1,8 @@
 """Source lines cut into the pieces that a page colours: tokens of one kind in one condition, in one line."""
 
 import dataclasses
+import functools
+import itertools
 
 import pygments
 import pygments.lexers
@@ -25,7 +27,7 @@ COLOURS = (
 class Piece:
     """Neighbouring tokens of one line that belong to the same condition, or to none.
 
-    owner   index into the spans that paint() was given, or None
+    owner   index into the spans that Painter.paint() was given, or None
     tokens  list of (class for the colour or '', text)
     first   whether it is the owner's first piece; last likewise
     """
@@ -36,26 +38,34 @@ class Piece:
     last: bool = False
 
 
-def paint(lines, spans):
-    """For each line, the list of its Pieces. What lies in spans one within the other belongs to the innermost."""
-    tokens = _tokens(lines)
-    owners = [[None] * len(line) for line in lines]
-    # What is painted later stays: the inner one, and of two links of a chain, which share an operand, the first.
-    for owner in sorted(range(len(spans)), key=lambda owner: (spans[owner][2:], [-place for place in spans[owner][:2]]),
-                        reverse=True):
-        for number, start, end in condcov_spans.parts(lines, spans[owner]):
-            end = max(start, min(end, _code_end(tokens[number - 1])))
-            owners[number - 1][start:end] = [owner] * (end - start)
-    for line, owner in zip(lines, owners):
-        _leave_out_space(line, owner)
-    painted = [_pieces(*each) for each in zip(tokens, owners)]
-    _mark_ends(painted)
-    return painted
+class Painter:
+    """The lines of a source text (condcov.spans.source_lines() makes them) with their tokens."""
 
+    def __init__(self, lines):
+        self.lines = lines
+        self.tokens = _tokens(lines)
+        # The column in characters where the comment of a line starts, or the line ends.
+        self.ends = [sum(len(text) for _, text in itertools.takewhile(lambda token: token[0] != 'tc', line))
+                     for line in self.tokens]
 
-def without_comments(lines):
-    """The lines without their comments."""
-    return [line[:_code_end(tokens)] for line, tokens in zip(lines, _tokens(lines))]
+    def without_comments(self):
+        """The lines without their comments."""
+        return [line[:end] for line, end in zip(self.lines, self.ends)]
+
+    def paint(self, spans):
+        """For each line, the list of its Pieces. What lies in spans one within the other belongs to the innermost."""
+        owners = [[None] * len(line) for line in self.lines]
+        # What is painted later stays: the inner one, and of two links of a chain, which share an operand, the first.
+        for owner in sorted(range(len(spans)), reverse=True,
+                            key=lambda owner: (spans[owner][2:], [-place for place in spans[owner][:2]])):
+            for number, start, end in condcov_spans.parts(self.lines, spans[owner]):
+                end = max(start, min(end, self.ends[number - 1]))
+                owners[number - 1][start:end] = [owner] * (end - start)
+        for line, owner in zip(self.lines, owners):
+            _leave_out_space(line, owner)
+        painted = [_pieces(*each) for each in zip(self.tokens, owners)]
+        _mark_ends(painted)
+        return painted
 
 
 def _leave_out_space(line, owners):
@@ -68,28 +78,23 @@ def _leave_out_space(line, owners):
             before = owners[column]
 
 
-def _code_end(tokens):
-    """The column in characters where the comment of a line starts, or the line ends."""
-    column = 0
-    for colour, text in tokens:
-        if colour == 'tc':
-            break
-        column += len(text)
-    return column
-
-
 def _tokens(lines):
     """For each line, its tokens as a list of (class, text)."""
     found = [[]]
     lexer = pygments.lexers.get_lexer_by_name('python', stripnl=False, ensurenl=True)
     for kind, text in pygments.lex('\n'.join(lines), lexer):
-        colour = next((colour for special, colour in COLOURS if kind in special), '')
+        colour = _colour(kind)
         for index, part in enumerate(text.split('\n')):
             if index:
                 found.append([])
             if part:
                 found[-1].append((colour, part))
     return found[:len(lines)]
+
+
+@functools.cache
+def _colour(kind):
+    return next((colour for special, colour in COLOURS if kind in special), '')
 
 
 def _pieces(tokens, owners):

@@ -128,7 +128,7 @@ function conditions(source) {
         const decision = location.hash.slice(1);
         if (/^d\d+$/.test(decision) && document.getElementById(decision)) {
             open(decision, true);
-            document.getElementById(decision).scrollIntoView({block: 'center'});
+            (parts(decision)[0] || document.getElementById(decision)).scrollIntoView({block: 'center'});
         }
     };
     addEventListener('hashchange', wanted);
