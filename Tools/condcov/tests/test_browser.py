@@ -53,7 +53,8 @@ def act(tmp_path):
         done = subprocess.run(
             [BROWSER, '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-quic',
              '--disable-background-networking', '--disable-component-update', '--disable-sync',
-             '--proxy-server=127.0.0.1:9', f'--user-data-dir={tmp_path / "profile"}', f'--window-size={width},800', '--virtual-time-budget=3000',
+             '--proxy-server=127.0.0.1:9',
+             f'--user-data-dir={tmp_path / "profile"}', f'--window-size={width},800', '--virtual-time-budget=3000',
              '--dump-dom', f'{path.as_uri()}{fragment}'], capture_output=True, text=True, timeout=120,
             stdin=subprocess.DEVNULL)
         written = re.search(r'<script type="application/json" id="found">(.*?)</script>', done.stdout, re.S)

@@ -141,13 +141,13 @@ def table(fares, decision):
 
 def test_a_truth_table_has_all_paths_and_what_is_wanted(fares):
     headings, rows = table(fares, 'd2')
-    assert headings == ['Path', 'age < 16', 'age >= 65', 'student', 'day in DAYS', 'Outcome', 'Seen']
+    assert headings == ['Path', 'Seen', 'age < 16', 'age >= 65', 'student', 'day in DAYS', 'Outcome']
     assert rows == [
-        ('taken', '1', 'T', '', '', '', 'T', '✓ 9 times'),
-        ('taken', '2', 'F', 'T', '', '', 'T', '✓ 4 times'),
-        ('taken', '3', 'F', 'F', 'T', 'T', 'T', '✓ 2 times'),
-        ('wanted', '4', 'F', 'F', 'T', 'F', 'F', '✗ wanted for day in DAYS'),
-        ('taken', '5', 'F', 'F', 'F', '', 'F', '✓ 20 times')]
+        ('taken', '1', '✓ 9', 'T', '', '', '', 'T'),
+        ('taken', '2', '✓ 4', 'F', 'T', '', '', 'T'),
+        ('taken', '3', '✓ 2', 'F', 'F', 'T', 'T', 'T'),
+        ('wanted', '4', '✗ wanted', 'F', 'F', 'T', 'F', 'F'),
+        ('taken', '5', '✓ 20', 'F', 'F', 'F', '', 'F')]
     box = fares.get_element_by_id('d2')
     assert box.getprevious().get('id') == 'L16'                          # below the last line of the expression
     assert text(box.find('.//h2')) == 'if age < 16 or age >= 65 or student and day in DAYS'
@@ -155,20 +155,21 @@ def test_a_truth_table_has_all_paths_and_what_is_wanted(fares):
     assert [(verdict.get('class'), text(verdict), verdict.get('data-rows')) for verdict in verdicts] == [
         ('', 'age < 16 decides alone: paths 1 and 5', '1 5'), ('', 'age >= 65 decides alone: paths 2 and 5', '2 5'),
         ('', 'student decides alone: paths 3 and 5', '3 5'),
-        ('gap', 'day in DAYS was never false while age < 16 and age >= 65 were false and student was true', '4')]
+        ('gap', 'day in DAYS was never false while age < 16 and age >= 65 were false and student was true; '
+                'wanted: path 4', '4')]
 
 
 def test_a_truth_table_has_paths_that_an_exception_left(fares):
     _, rows = table(fares, decision_of('comprehension'))
-    assert rows[-1] == ('taken', '6', 'T', '', '', 'left half-way', '✓')
+    assert rows[-1] == ('taken', '6', '✓', 'T', '', '', 'left half-way')
 
 
 def test_a_truth_table_of_a_value_and_of_a_loop(fares):
     assert table(fares, decision_of('boolean'))[1] == [
-        ('taken', '1', 'T', '', 'T', '✓ 3 times'), ('taken', '2', 'F', 'evaluated', 'the value', '✓ 5 times')]
+        ('taken', '1', '✓ 3', 'T', '', 'T'), ('taken', '2', '✓ 5', 'F', 'evaluated', 'the value')]
     assert table(fares, decision_of('for'))[1] == [
-        ('taken', '1', 'entered', 'entered', '✓ 14 times'),
-        ('wanted', '2', 'exhausted', 'exhausted', '✗ wanted for stop in found')]
+        ('taken', '1', '✓ 14', 'entered', 'entered'),
+        ('wanted', '2', '✗ wanted', 'exhausted', 'exhausted')]
 
 
 def test_a_decision_within_a_condition_leads_to_it(fares):
@@ -187,7 +188,7 @@ def test_the_gaps_are_those_of_the_result(fares):
 def test_constants_have_neither_colour_nor_column(folder):
     tree = page(folder, html.page_name('railway/__init__.py'))
     assert [part.text_content() for part in tree.xpath('//span[@data-decision]')] == ['sys']
-    assert table(tree, 'd0')[0] == ['Path', 'sys', 'Outcome', 'Seen']
+    assert table(tree, 'd0')[0] == ['Path', 'Seen', 'sys', 'Outcome']
     assert not tree.xpath('//details')
 
 
@@ -224,9 +225,9 @@ def test_of_many_paths_there_are_those_that_matter(tmp_path):
     each.lines = each.seen.lines = frozenset({1, 2})
     html.write(results.Result([results.examine(each.source(), each.seen)]), tmp_path / 'html')
     box = page(tmp_path / 'html', html.page_name('many.py')).get_element_by_id('d0')
-    notes = [text(cell) for cell in box.xpath('.//tbody/tr/td[last()]')]
-    assert notes.count('✓ 5 times') == notes.count('✓ 2 times') == 1
-    assert all(note.startswith(('✓', '✗ wanted')) for note in notes)
+    notes = [text(cell) for cell in box.xpath('.//tbody/tr/td[1]')]
+    assert notes.count('✓ 5') == notes.count('✓ 2') == 1
+    assert all(note.startswith(('✓', '✗')) for note in notes)
     assert re.fullmatch(r'\d+ of 511 paths: .*', text(box.xpath('.//p')[0]))
 
 

@@ -1,7 +1,7 @@
 """Source is cut into pieces without a loss, and each piece belongs to the condition that it is a part of."""
 
+import os
 import pathlib
-import sysconfig
 
 import hypothesis
 import hypothesis.strategies as st
@@ -20,7 +20,8 @@ def span_of(text, part, start=0):
 def painted(text, *parts):
     """For each piece that has an owner: (owner, text, first, last), of all lines."""
     lines = spans.source_lines(text)
-    found = painting.Painter(lines).paint([part if isinstance(part, model.Span) else span_of(text, part) for part in parts])
+    found = painting.Painter(lines).paint(
+        [part if isinstance(part, model.Span) else span_of(text, part) for part in parts])
     assert [''.join(text for piece in line for _, text in piece.tokens) for line in found] == lines
     return [(piece.owner, ''.join(text for _, text in piece.tokens), piece.first, piece.last)
             for line in found for piece in line if piece.owner is not None]
@@ -73,7 +74,7 @@ def test_lines_without_comments():
     assert painting.Painter(['a = 1  # one', "b = '#'", '# all']).without_comments() == ['a = 1  ', "b = '#'", '']
 
 
-STDLIB = sorted(pathlib.Path(sysconfig.get_path('stdlib')).glob('*.py'))
+STDLIB = sorted(pathlib.Path(os.__file__).parent.glob('*.py'))
 
 
 @hypothesis.settings(max_examples=25, deadline=None)

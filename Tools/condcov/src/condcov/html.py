@@ -166,13 +166,10 @@ class _Page:
         decision, analyses = self.file.source.decisions[number], self.file.analyses[number]
         columns = [index for index, analysis in enumerate(analyses) if analysis.possible]
         seen = self.file.seen.paths.get(decision.key, {})
-        wanted = {}
-        for index in columns:
-            for path in analyses[index].missing:
-                wanted.setdefault(path, []).append(wording.quote(decision.conditions[index].text))
+        wanted = {path for index in columns for path in analyses[index].missing}
         paths, more = self._paths(decision, seen, wanted)
         row_of = {path: row for row, path in enumerate(paths, 1)}
-        rows = [self._row(decision, columns, path, seen.get(path, 0), wanted.get(path)) for path in paths]
+        rows = [self._row(decision, columns, path, seen.get(path, 0), path in wanted) for path in paths]
         verdicts = [self._verdict(decision, index, analyses[index], row_of) for index in columns]
         return {
             'id': f'd{number}', 'kind': _KINDS.get(decision.kind, decision.kind),
@@ -188,7 +185,7 @@ class _Page:
         paths = mcdc.feasible_paths(decision, MOST_PATHS + 1)
         more = ''
         if len(paths) > MOST_PATHS:
-            paths = sorted((path for path in wanted.keys() | seen.keys() if not path.endswith(model.LEFT)), key=_order)
+            paths = sorted((path for path in wanted | seen.keys() if not path.endswith(model.LEFT)), key=_order)
             more = (f'{len(paths)} of {mcdc.count_paths(decision):,} paths: those that were taken, and those that '
                     'would show what is missing.')
         return paths + sorted((path for path in seen if path.endswith(model.LEFT)), key=_order), more
@@ -204,9 +201,9 @@ class _Page:
         else:
             outcome = _cell(decision, 0, model.SEEN_TRUE if result else model.SEEN_FALSE)
         if count:
-            state, note = 'taken', '✓' if count == 1 else f'✓ {count:,} times'
+            state, note = 'taken', '✓' if count == 1 else f'✓ {count:,}'
         elif wanted:
-            state, note = 'wanted', _sentence(f'✗ wanted for {wording.listing(wanted)}')
+            state, note = 'wanted', '✗ wanted'
         else:
             state, note = 'rest', '–'
         return {'cells': cells, 'outcome': outcome, 'state': state, 'note': note}
@@ -215,10 +212,13 @@ class _Page:
         name = wording.quote(decision.conditions[index].text)
         paths = [path for path in analysis.pair or analysis.missing if path in row_of]
         verdict = {'rows': [row_of[path] for path in paths], 'state': 'gap'}
+        numbers = [str(row) for row in verdict['rows']]
         if analysis.sentence:
             sentence = analysis.sentence
+            if numbers:
+                sentence += f'; wanted: {"path" if len(numbers) == 1 else "paths"} {wording.listing(numbers)}'
         elif analysis.pair:
-            sentence = f'{name} decides alone: paths {wording.listing([str(row) for row in verdict["rows"]])}'
+            sentence = f'{name} decides alone: paths {wording.listing(numbers)}'
             verdict['state'] = ''
         else:
             reason = 'was evaluated' if not decision.conditions[index].tested else 'had each outcome'

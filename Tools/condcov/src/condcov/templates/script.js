@@ -47,7 +47,7 @@ function conditions(source) {
             return;
         }
         table.hidden = !opened;
-        parts(decision).forEach(part => part.hasAttribute('aria-expanded') && part.setAttribute('aria-expanded', opened));
+        source.querySelectorAll(`[aria-controls="${decision}"]`).forEach(part => part.setAttribute('aria-expanded', opened));
     };
     const opened = decision => !document.getElementById(decision).hidden;
     let last = null;                                    // where the focus returns to when a truth table is closed

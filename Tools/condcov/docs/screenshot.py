@@ -1,0 +1,50 @@
+"""Takes the screenshots of the HTML report that the documentation shows, with Chromium.
+
+    python screenshot.py FOLDER PAGE#DECISION OUTPUT.png [--width 1200] [--height 800] [--dark]
+
+FOLDER is a report that `condcov html` wrote, PAGE the name of a file in it, and DECISION the id of a truth table that is
+opened (the end of the address when its gap in the list was followed).
+"""
+
+import argparse
+import html
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('folder', type=pathlib.Path)
+    parser.add_argument('page')
+    parser.add_argument('output', type=pathlib.Path)
+    parser.add_argument('--width', type=int, default=1200)
+    parser.add_argument('--height', type=int, default=800)
+    parser.add_argument('--dark', action='store_true')
+    arguments = parser.parse_args()
+    browser = shutil.which('chromium') or shutil.which('google-chrome')
+    if not browser:
+        sys.exit('screenshot.py: Chromium is not installed (apt-get install chromium)')
+    name, _, decision = arguments.page.partition('#')
+    page = (arguments.folder / name).resolve()
+    if not page.is_file():
+        sys.exit(f'screenshot.py: there is no page {page}; give the name of a file in the report')
+    address = html.escape(f'{page.as_uri()}{"#" + decision if decision else ""}')
+    with tempfile.TemporaryDirectory() as folder:
+        # Chromium cannot take a picture of a page that has scrolled, but can of one that scrolls within another.
+        outer = pathlib.Path(folder) / 'outer.html'
+        outer.write_text('<meta name="color-scheme" content="light dark"><body style="margin: 0"><iframe '
+                         f'src="{address}" style="border: 0; width: 100vw; height: 100vh; display: block">')
+        subprocess.run(
+            [browser, '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync',
+             '--disable-background-networking', '--disable-component-update', '--hide-scrollbars', f'--user-data-dir={folder}/profile',
+             f'--window-size={arguments.width},{arguments.height}', '--force-device-scale-factor=1',
+             '--virtual-time-budget=3000', f'--blink-settings=preferredColorScheme={0 if arguments.dark else 1}',
+             f'--screenshot={arguments.output.resolve()}', outer.as_uri()],
+            check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == '__main__':
+    main()
