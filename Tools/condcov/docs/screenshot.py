@@ -2,8 +2,8 @@
 
     python screenshot.py FOLDER PAGE#DECISION OUTPUT.png [--width 1200] [--height 800] [--dark]
 
-FOLDER is a report that `condcov html` wrote, PAGE the name of a file in it, and DECISION the id of a truth table that is
-opened (the end of the address when its gap in the list was followed).
+FOLDER is a report that `condcov html` wrote, PAGE the name of a file in it, and DECISION the id of a truth table
+that is opened (the end of the address when its gap in the list was followed).
 """
 
 import argparse
@@ -39,9 +39,10 @@ def main():
                          f'src="{address}" style="border: 0; width: 100vw; height: 100vh; display: block">')
         subprocess.run(
             [browser, '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync',
-             '--disable-background-networking', '--disable-component-update', '--hide-scrollbars', f'--user-data-dir={folder}/profile',
-             f'--window-size={arguments.width},{arguments.height}', '--force-device-scale-factor=1',
-             '--virtual-time-budget=3000', f'--blink-settings=preferredColorScheme={0 if arguments.dark else 1}',
+             '--disable-background-networking', '--disable-component-update', '--hide-scrollbars',
+             f'--user-data-dir={folder}/profile', f'--window-size={arguments.width},{arguments.height}',
+             '--force-device-scale-factor=1', '--virtual-time-budget=3000',
+             f'--blink-settings=preferredColorScheme={0 if arguments.dark else 1}',
              f'--screenshot={arguments.output.resolve()}', outer.as_uri()],
             check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -45,6 +45,9 @@ def test_lcov_is_well_made_and_adds_up(result, tmp_path):
     assert sum(section.summary['BRF'] for section in sections) == result.totals['condition'].total
     assert sum(section.summary['BRH'] for section in sections) == result.totals['condition'].covered
     assert sum(section.summary['MCF'] for section in sections) == 2 * result.totals['mcdc'].total
+    both = [all(senses.values()) for section in sections for groups in section.groups.values()
+            for group in groups.values() for _, senses in group]
+    assert sum(both) == result.totals['mcdc'].covered
 
 
 def test_cobertura_is_valid_and_adds_up(result, tmp_path):
