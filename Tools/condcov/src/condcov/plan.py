@@ -13,8 +13,10 @@ MOST_PATHS = 1 << 20        # beyond these nobody waits until all have been seen
 _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
 _IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
+# Where codeprobes.Recorder takes no probe, beside the instructions up to the first RESUME.
 _NO_PROBE = frozenset(OP[name] for name in (
-    'RESUME', 'CACHE', 'SEND', 'YIELD_VALUE', 'RETURN_GENERATOR', 'MAKE_CELL', 'COPY_FREE_VARS', 'EXTENDED_ARG'))
+    'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE', 'RESUME', 'SEND',
+    'YIELD_VALUE'))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
@@ -259,21 +261,31 @@ class Plan:
             elif shown[index] is None:
                 continue        # in an edge that has begun before
             elif not instruction.successors:
-                arcs = self._arcs(line, self._left(index))
-                if arcs:
-                    self._line_arcs.setdefault(instruction.offset, set()).update(arcs)
+                self._arc_at(self._earlier(index), self._arcs(line, self._left(index)))
             elif len(instruction.successors) == 1:
                 successor, = instruction.successors
                 if shown[successor] == line:
                     continue
-                arcs = self._arcs(line, self._landing(successor))
-                if arcs:
-                    alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
-                    probe = self._place(successor) if alone else None
-                    if probe is None and instruction.op not in _NO_PROBE:
-                        probe = index
-                    if probe is not None:
-                        self._line_arcs.setdefault(instructions[probe].offset, set()).update(arcs)
+                alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
+                probe = self._place(successor) if alone else None
+                self._arc_at(self._earlier(index) if probe is None else probe,
+                             self._arcs(line, self._landing(successor)))
+
+    def _earlier(self, index):
+        """The index of the last instruction up to this one that can have a probe and that this one follows alone."""
+        instructions = self._instructions
+        while instructions[index].op in _NO_PROBE:
+            if instructions[index].predecessors != [index - 1] or instructions[index].handler:
+                return None
+            index -= 1
+            if len(instructions[index].successors) != 1:
+                return None
+        return index
+
+    def _arc_at(self, probe, arcs):
+        """Have the execution of the instruction with this index, if there is one, mean these arcs."""
+        if probe is not None and arcs:
+            self._line_arcs.setdefault(self._instructions[probe].offset, set()).update(arcs)
 
     def _line_at(self, index):
         """The line shown last when this instruction is executed; None if that depends."""
