@@ -2,6 +2,7 @@
 
 import os
 
+import codeprobes
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given, strategies as st
@@ -19,7 +20,12 @@ settings = hypothesis.settings(
     phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
 
 
-def record(text, namespace, run, recorder=SlowRecorder):
+def exact(select):
+    """The recorder of the interpreter, with counts."""
+    return codeprobes.Recorder(select, counts=True)
+
+
+def record(text, namespace, run, recorder):
     """What a program has been seen to do, as (Source, Seen, recorder)."""
     source = analyze(text, 'program')
     plans = {}
@@ -31,10 +37,9 @@ def record(text, namespace, run, recorder=SlowRecorder):
         return plans[code].probes
 
     recorder = recorder(select)
-    code = compile(text, 'program', 'exec')
     recorder.start()
     try:
-        exec(code, namespace)
+        exec(compile(text, 'program', 'exec'), namespace)
         run()
     finally:
         recorder.stop()
@@ -44,21 +49,20 @@ def record(text, namespace, run, recorder=SlowRecorder):
     return source, seen, recorder
 
 
-def difference(text, numbers):
-    """Where the record of a program differs from its interpretation; None where it does not, or cannot be told."""
+def difference(text, numbers, recorder):
+    """Where the record of a program differs from its interpretation, as {key: (interpreted, recorded)}."""
     values = Values(numbers)
     namespace = values.namespace()
     interpreted = paths_of(text, namespace, lambda: namespace['main']())
     again = Values(numbers)
     namespace = again.namespace()
-    source, seen, recorder = record(text, namespace, lambda: namespace['main']())
+    source, seen, recorder = record(text, namespace, lambda: namespace['main'](), recorder)
     assert values.taken == again.taken
-    if recorder.ambiguous:
-        return None
-    keys = {decision.key for decision in source.decisions}
-    assert seen.paths.keys() <= keys
+    if getattr(recorder, 'ambiguous', None):
+        return {}
+    assert seen.paths.keys() <= {decision.key for decision in source.decisions}
     return {key: (interpreted.get(key), seen.paths.get(key)) for key in interpreted.keys() | seen.paths.keys()
-            if interpreted.get(key) != seen.paths.get(key)} or None
+            if interpreted.get(key) != seen.paths.get(key)}
 
 
 def test_paths_are_those_of_the_interpretation():

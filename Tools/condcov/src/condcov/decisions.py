@@ -40,7 +40,8 @@ class Table:
     ends        the end of that position only, for method calls over several lines, whose start the compiler moves
     fused       position of a jump that is a comparison with None itself
     links       span of a chained comparison and position of the comparator that was evaluated last
-    loops       span of a for statement, or of a comprehension with all its loops in order
+    loops       span of a for statement; of a comprehension, with its loops in order, or of the comparison in its
+                conditions so far that was compiled last, whose position the compiler leaves to what comes after
     handlers    span of an except clause
     patterns    span of the pattern of a case
     """
@@ -130,15 +131,20 @@ class _Finder:
             self.stack += [node.left, *node.comparators]
 
     def visit_For(self, node):
-        self.loop(node, node.target, node.iter)
+        self.loop(_span(node), node.target, node.iter)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
     def visit_ListComp(self, node):
-        for position, generator in enumerate(node.generators):
-            if not generator.is_async and not (position and _is_assignment(generator.iter, self.constant)):
-                self.loop(node, generator.target, generator.iter)
+        position = _span(node)
+        for number, generator in enumerate(node.generators):
+            if not generator.is_async and not (number and _is_assignment(generator.iter, self.constant)):
+                self.loop(position, generator.target, generator.iter)
             for condition in generator.ifs:
-                self.test('comprehension', condition)
+                tree = self.test_tree(condition)
+                self.add('comprehension', _span(condition), tree)
+                for test in _leaves(tree):
+                    if isinstance(test.node, ast.Compare):
+                        position = test.chain or test.span
             self.stack += [generator.target, generator.iter]
         self.stack += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
 
@@ -160,12 +166,12 @@ class _Finder:
             self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
             self.stack += case.body
 
-    def loop(self, owner, target, iterable):
-        """Add the decision of a loop. Push nothing."""
+    def loop(self, position, target, iterable):
+        """Add the decision of a loop whose jump has this position. Push nothing."""
         span = Span(*_span(target)[:2], *_span(iterable)[2:])
         test = _Test(iterable, span)
         decision = self.decision('for', span, test)
-        self.table.loops.setdefault(_span(owner), []).append(Operand(decision, 0))
+        self.table.loops.setdefault(position, []).append(Operand(decision, 0))
 
     def test(self, kind, node):
         """Add the decision of a test of the given kind."""
