@@ -49,7 +49,7 @@ def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):
     no_branch   likewise for `partial_branches`, the lines whose branches are taken as seen
     Returns a Source. Raises CondcovError if the text is no Python of this version or cannot be decoded.
     """
-    text = _decoded(text, path)
+    text = decoded(text, path)
     optimize = sys.flags.optimize
     with _no_warnings():
         try:
@@ -84,7 +84,7 @@ def code_objects(code):
         todo += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
 
 
-def _decoded(text, path):
+def decoded(text, path):
     if isinstance(text, bytes):
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(text).readline)

@@ -267,7 +267,7 @@ class _Finder:
         number = {test.index: position for position, test in enumerate(reached)}
         conditions = tuple(
             model.Condition(test.span, self.text(test.span),
-                            _next(tests, test.on_true, number), _next(tests, test.on_false, number),
+                            *(_next(tests, way, number) for way in _ways(test)),
                             tested=not (value and test is tests[-1]), constant=test.constant)
             for test in reached)
         if not any(condition.tested and condition.constant is None for condition in conditions):
@@ -349,16 +349,21 @@ def _reached(tests):
         index = todo.pop()
         if index >= 0 and index not in reached:
             reached.add(index)
-            test = tests[index]
-            todo += [test.on_true] if test.constant is not False else []
-            todo += [test.on_false] if test.constant is not True else []
+            todo += _ways(tests[index])
     return [test for test in tests if test.index in reached]
+
+
+def _ways(test):
+    """Where control goes after a test that is true, and one that is false: a constant only goes one way."""
+    if test.constant is None:
+        return test.on_true, test.on_false
+    return (test.on_true,) * 2 if test.constant else (test.on_false,) * 2
 
 
 def _next(tests, index, number):
     """Where control gets from a test to the test with this index, which may be constant."""
     while index >= 0 and tests[index].constant is not None:
-        index = tests[index].on_true if tests[index].constant else tests[index].on_false
+        index = _ways(tests[index])[0]
     return number.get(index, index)
 
 

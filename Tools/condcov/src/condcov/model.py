@@ -34,7 +34,8 @@ class Condition:
 
     on_true, on_false   index of the condition that is evaluated next, or TRUE or FALSE, where the decision ends
     tested              false for the last operand in a value context, whose truth nothing tests
-    constant            the truth value, if the compiler knows it, so that there is no jump and nothing to cover; or None
+    constant            the truth value, if the compiler knows it, so that there is no jump and nothing to cover; or None.
+                        on_true and on_false are the same then, and no other condition's leads here
     """
 
     span: Span
