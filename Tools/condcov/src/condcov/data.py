@@ -1,0 +1,272 @@
+"""What was seen, on disk: SQLite files, one for each process while a program runs, and one in the end.
+
+A file is opened for each write and closed after it, and a write is one transaction, so that a process that is killed
+leaves what it wrote before, a fork shares nothing, and a program that closes every file descriptor does no harm.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+
+from coverage.misc import isolate_module
+
+from condcov.errors import CondcovError
+from condcov.model import Seen
+
+os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+
+APPLICATION = 0x636F6E64    # 'cond': tells our files from other people's
+VERSION = 1                 # of the schema; files of another one are refused
+WAIT = 60                   # seconds to wait for another process that writes the same file
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE file (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL);
+CREATE TABLE context (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE line (file INTEGER NOT NULL REFERENCES file, context INTEGER NOT NULL REFERENCES context,
+    line INTEGER NOT NULL, PRIMARY KEY (file, context, line)) WITHOUT ROWID;
+CREATE TABLE arc (file INTEGER NOT NULL REFERENCES file, context INTEGER NOT NULL REFERENCES context,
+    origin INTEGER NOT NULL, target INTEGER NOT NULL, PRIMARY KEY (file, context, origin, target)) WITHOUT ROWID;
+CREATE TABLE decision (id INTEGER PRIMARY KEY, file INTEGER NOT NULL REFERENCES file, line INTEGER NOT NULL,
+    column INTEGER NOT NULL, end_line INTEGER NOT NULL, end_column INTEGER NOT NULL, kind TEXT NOT NULL,
+    UNIQUE (file, line, column, end_line, end_column, kind));
+CREATE TABLE path (decision INTEGER NOT NULL REFERENCES decision, context INTEGER NOT NULL REFERENCES context,
+    path TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (decision, context, path)) WITHOUT ROWID;
+CREATE TABLE problem (path TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (path, message)) WITHOUT ROWID;
+"""
+
+# Add what another file holds, whose numbers of files, contexts and decisions the tables of the same name in temp tell.
+MERGE = """
+INSERT OR IGNORE INTO main.line SELECT f.new, c.new, line FROM other.line
+    JOIN temp.file f ON f.old = file JOIN temp.context c ON c.old = context;
+INSERT OR IGNORE INTO main.arc SELECT f.new, c.new, origin, target FROM other.arc
+    JOIN temp.file f ON f.old = file JOIN temp.context c ON c.old = context;
+INSERT OR IGNORE INTO main.decision (file, line, column, end_line, end_column, kind)
+    SELECT f.new, line, column, end_line, end_column, kind FROM other.decision JOIN temp.file f ON f.old = file;
+INSERT INTO main.path SELECT mine.id, c.new, p.path, p.count FROM other.path p
+    JOIN temp.context c ON c.old = p.context JOIN other.decision d ON d.id = p.decision
+    JOIN temp.file f ON f.old = d.file JOIN main.decision mine ON mine.file = f.new AND mine.line = d.line
+        AND mine.column = d.column AND mine.end_line = d.end_line AND mine.end_column = d.end_column
+        AND mine.kind = d.kind
+    WHERE true ON CONFLICT DO UPDATE SET count = count + excluded.count;
+INSERT OR IGNORE INTO main.problem SELECT path, message FROM other.problem;
+INSERT INTO main.meta SELECT key, value FROM other.meta WHERE key = 'counts'
+    ON CONFLICT DO UPDATE SET value = min(value, excluded.value);
+"""
+
+
+class Data:
+    """A data file, which need not exist before something is added."""
+
+    def __init__(self, path):
+        self.path = os.path.abspath(path)
+
+    def add(self, context, files, *, counts=False):
+        """Add {path: (sha256, Seen)}, seen in the context of that name; the numbers of a Seen count if counts is true.
+
+        What is there of a file with another checksum is forgotten. Raises CondcovError where the file cannot be
+        written.
+        """
+        with self._open(write=True) as database:
+            database.execute("INSERT INTO meta VALUES ('counts', ?) "
+                             'ON CONFLICT DO UPDATE SET value = min(value, excluded.value)', (int(counts),))
+            context = self._number(database, 'context', name=_storable(context))
+            for path, (sha256, seen) in files.items():
+                file = self._file(database, _storable(path), sha256)
+                database.executemany('INSERT OR IGNORE INTO line VALUES (?, ?, ?)',
+                                     [(file, context, line) for line in seen.lines])
+                database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
+                                     [(file, context, *arc) for arc in seen.arcs])
+                for key, paths in seen.paths.items():
+                    names = 'line', 'column', 'end_line', 'end_column', 'kind'
+                    decision = self._number(database, 'decision', file=file, **dict(zip(names, key, strict=True)))
+                    database.executemany('INSERT INTO path VALUES (?, ?, ?, ?) '
+                                         'ON CONFLICT DO UPDATE SET count = count + excluded.count',
+                                         [(decision, context, taken, count) for taken, count in paths.items()])
+
+    def add_problems(self, problems):
+        """Add (path, message) pairs: files that could not be recorded, and why not."""
+        with self._open(write=True) as database:
+            database.executemany('INSERT OR IGNORE INTO problem VALUES (?, ?)',
+                                 [(_storable(path), _storable(message)) for path, message in problems])
+
+    def read(self, contexts=None):
+        """{path: (sha256, Seen)} of what was seen in all contexts, or in those whose name contexts, a regex, is found in.
+
+        A file of which nothing was seen has an empty Seen. Counts are 1 where they were not recorded.
+        """
+        with self._open() as database:
+            names = dict(database.execute('SELECT id, name FROM context'))
+            wanted = [number for number, name in names.items() if contexts is None or re.search(contexts, name)]
+            database.execute('CREATE TEMP TABLE wanted AS SELECT value AS context FROM json_each(?)', (str(wanted),))
+            files = {number: (path, sha256, Seen())
+                     for number, path, sha256 in database.execute('SELECT id, path, sha256 FROM file ORDER BY path')}
+            for file, line in database.execute(
+                    'SELECT DISTINCT file, line FROM line JOIN temp.wanted USING (context)'):
+                files[file][2].lines.add(line)
+            for file, *arc in database.execute(
+                    'SELECT DISTINCT file, origin, target FROM arc JOIN temp.wanted USING (context)'):
+                files[file][2].arcs.add(tuple(arc))
+            counted = database.execute("SELECT value FROM meta WHERE key = 'counts'").fetchone() == (1,)
+            for file, path, count, *key in database.execute(
+                    'SELECT file, path, sum(count), line, column, end_line, end_column, kind FROM path '
+                    'JOIN decision ON decision.id = path.decision JOIN temp.wanted USING (context) '
+                    'GROUP BY decision.id, path'):
+                files[file][2].paths.setdefault(tuple(key), {})[path] = count if counted else 1
+            return {path: (sha256, seen) for path, sha256, seen in files.values()}
+
+    def contexts(self):
+        """The names of the contexts, in order."""
+        with self._open() as database:
+            return [name for name, in database.execute('SELECT name FROM context ORDER BY name')]
+
+    def problems(self):
+        """(path, message) pairs of the files that could not be recorded."""
+        with self._open() as database:
+            return database.execute('SELECT path, message FROM problem ORDER BY path, message').fetchall()
+
+    def combine(self, others, rename=lambda path: path, *, append=True, keep=False):
+        """Add what other data files hold, and remove them if they are not to be kept.
+
+        rename tells the path here of a path there. What is here already is removed first if append is false. Raises
+        CondcovError, and changes nothing, if one of them is no data, or if two hold different source under one path.
+        """
+        others = [Data(other) for other in others]
+        known = {}
+        if append and os.path.exists(self.path):
+            known = {path: (sha256, self.path) for path, (sha256, _) in self._files().items()}
+        for other in others:
+            for path, (sha256, _) in other._files().items():
+                path = rename(path)
+                before, where = known.setdefault(path, (sha256, other.path))
+                if before != sha256:
+                    raise CondcovError(f'{path} is not the same source in {where} as in {other.path}: '
+                                       'run again, or combine the others without one of them')
+        if not append:
+            self.remove()
+        for other in others:
+            self._merge(other, rename)
+            if not keep:
+                other.remove()
+
+    def remove(self):
+        """Remove the file, if it exists, with what SQLite has beside it."""
+        try:
+            for suffix in '-journal', '-wal', '-shm', '':
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path + suffix)
+        except OSError as error:
+            raise CondcovError(f'cannot remove {self.path}: {error.strerror}') from error
+
+    def _files(self):
+        with self._open() as database:
+            return {path: (sha256, number)
+                    for number, path, sha256 in database.execute('SELECT id, path, sha256 FROM file')}
+
+    def _merge(self, other, rename):
+        files = other._files()
+        with other._open():
+            pass                # what a killed process left half-way is rolled back before it is attached
+        with self._open(write=True, attach=other.path) as database:
+            for table in 'file', 'context':
+                database.execute(f'CREATE TEMP TABLE {table} (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)')
+            database.executemany('INSERT INTO temp.file VALUES (?, ?)', [
+                (number, self._file(database, rename(path), sha256)) for path, (sha256, number) in files.items()])
+            database.execute('INSERT OR IGNORE INTO main.context (name) SELECT name FROM other.context')
+            database.execute('INSERT INTO temp.context SELECT theirs.id, ours.id FROM other.context theirs '
+                             'JOIN main.context ours USING (name)')
+            for statement in MERGE.split(';\n'):
+                database.execute(statement)
+
+    @staticmethod
+    def _number(database, table, **values):
+        """The number of a row, which is added if there is none."""
+        names = ', '.join(values)
+        marks = ', '.join('?' * len(values))
+        row = tuple(values.values())
+        database.execute(f'INSERT OR IGNORE INTO main.{table} ({names}) VALUES ({marks})', row)
+        return database.execute(f'SELECT id FROM main.{table} WHERE ({names}) = ({marks})', row).fetchone()[0]
+
+    @staticmethod
+    def _file(database, path, sha256):
+        """The number of a file of source, of which nothing is kept that belongs to another checksum."""
+        row = database.execute('SELECT id, sha256 FROM main.file WHERE path = ?', (path,)).fetchone()
+        if row is None:
+            return database.execute('INSERT INTO main.file (path, sha256) VALUES (?, ?)', (path, sha256)).lastrowid
+        number, before = row
+        if before != sha256:
+            database.execute('DELETE FROM main.path WHERE decision IN (SELECT id FROM main.decision WHERE file = ?)',
+                             (number,))
+            for table in 'line', 'arc', 'decision':
+                database.execute(f'DELETE FROM main.{table} WHERE file = ?', (number,))
+            database.execute('UPDATE main.file SET sha256 = ? WHERE id = ?', (sha256, number))
+        return number
+
+    @contextlib.contextmanager
+    def _open(self, write=False, attach=None):
+        """A connection in a transaction, which is committed at the end of the block if there was no error."""
+        exists = os.path.exists(self.path)
+        if not exists and not write:
+            raise CondcovError(f'there is no data at {self.path}: run a program with "condcov run" first')
+        if os.path.isdir(self.path):
+            raise CondcovError(f'{self.path} is a folder, and no data of condcov')
+        database = None
+        try:
+            database = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+            database.execute('PRAGMA synchronous = OFF')        # for a killed process the operating system is enough
+            if attach is not None:
+                database.execute('ATTACH ? AS other', (attach,))
+            database.execute('BEGIN IMMEDIATE' if write else 'BEGIN')
+            self._check(database, write)
+            yield database
+            database.execute('COMMIT')
+        except sqlite3.DatabaseError as error:
+            raise CondcovError(self._reason(error, write)) from error
+        finally:
+            if database is not None:
+                database.close()
+
+    def _check(self, database, write):
+        (application,), = database.execute('PRAGMA main.application_id')
+        (version,), = database.execute('PRAGMA main.user_version')
+        (empty,), = database.execute('SELECT count(*) = 0 FROM main.sqlite_master')
+        if empty and not application:
+            if not write:
+                raise CondcovError(f'{self.path} is empty: the run that made it recorded nothing')
+            for statement in SCHEMA.split(';\n'):
+                database.execute(statement)
+            database.execute(f'PRAGMA main.application_id = {APPLICATION}')
+            database.execute(f'PRAGMA main.user_version = {VERSION}')
+        elif application != APPLICATION:
+            raise CondcovError(f'{self.path} is no data of condcov')
+        elif version != VERSION:
+            raise CondcovError(f'{self.path} is data in format {version}, and this condcov reads format {VERSION}: '
+                               'run again')
+
+    def _reason(self, error, write):
+        """What is the matter with the file, in one line."""
+        if str(error) == 'file is not a database':
+            return f'{self.path} is no data of condcov'
+        if str(error) == 'unable to open database file' or 'readonly' in str(error):
+            folder = os.path.dirname(self.path)
+            if not os.path.isdir(folder):
+                return f'cannot {"write" if write else "read"} {self.path}: No such file or directory'
+            return f'cannot {"write" if write else "read"} {self.path}: Permission denied'
+        return f'cannot {"write" if write else "read"} {self.path}: {error}'
+
+
+def _storable(text):
+    """The text as UTF-8 can hold it: names may have surrogates."""
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
+def parts(path, run=''):
+    """The files beside a data file that single processes wrote, all or those of one run, in order."""
+    folder, name = os.path.split(os.path.abspath(path))
+    pattern = re.compile(rf'{re.escape(name)}\.[^/]+\.\d+\.{re.escape(run)}[0-9a-f]+')
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise CondcovError(f'cannot read {folder}: {error.strerror}') from error
+    return sorted(os.path.join(folder, name) for name in names if pattern.fullmatch(name))
