@@ -144,19 +144,19 @@ def _run(options):
     if not argv:
         raise CondcovError('-m needs the name of a module' if options.module is not None else
                            'a program is needed: a file, or -m MODULE')
-    from condcov import run
     config = configuration.read(options.config, data_file=options.data_file, source=_tuple(options.source),
                                 include=_tuple(options.include), omit=_tuple(options.omit), context=options.context,
                                 counts=options.counts)
+    from condcov import run
     run.run(config, argv, is_module=options.module is not None, append=options.append, parallel=options.parallel)
     return 0
 
 
 def _judge(options):
-    from condcov import reporting
     config = configuration.read(options.config, data_file=options.data_file, report_include=_tuple(options.include),
                                 report_omit=_tuple(options.omit),
                                 fail_under=dict(options.fail_under) if options.fail_under else None)
+    from condcov import reporting
     return config, reporting.judge(config, options.contexts)
 
 
@@ -185,9 +185,9 @@ def _write(options):
 
 
 def _combine(options):
+    config = configuration.read(options.config, data_file=options.data_file)
     from condcov.data import Data, parts
     from condcov.recording import combine
-    config = configuration.read(options.config, data_file=options.data_file)
     files = []
     for name in options.files or [os.path.dirname(config.data_file)]:
         if os.path.isdir(name):
@@ -204,8 +204,8 @@ def _combine(options):
 
 
 def _erase(options):
-    from condcov.data import Data, parts
     config = configuration.read(options.config, data_file=options.data_file)
+    from condcov.data import Data, parts
     for path in [config.data_file, *parts(config.data_file)]:
         Data(path).remove()
     return 0

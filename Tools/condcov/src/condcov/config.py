@@ -126,6 +126,10 @@ def read(rcfile=None, **options):
     rcfile may be a TOML file with [tool.condcov], or any configuration file of coverage.py. options are fields of
     Config, of which None means that it was not given. Raises CondcovError for what is wrong in a file.
     """
+    try:
+        os.getcwd()
+    except OSError:
+        raise CondcovError('the current folder does not exist any more: change to another one') from None
     own = _own(rcfile)
     theirs = _coverage(rcfile)
 
@@ -202,14 +206,11 @@ def _coverage(rcfile):
 def _absolute(config):
     """The configuration with every path absolute, since the program and its children may run elsewhere."""
     from coverage.files import prep_patterns
-    try:
-        return dataclasses.replace(
-            config, data_file=os.path.abspath(os.path.expanduser(config.data_file)),
-            source=None if config.source is None else tuple(
-                os.path.abspath(item) if os.path.isdir(item) else item for item in config.source),
-            source_dirs=tuple(map(os.path.abspath, config.source_dirs)),
-            **{name: tuple(pattern for pattern in prep_patterns(getattr(config, name))
-                           if '/' not in pattern or pattern.startswith(('/', '*', '?')))
-               for name in ('include', 'omit', 'report_include', 'report_omit')})
-    except FileNotFoundError:
-        raise CondcovError('the current folder does not exist any more: change to another one') from None
+    return dataclasses.replace(
+        config, data_file=os.path.abspath(os.path.expanduser(config.data_file)),
+        source=None if config.source is None else tuple(
+            os.path.abspath(item) if os.path.isdir(item) else item for item in config.source),
+        source_dirs=tuple(map(os.path.abspath, config.source_dirs)),
+        **{name: tuple(pattern for pattern in prep_patterns(getattr(config, name))
+                       if '/' not in pattern or pattern.startswith(('/', '*', '?')))
+           for name in ('include', 'omit', 'report_include', 'report_omit')})

@@ -17,6 +17,7 @@ from condcov.model import Seen
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 
 APPLICATION = 0x636F6E64    # 'cond': tells our files from other people's
+HEADER = 72                 # bytes at the begin of an SQLite file, which end with the above
 VERSION = 1                 # of the schema; files of another one are refused
 WAIT = 60                   # seconds to wait for another process that writes the same file
 
@@ -151,8 +152,18 @@ class Data:
                 other.remove()
 
     def remove(self):
-        """Remove the file, if it exists, with what SQLite has beside it."""
+        """Remove the file, if it exists, with what SQLite has beside it.  Raises CondcovError if it is not ours."""
         try:
+            if os.path.isdir(self.path):
+                raise CondcovError(f'{self.path} is a folder, and no data of condcov')
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    header = os.read(descriptor, HEADER)
+                finally:
+                    os.close(descriptor)
+                if header and header[-4:] != APPLICATION.to_bytes(4, 'big'):
+                    raise CondcovError(f'{self.path} is no data of condcov')
             for suffix in '-journal', '-wal', '-shm', '':
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path + suffix)

@@ -4,22 +4,27 @@ A recording writes a data file of its own beside the final one, named DATA_FILE.
 number of the run, which all the processes of it share, so that the first of them can combine them in the end.
 """
 
+import ast
 import atexit
+import contextlib
 import functools
 import hashlib
+import json
 import os
 import secrets
 import signal
 import socket
 import sys
+import _thread
 import threading
 import time
-import _thread
 
+import coverage
 from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
-from condcov import analysis
+from condcov import analysis, source
+from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
 from condcov.model import Seen
@@ -30,10 +35,19 @@ os = isolate_module(os)     # a program's tests may replace functions of os whil
 _monotonic = time.monotonic
 
 INTERVAL = 2            # seconds after which new code has what was seen before written
-ROOM = 5000             # frames beyond the program's recursion limit that an analysis may use
-ENVIRONMENT = 'CONDCOV_PROCESS'     # the number of the run and the configuration, for the processes of a run
+ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to know; see Recording.start()
 
 _current = None
+
+
+def begin():
+    """Record, if this process belongs to a run, and return the recording or None."""
+    text = os.environ.get(ENVIRONMENT)
+    if _current is None and text is not None:
+        known = json.loads(text)
+        Recording(Config.loads(known['config']), known['run'], first=known['first'] == os.getpid(),
+                  parallel=known['parallel']).start()
+    return _current
 
 
 def current():
@@ -44,21 +58,22 @@ def current():
 class Recording:
     """A recording of this process, and of its children.
 
-    run         the number of the run, of a recording that a process of the run starts; None: this one is the first
+    run         the number of the run, if an earlier process began it; None: this is the first
+    first       whether this process combines the data files of the run in the end
     append      whether the data file of an earlier run is kept and added to
     parallel    whether the files of single processes are kept as they are, for "condcov combine"
 
     Raises CondcovError where this interpreter, the data file or the configuration does not permit it.
     """
 
-    def __init__(self, config, run=None, append=False, parallel=False):
+    def __init__(self, config, run=None, *, first=True, append=False, parallel=False):
         try:
             import codeprobes
         except ImportError:
             raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs the interpreter that has '
                                'code probes (the module codeprobes)') from None
         self.config = config
-        self.first = run is None
+        self.first = first
         self.run = secrets.token_hex(4) if run is None else run
         self._append = append
         self._parallel = parallel
@@ -68,8 +83,9 @@ class Recording:
         self._files = {}            # what is known of a file by the name in its code objects: a _File or None
         self._plans = {}            # by the number of a code object: the object, its file, its plan
         self._problems = {}         # what to say about a file that could not be recorded
+        self._failed = {}           # by the number of a code object: the object, and why it has no plan
         self._reset()
-        if self.first:
+        if run is None:
             self._prepare()
 
     def _reset(self):
@@ -77,7 +93,7 @@ class Recording:
         name = f'{self.config.data_file}.{socket.gethostname() or "host"}.{os.getpid()}.{self.run}'
         self._data = Data(name + secrets.token_hex(4))
         self._pending = {}          # by context and path, what is not written yet
-        self._told = set()          # the files that are in the data, and the problems
+        self._told = set()          # the problems that are written
         self._lock = threading.RLock()
         self._busy = False          # in the thread that has the lock
         self._killed = False
@@ -91,10 +107,8 @@ class Recording:
         if not os.access(folder, os.W_OK):
             raise CondcovError(f'cannot write {self.config.data_file}: Permission denied')
         final = Data(self.config.data_file)
-        if self._append and os.path.exists(final.path):
-            final.contexts()        # raises if it is no data
-        elif os.path.isdir(final.path):
-            raise CondcovError(f'cannot write {final.path}: it is a folder')
+        if os.path.exists(final.path) and self._append:
+            final.contexts()        # raises if it cannot be added to
         elif not self._parallel:
             final.remove()
 
@@ -103,7 +117,10 @@ class Recording:
         global _current
         _current = self
         self._environment = _real_os.environ.get(ENVIRONMENT)
-        _real_os.environ[ENVIRONMENT] = f'{self.run} {self.config.dumps()}'
+        # The first process is known by its number, which it keeps if it becomes another program.
+        _real_os.environ[ENVIRONMENT] = json.dumps(
+            {'run': self.run, 'first': os.getpid() if self.first else None, 'parallel': self._parallel,
+             'config': self.config.dumps()})
         _install()
         self._recorder.start()
 
@@ -126,6 +143,7 @@ class Recording:
             finally:
                 self._busy = False
         if self._killed:
+            _end()
             _die(signal.SIGTERM)
 
     def finish(self):
@@ -136,6 +154,10 @@ class Recording:
         global _current
         if _current is not self:
             return
+        if self._failed:
+            self._offer_again()
+        for code, message in self._failed.values():
+            self._problems.setdefault(code.co_filename, message)
         self._recorder.stop()
         _current = None
         if self._environment is None:
@@ -152,29 +174,37 @@ class Recording:
         """Sentences about files that could not be recorded."""
         return [f'{path} was not recorded: {message}' for path, message in sorted(self._problems.items())]
 
-    # What the recorder asks: it must never raise, since the program would see it.
+    # What the recorder asks for each code object before it is first executed. What is wrong with it must not be the
+    # program's. But what a signal handler raises meanwhile is the program's: it goes on, and the recorder asks again.
 
     def _select(self, code):
         try:
             return self._plan(code)
         except RecursionError:
-            # The program is at the limit of its recursion, and the analysis is none of its own.
-            limit = sys.getrecursionlimit()
-            try:
-                sys.setrecursionlimit(limit + ROOM)
-                try:
-                    return self._plan(code)
-                finally:
-                    sys.setrecursionlimit(limit)
-            except Exception as error:
-                self._fail(code.co_filename, error)
+            # The program is at the limit of its recursion; another thread has a stack of its own.
+            plans, done = [], _thread.allocate_lock()
+            done.acquire()
+            _thread.start_new_thread(lambda: (plans.append(self._plan_or_fail(code)), done.release()), ())
+            done.acquire()
+            return plans[0]
         except Exception as error:
-            self._fail(code.co_filename, error)
-        except KeyboardInterrupt:
-            # It is for the program, which gets it when it goes on.
-            _thread.interrupt_main()
-            return self._select(code)
-        return None
+            plan = self._plan_or_fail(code)
+            if id(code) not in self._failed and _from_outside(error):
+                raise
+            return plan
+
+    def _plan_or_fail(self, code):
+        try:
+            return self._plan(code)
+        except Exception as error:
+            self._failed[id(code)] = code, f'{type(error).__name__}: {" ".join(str(error).split())}'
+            return None
+
+    def _offer_again(self):
+        """Try once more what failed, since the program may have replaced a function for some time."""
+        for number, (code, _) in list(self._failed.items()):
+            del self._failed[number]
+            self._recorder.offer(code)
 
     def _plan(self, code):
         file = self._file(code)
@@ -208,13 +238,12 @@ class Recording:
         self._files[name] = file
         return file
 
-    def _fail(self, path, error):
-        self._problems.setdefault(path, f'{type(error).__name__}: {" ".join(str(error).split())}')
-
     # From the recorder to the data file.
 
     def _collect(self, rearm=False):
         """Take what is new from the recorder."""
+        if self._failed and _current is self:
+            self._offer_again()
         pending = self._pending.setdefault(self._context, {})
         for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
             _, file, plan = self._plans[id(code)]
@@ -230,11 +259,10 @@ class Recording:
             self.save()
 
     def _write(self):
-        pending, self._pending = self._pending, {}
-        for context, files in pending.items():
+        for context, files in list(self._pending.items()):
             if files:
                 self._data.add(context, files, counts=self.config.counts)
-                self._told.update(files)
+            del self._pending[context]
         new = {problem for problem in self._problems.items() if problem not in self._told}
         if new:
             self._data.add_problems(sorted(new))
@@ -262,23 +290,33 @@ class Recording:
         self._recorder.harvest()
 
 
+# Where the code is that is at work while a code object is analysed.
+_OURS = tuple(os.path.join(os.path.dirname(os.path.abspath(module)), '') for module in (__file__, coverage.__file__))
+_LIBRARY = os.path.join(os.path.dirname(ast.__file__), '')
+_INSTALLED = os.path.join(_LIBRARY, 'site-packages', '')
+
+
+def _from_outside(error):
+    """Whether code that is not at work for us raised the exception: a signal handler."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        library = filename.startswith((_LIBRARY, '<frozen ')) and not filename.startswith(_INSTALLED)
+        if not library and not filename.startswith(_OURS):
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
 class _File:
     """A file of source as it is now. Raises OSError or CondcovError if it cannot be read or is no Python."""
 
     def __init__(self, path):
         self.path = path
         self.stamp = _stamp(path)
-        content = _read(path)
+        content = source.read(path)
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.source = analysis.analyze(content, path)
-
-
-def _read(path):
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return b''.join(iter(lambda: os.read(descriptor, 1 << 20), b''))
-    finally:
-        os.close(descriptor)
+        self.source = analysis.analyze(content, path, exclude='', no_branch='')     # what reports exclude may change
 
 
 def _stamp(path):
@@ -315,37 +353,35 @@ def _install():
     if _installed:
         return
     _installed = True
-    atexit.register(_at_exit)
+    atexit.register(_end)
     _real_os.register_at_fork(after_in_child=_forked)
-    for name in '_exit', 'execv', 'execve', 'abort':
-        _wrap(name)
+    for name, save in ('_exit', _end), ('abort', _end), ('execv', _save), ('execve', _save):
+        _wrap(name, save)
 
 
-def _wrap(name):
+def _wrap(name, save):
     function = getattr(_real_os, name)
 
     @functools.wraps(function)
     def saving(*arguments, **keywords):
-        _save_quietly()
+        save()
         return function(*arguments, **keywords)
 
     setattr(_real_os, name, saving)
 
 
-def _save_quietly():
-    """Save; a failure must not be the program's."""
-    if _current is not None:
-        try:
+def _save():
+    """Save; what is wrong must not be the program's."""
+    with contextlib.suppress(CondcovError):
+        if _current is not None:
             _current.save()
-        except Exception as error:
-            _current._fail(_current.config.data_file, error)
 
 
 def _terminated(signum, frame):
     if _current is not None and _current._busy:
         _current._killed = True
         return
-    _save_quietly()
+    _end()
     _die(signum)
 
 
@@ -359,7 +395,8 @@ def _forked():
         _current.forked()
 
 
-def _at_exit():
+def _end():
+    """Finish, and tell what is wrong."""
     recording = _current
     if recording is None:
         return

@@ -3,7 +3,9 @@
 import hashlib
 import os
 
-from condcov import analysis, results
+from coverage.misc import join_regex
+
+from condcov import analysis, results, source
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
 from condcov.selection import reported
@@ -33,8 +35,7 @@ def judge(config, contexts=None):
 
 def _examine(path, sha256, seen, config):
     try:
-        with open(path, 'rb') as file:
-            content = file.read()
+        content = source.read(path)
     except FileNotFoundError:
         raise CondcovError(f'{path} was recorded and does not exist: leave it out with --omit, or tell in "paths" of '
                            'the configuration where its folder is now') from None
@@ -42,7 +43,8 @@ def _examine(path, sha256, seen, config):
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
-    return results.examine(analysis.analyze(content, shown(path), config.exclude, config.partial), seen)
+    return results.examine(analysis.analyze(content, shown(path), join_regex(config.exclude),
+                                            join_regex(config.partial)), seen)
 
 
 def shown(path):

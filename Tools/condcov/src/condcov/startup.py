@@ -1,30 +1,24 @@
-"""Records a process that a recorded program starts: called by a1_condcov.pth whenever the interpreter starts."""
+"""Records a process that a recorded program starts: called by a1_condcov.pth when the interpreter starts."""
 
 import os
 
 
 def begin():
     """Record, if this process belongs to a run, and return the recording or None.  Never raises."""
-    run, _, config = os.environ.get('CONDCOV_PROCESS', '').partition(' ')
-    if not config:
-        return None
     try:
-        with _existing_folder():
+        with _ExistingFolder():
             from condcov import recording
-            from condcov.config import Config
-            if recording.current() is None:
-                recording.Recording(Config.loads(config), run).start()
-            return recording.current()
+            return recording.begin()
     except Exception:
-        return None         # the program's own streams are not for us, and the first process tells what is wrong
+        return None         # the streams are the program's, and the first process of the run tells what is wrong
 
 
-class _existing_folder:
+class _ExistingFolder:
     """A folder to be in: coverage.py asks for the current one when it is imported, and it can be gone."""
 
     def __enter__(self):
+        self._folder = None
         try:
-            self._folder = None
             os.getcwd()
         except OSError:
             self._folder = os.open('.', os.O_RDONLY | os.O_CLOEXEC)
