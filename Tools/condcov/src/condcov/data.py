@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import stat
 
 from coverage.misc import isolate_module
 
@@ -15,6 +16,8 @@ from condcov.errors import CondcovError
 from condcov.model import Seen
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+
+_connect = sqlite3.connect
 
 APPLICATION = 0x636F6E64    # 'cond': tells our files from other people's
 HEADER = 72                 # bytes at the begin of an SQLite file, which end with the above
@@ -55,6 +58,10 @@ INSERT OR IGNORE INTO main.problem SELECT path, message FROM other.problem;
 INSERT INTO main.meta SELECT key, value FROM other.meta WHERE key = 'counts'
     ON CONFLICT DO UPDATE SET value = min(value, excluded.value);
 """
+
+
+class Empty(CondcovError):
+    """A data file in which nothing was ever written."""
 
 
 class Data:
@@ -134,6 +141,7 @@ class Data:
         CondcovError, and changes nothing, if one of them is no data, or if two hold different source under one path.
         """
         others = [Data(other) for other in others]
+        others = [other for other in others if not other._is_empty()]
         known = {}
         if append and os.path.exists(self.path):
             known = {path: (sha256, self.path) for path, (sha256, _) in self._files().items()}
@@ -169,6 +177,15 @@ class Data:
                     os.unlink(self.path + suffix)
         except OSError as error:
             raise CondcovError(f'cannot remove {self.path}: {error.strerror}') from error
+
+    def _is_empty(self):
+        """Whether it is what a process leaves that was killed before it wrote anything; that is removed."""
+        try:
+            self.contexts()
+        except Empty:
+            self.remove()
+            return True
+        return False
 
     def _files(self):
         with self._open() as database:
@@ -217,14 +234,14 @@ class Data:
     @contextlib.contextmanager
     def _open(self, write=False, attach=None):
         """A connection in a transaction, which is committed at the end of the block if there was no error."""
-        exists = os.path.exists(self.path)
-        if not exists and not write:
+        mode = _mode(self.path)
+        if mode is None and not write:
             raise CondcovError(f'there is no data at {self.path}: run a program with "condcov run" first')
-        if os.path.isdir(self.path):
+        if mode is not None and stat.S_ISDIR(mode):
             raise CondcovError(f'{self.path} is a folder, and no data of condcov')
         database = None
         try:
-            database = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+            database = _connect(self.path, timeout=WAIT, isolation_level=None)
             database.execute('PRAGMA synchronous = OFF')        # for a killed process the operating system is enough
             if attach is not None:
                 database.execute('ATTACH ? AS other', (attach,))
@@ -244,7 +261,7 @@ class Data:
         (empty,), = database.execute('SELECT count(*) = 0 FROM main.sqlite_master')
         if empty and not application:
             if not write:
-                raise CondcovError(f'{self.path} is empty: the run that made it recorded nothing')
+                raise Empty(f'{self.path} is empty: the run that made it recorded nothing')
             for statement in SCHEMA.split(';\n'):
                 database.execute(statement)
             database.execute(f'PRAGMA main.application_id = {APPLICATION}')
@@ -265,6 +282,14 @@ class Data:
                 return f'cannot {"write" if write else "read"} {self.path}: No such file or directory'
             return f'cannot {"write" if write else "read"} {self.path}: Permission denied'
         return f'cannot {"write" if write else "read"} {self.path}: {error}'
+
+
+def _mode(path):
+    """The mode of a file, or None if there is none; functions of os.path would call what a program has put into os."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _storable(text):

@@ -38,6 +38,8 @@ INTERVAL = 2            # seconds after which new code has what was seen before 
 ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to know; see Recording.start()
 
 _current = None
+_busy = None            # the recording that is writing, in the thread that has its lock
+_killed = False         # by a SIGTERM meanwhile
 
 
 def begin():
@@ -95,8 +97,6 @@ class Recording:
         self._pending = {}          # by context and path, what is not written yet
         self._told = set()          # the problems that are written
         self._lock = threading.RLock()
-        self._busy = False          # in the thread that has the lock
-        self._killed = False
         self._written = _monotonic()
 
     def _prepare(self):
@@ -113,8 +113,10 @@ class Recording:
             final.remove()
 
     def start(self):
-        """Record from now on, until finish() or the end of the process."""
+        """Record from now on, until finish() or the end of the process, in place of a recording that is going on."""
         global _current
+        if _current is not None:
+            _current.finish()
         _current = self
         self._environment = _real_os.environ.get(ENVIRONMENT)
         # The first process is known by its number, which it keeps if it becomes another program.
@@ -129,22 +131,14 @@ class Recording:
         with self._lock:
             self._collect(rearm=True)
             self._context = context
-            self._write_if_due()
+            self._save_if_due()
 
     def save(self):
         """Write what has been seen up to now."""
-        if self._busy and self._lock._is_owned():
-            return                  # a signal handler in the middle of it
-        with self._lock:
-            self._busy = True
-            try:
+        with self._uninterrupted() as free:
+            if free:
                 self._collect()
                 self._write()
-            finally:
-                self._busy = False
-        if self._killed:
-            _end()
-            _die(signal.SIGTERM)
 
     def finish(self):
         """End the recording and write the rest; the first process of a run combines the files of the run.
@@ -152,23 +146,44 @@ class Recording:
         Raises CondcovError where data cannot be written or combined. Does nothing when it is done already.
         """
         global _current
-        if _current is not self:
+        with self._uninterrupted() as free:
+            if not free or _current is not self:
+                return
+            if self._failed:
+                self._offer_again()
+            for code, message in self._failed.values():
+                self._problems.setdefault(code.co_filename, message)
+            self._recorder.stop()
+            _current = None
+            if self._environment is None:
+                _real_os.environ.pop(ENVIRONMENT, None)
+            else:
+                _real_os.environ[ENVIRONMENT] = self._environment
+            self._collect()
+            self._write()
+            if self.first:
+                self._add_unexecuted()
+                if not self._parallel:
+                    combine(self.config, parts(self.config.data_file, self.run))
+
+    @contextlib.contextmanager
+    def _uninterrupted(self):
+        """No other thread and no SIGTERM in between; tells whether this is not within another one, in a handler."""
+        global _busy
+        if _busy is self and self._lock._is_owned():
+            yield False
             return
-        if self._failed:
-            self._offer_again()
-        for code, message in self._failed.values():
-            self._problems.setdefault(code.co_filename, message)
-        self._recorder.stop()
-        _current = None
-        if self._environment is None:
-            _real_os.environ.pop(ENVIRONMENT, None)
-        else:
-            _real_os.environ[ENVIRONMENT] = self._environment
-        self.save()
-        if self.first:
-            self._add_unexecuted()
-            if not self._parallel:
-                combine(self.config, parts(self.config.data_file, self.run))
+        try:
+            with self._lock:
+                _busy = self
+                try:
+                    yield True
+                finally:
+                    _busy = None
+        finally:
+            if _killed:
+                _end()
+                _die(signal.SIGTERM)
 
     def problems(self):
         """Sentences about files that could not be recorded."""
@@ -212,11 +227,7 @@ class Recording:
             return None
         plan = analysis.plan(code, file.source)
         self._plans[id(code)] = code, file, plan
-        if not self._busy and _monotonic() - self._written > INTERVAL and self._lock.acquire(blocking=False):
-            try:
-                self.save()
-            finally:
-                self._lock.release()
+        self._save_if_due()
         return plan.probes
 
     def _file(self, code):
@@ -254,9 +265,17 @@ class Recording:
             else:
                 before[1].update(seen)
 
-    def _write_if_due(self):
-        if _monotonic() - self._written > INTERVAL:
-            self.save()
+    def _save_if_due(self):
+        """Save now and then; if that cannot be done, the next time or the end may tell why."""
+        now = _monotonic()
+        if _busy is not self and now - self._written > INTERVAL and self._lock.acquire(blocking=False):
+            try:
+                self._written = now
+                self.save()
+            except (CondcovError, OSError):
+                pass
+            finally:
+                self._lock.release()
 
     def _write(self):
         for context, files in list(self._pending.items()):
@@ -378,8 +397,9 @@ def _save():
 
 
 def _terminated(signum, frame):
-    if _current is not None and _current._busy:
-        _current._killed = True
+    global _killed
+    if _busy is not None and _busy._lock._is_owned():
+        _killed = True
         return
     _end()
     _die(signum)
@@ -391,6 +411,8 @@ def _die(signum):
 
 
 def _forked():
+    global _busy
+    _busy = None
     if _current is not None:
         _current.forked()
 
