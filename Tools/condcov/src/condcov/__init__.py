@@ -1,3 +1,6 @@
-"""Coverage inside a line: conditions and MC/DC, beside lines and branches."""
+"""Coverage inside a line: conditions and MC/DC, beside lines and branches.
+
+PYTEST_DONT_REWRITE: it may be imported before pytest, which would warn of it.
+"""
 
 __version__ = '0.1'

@@ -85,6 +85,7 @@ class Recording:
         self._files = {}            # what is known of a file by the name in its code objects: a _File or None
         self._plans = {}            # by the number of a code object: the object, its file, its plan
         self._problems = {}         # what to say about a file that could not be recorded
+        self._nothing = False       # was recorded in the whole run
         self._failed = {}           # by the number of a code object: the object, and why it has no plan
         self._reset()
         if run is None:
@@ -163,8 +164,10 @@ class Recording:
             self._write()
             if self.first:
                 self._add_unexecuted()
+                files = parts(self.config.data_file, self.run)
+                self._nothing = not files
                 if not self._parallel:
-                    combine(self.config, parts(self.config.data_file, self.run))
+                    combine(self.config, files)
 
     @contextlib.contextmanager
     def _uninterrupted(self):
@@ -186,8 +189,12 @@ class Recording:
                 _die(signal.SIGTERM)
 
     def problems(self):
-        """Sentences about files that could not be recorded."""
-        return [f'{path} was not recorded: {message}' for path, message in sorted(self._problems.items())]
+        """Sentences about what could not be recorded, when the recording is finished."""
+        found = [f'{path} was not recorded: {message}' for path, message in sorted(self._problems.items())]
+        if self._nothing and not found:
+            names = [*(self.config.source or ()), *self.config.source_dirs, *self.config.source_pkgs]
+            found.append(f'nothing was recorded: no code of {", ".join(names) or "the selected files"} was executed')
+        return found
 
     # What the recorder asks for each code object before it is first executed. What is wrong with it must not be the
     # program's. But what a signal handler raises meanwhile is the program's: it goes on, and the recorder asks again.

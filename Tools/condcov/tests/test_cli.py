@@ -1,0 +1,123 @@
+"""The command: its reports, and what it refuses, in one line."""
+
+import os
+import sys
+
+import pytest
+
+import condcov
+
+
+@pytest.fixture
+def recorded(folder):
+    """A Folder with the data of a program."""
+    pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
+    folder.write('prog.py', """
+        def f(a, b):
+            if a and b:
+                return 1
+            return 2
+        f(1, 1)
+        f(0, 1)
+        if 0 > 1:  # pragma: no cover
+            x = 1
+    """)
+    folder.condcov('run', 'prog.py')
+    return folder
+
+
+def test_report(recorded):
+    output = recorded.condcov('report').stdout
+    assert 'prog.py' in output and '`b` was never false while `a` was true' in output
+    assert 'x = 1' not in output
+    assert '`b`' not in recorded.condcov('report', '--no-gaps').stdout
+    assert recorded.condcov('report', '--sort=mcdc', '--skip-covered').returncode == 0
+
+
+@pytest.mark.parametrize('command, name', [('html', 'condcov-html'), ('lcov', 'condcov.lcov'), ('xml', 'condcov.xml'),
+                                           ('json', 'condcov.json')])
+def test_written_reports(recorded, command, name):
+    done = recorded.condcov(command)
+    assert (done.stdout, done.stderr) == ('', '')
+    assert (recorded.path / name).exists()
+    recorded.condcov(command, '-o', 'other')
+    assert (recorded.path / 'other').exists()
+    assert 'cannot write' in recorded.refused(command, '-o', '/dev/null/x')
+
+
+@pytest.mark.parametrize('command', ['report', 'html', 'lcov', 'xml', 'json'])
+def test_too_little(recorded, command):
+    recorded.condcov(command, '--fail-under', '100', '--fail-under=mcdc=50')
+    done = recorded.condcov(command, '--fail-under=line=100', '--fail-under=condition=99', '--fail-under=mcdc=99',
+                            status=2)
+    assert [line.split(' is ')[0] for line in done.stderr.splitlines()] == \
+        ['condcov: condition coverage', 'condcov: mcdc coverage']
+    recorded.write('pyproject.toml', '[tool.condcov.fail_under]\ncondition = 99\n')
+    recorded.condcov(command, status=2)
+    recorded.condcov(command, '--fail-under=condition=50')
+
+
+def test_contexts(recorded):
+    recorded.condcov('run', '--append', '--context=other', 'prog.py')
+    assert recorded.condcov('report', '--contexts=^other$').stdout == recorded.condcov('report').stdout
+    assert recorded.condcov('report', '--contexts=nothing').stdout != recorded.condcov('report').stdout
+
+
+def test_pragmas_may_change_and_source_may_not(recorded):
+    recorded.write('pyproject.toml', '[tool.condcov]\nexclude_also = ["if a and b"]\n')
+    assert '`b`' not in recorded.condcov('report').stdout
+    path = recorded.write('prog.py', 'x = 1\n')
+    assert recorded.refused('report') == f'condcov: {path} has changed since it was recorded: run again'
+    os.unlink(path)
+    assert recorded.refused('report').startswith(f'condcov: {path} was recorded and does not exist: ')
+    assert recorded.refused('report', '--omit=*/prog.py').endswith('or none is left by --include and --omit')
+
+
+def test_a_report_that_nobody_reads_to_the_end(recorded):
+    done = recorded.python('-c', f'import os, subprocess; r, w = os.pipe(); os.close(r); raise SystemExit('
+                           f'subprocess.run([{sys.executable!r}, "-m", "condcov", "report"], stdout=w).returncode)')
+    assert done.stderr == ''
+
+
+def test_version_and_help(folder):
+    assert folder.condcov('--version').stdout == f'condcov {condcov.__version__}\n'
+    assert 'combine' in folder.condcov('--help').stdout
+    for command in 'run', 'report', 'html', 'lcov', 'xml', 'json', 'combine', 'erase':
+        assert '--data-file' in folder.condcov(command, '--help').stdout
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'the following arguments are required: COMMAND'),
+    (['ruin'], "invalid choice: 'ruin'"),
+    (['run'], 'a program is needed: a file, or -m MODULE'),
+    (['run', '-m'], '-m needs the name of a module'),
+    (['run', '--sauce=x', 'p.py'], '--sauce=x'),
+    (['report', '--fail-under=lime=1'], "'lime=1' has the level 'lime'; the levels are line, branch, condition, mcdc"),
+    (['report', '--fail-under=x'], "'x' must be a number or LEVEL=NUMBER"),
+    (['report', '--fail-under=line=101'], "'line=101' must be a percentage from 0 to 100, not 101.0"),
+    (['report', '--fail-under=nan'], "'nan' must be a percentage from 0 to 100, not nan"),
+    (['report', '--contexts=('], "'(' is no regular expression"),
+    (['report', '--sort=size'], 'invalid choice'),
+    (['report', 'x'], 'unrecognized arguments: x'),
+    (['report'], 'there is no data at '),
+    (['html'], 'there is no data at '),
+    (['report', '--data-file=/no/such'], 'there is no data at /no/such: '),
+    (['report', '--config=no.toml'], 'cannot read no.toml: No such file or directory'),
+    (['combine'], 'there is nothing to combine: no data of single processes beside '),
+    (['combine', 'no'], 'there is no data at '),
+    (['combine', 'text'], 'text is no data of condcov'),
+    (['erase', '--data-file=text'], 'text is no data of condcov'),
+    (['report', '--data-file=text'], 'text is no data of condcov'),
+])
+def test_what_is_wrong_is_told_in_one_line(folder, arguments, message):
+    folder.write('text', 'no data\n' * 1000)
+    assert message in folder.refused(*arguments)
+    assert folder.files() == [] and (folder.path / 'text').exists()
+
+
+def test_nothing_selected(folder):
+    pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
+    folder.write('prog.py', 'x = 1\n')
+    done = folder.condcov('run', '--source=no_such_package', 'prog.py')
+    assert done.stderr == 'condcov: nothing was recorded: no code of no_such_package was executed\n'
+    assert 'there is no data at' in folder.refused('report')
