@@ -42,6 +42,14 @@ PROGRAMS = {
 }
 
 
+def test_functions_that_ran_before(folder):
+    """The library is imported, and partly executed, before the program begins."""
+    folder.write('prog.py', 'import json; json.dumps({})\n')
+    folder.condcov('run', '--source=json', 'prog.py')
+    (seen,) = [seen for path, (_, seen) in folder.data().read().items() if path.endswith('json/__init__.py')]
+    assert any('T' in path or 'F' in path for paths in seen.paths.values() for path in paths)
+
+
 @pytest.mark.parametrize('name', PROGRAMS)
 @pytest.mark.parametrize('as_module', [False, True])
 def test_streams_and_status_are_those_of_the_program(folder, name, as_module):

@@ -8,6 +8,7 @@ import ast
 import atexit
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ import sys
 import _thread
 import threading
 import time
+import types
 
 import coverage
 from coverage.files import PathAliases
@@ -126,6 +128,7 @@ class Recording:
              'config': self.config.dumps()})
         _install()
         self._recorder.start()
+        self._offer_existing()
 
     def switch(self, context):
         """Record in the context of that name from now on."""
@@ -221,6 +224,17 @@ class Recording:
         except Exception as error:
             self._failed[id(code)] = code, f'{type(error).__name__}: {" ".join(str(error).split())}'
             return None
+
+    def _offer_existing(self):
+        """Have the functions recorded, too, that were there before the start and may have been executed."""
+        offered = set()
+        codes = [function.__code__ for function in gc.get_objects() if type(function) is types.FunctionType]
+        while codes:
+            code = codes.pop()
+            if id(code) not in offered and self._file(code) is not None:
+                offered.add(id(code))
+                self._recorder.offer(code)
+                codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
 
     def _offer_again(self):
         """Try once more what failed, since the program may have replaced a function for some time."""

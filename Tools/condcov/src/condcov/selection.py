@@ -37,9 +37,13 @@ class Selection:
         ours = [_HERE] if config.cover_pylib else [_HERE, os.path.dirname(os.__file__)]
         everything = not (theirs.source or theirs.source_pkgs or theirs.source_dirs or theirs.run_include)
         self._ours = TreeMatcher(ours) if everything else None
+        # The same by name, which is quick: there are many modules in the library, and this decides most of them.
+        self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else '<'
 
     def path(self, filename):
         """The absolute path of a code object's file if it is selected, or None."""
+        if filename.startswith(self._never):
+            return None
         for name in self._modules(filename) if self._named else (None,):
             frame = types.SimpleNamespace(f_globals={'__name__': name})
             disposition = self._rules.should_trace(filename, frame)
