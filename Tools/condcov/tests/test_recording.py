@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import zipfile
 
 import pytest
@@ -516,22 +517,31 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
     before = signal.signal(signal.SIGALRM, handler)
     try:
         monkeypatch.setattr(analysis, 'plan', slow)
+        started.start()
         with pytest.raises(Timeout):
-            started._select(code)
+            exec(code)
     finally:
         signal.signal(signal.SIGALRM, before)
     monkeypatch.setattr(analysis, 'plan', real)
-    assert started._select(code) is not None
+    exec(code)
+    started.finish()
+    assert started.problems() == []
+    assert folder.lines('other.py') == {'x = 1'}
 
 
-def test_a_defect_of_the_analysis_is_told_and_not_raised(folder, monkeypatch):
+@pytest.mark.parametrize('plan, message', [
+    (None, "TypeError: 'NoneType' object is not callable"),
+    (lambda *_: types.SimpleNamespace(probes=((10**6,), (), ())), 'ValueError: offset 1000000 is not in <code object'),
+])
+def test_a_defect_of_the_analysis_is_told_and_not_raised(folder, monkeypatch, plan, message):
     path = folder.write('other.py', 'x = 1\n')
     started = recording.Recording(config.read(include=('*/other.py',)))
-    monkeypatch.setattr(analysis, 'plan', None)
+    monkeypatch.setattr(analysis, 'plan', plan)
     code = compile('x = 1', path, 'exec')
     started.start()
     try:
         exec(code)
     finally:
         started.finish()
-    assert started.problems() == [f"{path} was not recorded: TypeError: 'NoneType' object is not callable"]
+    (problem,) = started.problems()
+    assert problem.startswith(f'{path} was not recorded: {message}')

@@ -86,6 +86,7 @@ class Recording:
         self._recorder = codeprobes.Recorder(self._select, counts=config.counts)
         self._files = {}            # what is known of a file by the name in its code objects: a _File or None
         self._plans = {}            # by the number of a code object: the object, its file, its plan
+        self._answers = {}          # what the recorder is told if it asks for the code object of that number once more
         self._problems = {}         # what to say about a file that could not be recorded
         self._nothing = False       # was recorded in the whole run
         self._failed = {}           # by the number of a code object: the object, and why it has no plan
@@ -203,6 +204,8 @@ class Recording:
     # program's. But what a signal handler raises meanwhile is the program's: it goes on, and the recorder asks again.
 
     def _select(self, code):
+        if id(code) in self._answers:
+            return self._answers.pop(id(code))
         try:
             return self._plan(code)
         except RecursionError:
@@ -248,8 +251,11 @@ class Recording:
             return None
         plan = analysis.plan(code, file.source)
         self._plans[id(code)] = code, file, plan
+        # Offered here, what the recorder does not accept is told here and not to the program.
+        self._answers[id(code)] = plan.probes
+        self._recorder.offer(code)
         self._save_if_due()
-        return plan.probes
+        return None
 
     def _file(self, code):
         """The analysed file of a code object, if it is selected."""
