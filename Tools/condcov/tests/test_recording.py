@@ -74,7 +74,8 @@ def test_programs_that_cannot_run_and_folders(folder, command):
         archive.write('package/__main__.py', '__main__.py')
     plain = folder.python(*command)
     recorded = folder.python('-m', 'condcov', 'run', *command)
-    assert (recorded.returncode, recorded.stdout, recorded.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    errors = recorded.stderr.removesuffix('condcov: nothing was recorded: no code of the selected files was executed\n')
+    assert (recorded.returncode, recorded.stdout, errors) == (plain.returncode, plain.stdout, plain.stderr)
 
 
 def test_a_program_with_modules_that_are_named_like_those_of_the_library(folder):
@@ -389,6 +390,28 @@ def test_a_file_that_is_no_python(folder):
     assert f'condcov: {folder.path}/bad.py was not recorded: ' in done.stderr
     assert f'condcov: {folder.path}/no.py was not recorded: No such file or directory' in done.stderr
     assert 'done = 1' in folder.lines('prog.py')
+
+
+def test_what_is_wrong_in_another_process_is_told_by_the_first(folder):
+    folder.write('bad.py', 'x = (\n')
+    folder.write('child.py', 'exec(compile("x = 1", "bad.py", "exec"))\n')
+    folder.write('prog.py', 'import subprocess, sys\nsubprocess.run([sys.executable, "child.py"], check=True)\n')
+    done = folder.condcov('run', 'prog.py')
+    assert done.stderr.count('\n') == 1 and f'condcov: {folder.path}/bad.py was not recorded: ' in done.stderr
+
+
+def test_source_that_is_no_python_and_never_executed(folder):
+    folder.write('src/bad.py', 'print "two"\n')
+    folder.write('src/good.py', 'x = "\\d"\n')
+    folder.write('prog.py', 'done = 1\n')
+    done = folder.condcov('run', '--source=src', 'prog.py')
+    assert done.stderr.count('\n') == 1 and f'condcov: {folder.path}/src/bad.py was not recorded: ' in done.stderr
+    assert 'good.py' in folder.condcov('report').stdout
+
+
+def test_standard_error_that_is_closed(folder):
+    folder.write('prog.py', 'import os, sys\nos.close(2)\nsys.exit(3)\n')
+    folder.condcov('run', '--source=no_such', 'prog.py', status=3)
 
 
 def test_a_module_that_changes_while_it_is_recorded(folder):

@@ -12,14 +12,13 @@ import gc
 import hashlib
 import json
 import os
-import secrets
 import signal
-import socket
 import sys
 import _thread
 import threading
 import time
 import types
+import warnings
 
 import coverage
 from coverage.files import PathAliases
@@ -78,7 +77,7 @@ class Recording:
                                'code probes (the module codeprobes)') from None
         self.config = config
         self.first = first
-        self.run = secrets.token_hex(4) if run is None else run
+        self.run = os.urandom(4).hex() if run is None else run
         self._append = append
         self._parallel = parallel
         self._context = config.context
@@ -96,8 +95,8 @@ class Recording:
 
     def _reset(self):
         """Begin with nothing, in this process."""
-        name = f'{self.config.data_file}.{socket.gethostname() or "host"}.{os.getpid()}.{self.run}'
-        self._data = Data(name + secrets.token_hex(4))
+        name = f'{self.config.data_file}.{os.uname().nodename}.{os.getpid()}.{self.run}'
+        self._data = Data(name + os.urandom(4).hex())
         self._pending = {}          # by context and path, what is not written yet
         self._told = set()          # the problems that are written
         self._lock = threading.RLock()
@@ -133,10 +132,11 @@ class Recording:
 
     def switch(self, context):
         """Record in the context of that name from now on."""
-        with self._lock:
-            self._collect(rearm=True)
+        with self._uninterrupted() as free:
+            if free:
+                self._collect(rearm=True)
             self._context = context
-            self._save_if_due()
+        self._save_if_due()
 
     def save(self):
         """Write what has been seen up to now."""
@@ -172,6 +172,8 @@ class Recording:
                 self._nothing = not files
                 if not self._parallel:
                     combine(self.config, files)
+                    if files and not self._append:
+                        self._problems.update(Data(self.config.data_file).problems())       # of other processes, too
 
     @contextlib.contextmanager
     def _uninterrupted(self):
@@ -253,7 +255,10 @@ class Recording:
         self._plans[id(code)] = code, file, plan
         # Offered here, what the recorder does not accept is told here and not to the program.
         self._answers[id(code)] = plan.probes
-        self._recorder.offer(code)
+        try:
+            self._recorder.offer(code)
+        finally:
+            self._answers.pop(id(code), None)
         self._save_if_due()
         return None
 
@@ -272,7 +277,7 @@ class Recording:
             except (CondcovError, OSError) as error:
                 # Templates and the like are compiled under the name of a file that is no Python; they are left alone.
                 if path.endswith(('.py', '.pyw')):
-                    self._problems[path] = str(getattr(error, 'strerror', None) or error)
+                    self._problems[path] = _reason(error, path)
         self._files[name] = file
         return file
 
@@ -322,9 +327,12 @@ class Recording:
         for path in self._selection.unexecuted():
             if path not in known:
                 try:
-                    missing[path] = _File(path).sha256, Seen()
-                except (CondcovError, OSError) as error:
-                    self._problems[path] = str(getattr(error, 'strerror', None) or error)
+                    content = source.read(path)
+                    with warnings.catch_warnings(action='ignore'):
+                        ast.parse(content, path)
+                    missing[path] = hashlib.sha256(content).hexdigest(), Seen()
+                except (OSError, SyntaxError, ValueError, RecursionError) as error:
+                    self._problems[path] = _reason(error, path)
         if missing:
             self._data.add(self.config.context, missing, counts=self.config.counts)
         self._write()
@@ -352,6 +360,11 @@ def _from_outside(error):
             return True
         traceback = traceback.tb_next
     return False
+
+
+def _reason(error, path):
+    """What is the matter with a file, in one line."""
+    return getattr(error, 'strerror', None) or ' '.join(str(error).removeprefix(f'{path}: ').split())
 
 
 class _File:
@@ -461,4 +474,6 @@ def _end():
 
 def say(message):
     """Tell the person who runs the program something, in one line."""
-    print(f'condcov: {message}', file=sys.__stderr__, flush=True)
+    with contextlib.suppress(OSError, ValueError):      # it may be closed
+        if sys.__stderr__ is not None:
+            print(f'condcov: {message}', file=sys.__stderr__, flush=True)
