@@ -63,25 +63,26 @@ class Plugin:
 
     # Contexts: each phase of a test has its own.
 
-    def _phase(self, item, phase):
+    def _begin(self, item, phase):
         if self._contexts:
             self._recording.switch(f'{item.nodeid}|{phase}')
-        result = yield
-        if self._contexts:
-            self._recording.switch(self._recording.config.context)
-        return result
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item):
-        return (yield from self._phase(item, 'setup'))
+        self._begin(item, 'setup')
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item):
-        return (yield from self._phase(item, 'call'))
+        self._begin(item, 'call')
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item):
-        return (yield from self._phase(item, 'teardown'))
+        self._begin(item, 'teardown')
+        try:
+            return (yield)
+        finally:
+            if self._contexts:
+                self._recording.switch(self._recording.config.context)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session):
