@@ -1,7 +1,7 @@
 """Hypothesis strategy: random programs full of decisions, in every context that has them.
 
-A program defines functions and main(), which calls them. It gets its values from next functions of the namespace that it
-runs in, `c()` (anything, and it may raise Boom) and `n()` (a small number): see Values. It ends.
+A program defines functions and main(), which calls them. It gets its values from functions of the namespace that it runs
+in, `c()` (anything, and it may raise Boom) and `n()` (a small number): see Values. It ends.
 """
 
 import textwrap
@@ -72,10 +72,12 @@ def expressions(draw, kind='def', most=6):
 
     def leaf():
         leaves = ['c()', 'c()', 'c()', 'n() < n()', 'n() == 2', 'c() is None', 'c() is not None', 'n() in (1, 2)',
-                  'n() not in (1, 2)', 'not c()', 'not n() in (1, 2)', 'not c() is None', 'o\n    .c()', 'o.c()', '(w := c())',
+                  'n() not in (1, 2)', 'not c()', 'not n() in (1, 2)', 'not c() is None', 'o\n    .c()', 'o.c()',
+                  '(w := c())',
                   '[c()][0]', '(c(),)', '-n()', 'f"{n()}"', '(lambda: c())()', 'any(c() for q in (1, 2) if n())',
                   '[q for q in (1, 2) if n() and c()]', 'True', 'False', '0', '"x"', '__debug__', 'not True', 'o.taken',
-                  'n() < n() + (\n    1)', 'c() is (\n    None)', '(c()\n    if n() else c())', '(c() if n() else c())', '(\n    c())']
+                  'n() < n() + (\n    1)', 'c() is (\n    None)', '(c()\n    if n() else c())', '(c() if n() else c())',
+                  '(\n    c())']
         if kind == 'async':
             leaves += ['await a()', 'await a()', '[q async for q in items() if q or n()]']
         if kind == 'generator':
@@ -127,8 +129,8 @@ def statements(draw, kind='def', depth=0):
         return textwrap.indent(draw(statements(kind, depth + 1)), '    ')
 
     shape = draw(st.sampled_from([
-        'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally', 'match', 'for',
-        'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript'] + ['yield'] * 2 * (kind == 'generator')))
+        'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally', 'match',
+        'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript'] + ['yield'] * 2 * (kind == 'generator')))
     match shape:
         case 'if':
             return f'if {test()}:\n{block()}'
@@ -151,12 +153,13 @@ def statements(draw, kind='def', depth=0):
             return (f'x = {start}bool({draw(expressions(most=3))}) for i in (1, 2) if {draw(expressions())} '
                     f'for j in {draw(st.sampled_from(["(3, 4)", "[i]", "[5]"]))} if {draw(expressions(most=2))}{end}')
         case 'finally':
-            way = draw(st.sampled_from(['f(c())', 'raise Boom', 'return c()', f'if {test(2)}:\n        return c()\n    f()']))
+            way = draw(st.sampled_from(['f(c())', 'raise Boom', 'return c()',
+                                        f'if {test(2)}:\n        return c()\n    f()']))
             return f'try:\n    {way}\nfinally:\n    x = {test()}\n    if {test()}:\n        f()\n'
         case 'match':
             subject = draw(st.sampled_from(['n()', '[n(), n()]', '{"k": n()}', 'c()']))
-            patterns = ['1', '1 | 2', '[1, _]', '[1 | 2, 3]', '{"k": 1}', '[1, x] | [x, 2]', 'None', 'int()', '(0 | 1) as y',
-                        '[0 | 1 | 2, *_]', 'str() | None', '[[1], 2]']
+            patterns = ['1', '1 | 2', '[1, _]', '[1 | 2, 3]', '{"k": 1}', '[1, x] | [x, 2]', 'None', 'int()',
+                        '(0 | 1) as y', '[0 | 1 | 2, *_]', 'str() | None', '[[1], 2]']
             cases = ''
             for _ in range(draw(st.integers(1, 3))):
                 pattern = draw(st.sampled_from(patterns))
@@ -170,7 +173,8 @@ def statements(draw, kind='def', depth=0):
         case 'for':
             return f'for i in (1, 2):\n{block()}\n    if {test(3)}:\n        continue\n    f()\nelse:\n    f()'
         case 'try':
-            return f'try:\n{block()}\nexcept (OSError, Boom) if {test(2)} else OSError:\n    f()\nexcept Boom as e:\n    f()'
+            return (f'try:\n{block()}\nexcept (OSError, Boom) if {test(2)} else OSError:\n    f()\n'
+                    'except Boom as e:\n    f()')
         case 'lambda':
             return f'g = lambda x={test(2)}: {draw(expressions())}\ng()'
         case 'format':

@@ -1,4 +1,4 @@
-"""Decisions, conditions and their jumps: against the syntax tree, by running programs, and in the whole standard library."""
+"""Decisions, conditions and their jumps: against the syntax tree, by running programs, and in the standard library."""
 
 import ast
 import collections
@@ -59,7 +59,7 @@ def record(text, namespace, run, recorder):
 
 
 def difference(text, numbers, recorder):
-    """Where the record of a program differs from its interpretation, as {key: (interpreted, recorded)}; and the latter."""
+    """Where the record of a program differs from its interpretation, {key: (interpreted, recorded)}; and the record."""
     values = Values(numbers)
     namespace = values.namespace()
     interpreted = paths_of(text, namespace, lambda: namespace['main']())
@@ -123,7 +123,8 @@ def library():
              and '/bad' not in file]
     assert len(files) > 100
     chosen = files if PROGRAMS else random.Random(6).sample(files, 40)
-    always = 'textwrap.py', 'asyncio/base_events.py', 'test/test_patma.py', 'test/test_except_star.py', 'test/test_with.py'
+    always = ('textwrap.py', 'asyncio/base_events.py', 'test/test_patma.py', 'test/test_except_star.py',
+              'test/test_with.py')
     return sorted({*chosen, *(f'{root}/{name}' for name in always if os.path.exists(f'{root}/{name}'))})
 
 
@@ -154,8 +155,8 @@ def test_every_conditional_jump_of_the_library_is_known(library):
 
 def test_dead_code_has_no_decision():
     source = analyze('if 0 and x:\n    y = a and b\nwhile True:\n    if x or y: break\ny = a or True or b\n', 'x')
-    assert [(decision.kind, [condition.text for condition in decision.conditions]) for decision in source.decisions] == [
-        ('if', ['x', 'y']), ('boolean', ['a', 'True'])]
+    texts = [(decision.kind, [condition.text for condition in decision.conditions]) for decision in source.decisions]
+    assert texts == [('if', ['x', 'y']), ('boolean', ['a', 'True'])]
     source = analyze('def f():\n    return 1\n    if a: b\n', 'x')
     assert not source.decisions
 

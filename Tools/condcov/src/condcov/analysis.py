@@ -23,8 +23,8 @@ from condcov.plan import Plan, jumps_of, plan
 __all__ = ['Plan', 'Source', 'analyze', 'plan']
 
 EXCLUDE = '|'.join(f'(?:{pattern})' for pattern in coverage.config.DEFAULT_EXCLUDE)
-NO_BRANCH = '|'.join(f'(?:{pattern})' for pattern in (*coverage.config.DEFAULT_PARTIAL,
-                                                       *coverage.config.DEFAULT_PARTIAL_ALWAYS))
+NO_BRANCH = '|'.join(f'(?:{pattern})' for pattern in (
+    *coverage.config.DEFAULT_PARTIAL, *coverage.config.DEFAULT_PARTIAL_ALWAYS))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -21,8 +21,9 @@ _FOLDABLE = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Subscript, ast
 class Operand:
     """What a jump tests: a condition of a decision.
 
-    argument    for `is` and `in` and their opposites: the argument of the instruction that tests just this; the compiler
-                folds `not (a in b)` to the opposite, so that the instruction may have the other one. None for all others
+    argument    for `is` and `in` and their opposites: the argument of the instruction that tests just this; the
+                compiler folds `not (a in b)` to the opposite, so that the instruction may have the other one. None for
+                all others
     always      spans of alternatives of a pattern after which another one always matches
     """
 

@@ -34,8 +34,8 @@ class Condition:
 
     on_true, on_false   index of the condition that is evaluated next, or TRUE or FALSE, where the decision ends
     tested              false for the last operand in a value context, whose truth nothing tests
-    constant            the truth value, if the compiler knows it, so that there is no jump and nothing to cover; or None.
-                        on_true and on_false are the same then, and no other condition's leads here
+    constant            the truth value, if the compiler knows it, so that there is no jump and nothing to cover; or
+                        None. on_true and on_false are the same then, and no other condition's leads here
     """
 
     span: Span
@@ -52,8 +52,8 @@ class Decision:
 
     kind        'if', 'while', 'assert', 'ternary', 'comprehension' (its if), 'boolean' (and/or as a value),
                 'comparison' (a chain as a value), 'case', 'for', 'except'
-    span        of the whole expression; of a case: pattern and guard; of a for: its header from the target to the end of the
-                iterable; of an except: its type
+    span        of the whole expression; of a case: pattern and guard; of a for: its header from the target to the end
+                of the iterable; of an except: its type
     conditions  in the order of evaluation, the first always evaluated first. A 'for' has one: true when there is an
                 item (entered), false when there is none (exhausted). A 'case' has its pattern first, then the guard's.
     """
@@ -74,8 +74,8 @@ class SourceFile:
 
     lines       line numbers of statements that can be executed, excluded ones left out
     excluded    line numbers that a pragma or a pattern of the configuration leaves out
-    arcs        (line, line) pairs between which control can go where a line has several ways out; negative as in coverage.py:
-                -N is the exit of the code object that starts at line N
+    arcs        (line, line) pairs between which control can go where a line has several ways out; negative as in
+                coverage.py: -N is the exit of the code object that starts at line N
     decisions   those that are not in an excluded line, in order of their span
     assumed     arcs out of lines with `# pragma: no branch`, which count as taken
     """
@@ -95,7 +95,8 @@ class Seen:
 
     lines   line numbers that were executed
     arcs    (line, line) pairs that control took
-    paths   for the key of a decision, how often each path was taken: {'TF-': 3}; counts are 1 where nobody asked for them
+    paths   for the key of a decision, how often each path was taken: {'TF-': 3}; counts are 1 where nobody asked for
+            them
     """
 
     lines: set[int] = dataclasses.field(default_factory=set)

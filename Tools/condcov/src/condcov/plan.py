@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from condcov import bytecode, model
+from condcov import bytecode
 from condcov.bytecode import OP
 from condcov.decisions import Operand
 from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Seen
@@ -15,8 +15,8 @@ _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
 _IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
 # Where codeprobes.Recorder takes no probe, beside the instructions up to the first RESUME.
 _NO_PROBE = frozenset(OP[name] for name in (
-    'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE', 'RESUME', 'SEND',
-    'YIELD_VALUE'))
+    'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
+    'RESUME', 'SEND', 'YIELD_VALUE'))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
@@ -27,7 +27,8 @@ class Jump:
 
     index       of its instruction
     operand     the condition that it tests, or None
-    when_jumps, when_not    the condition's truth when it jumps and when it does not: True, False, or None (not yet known)
+    when_jumps, when_not    the condition's truth when it jumps and when it does not: True, False, or None (not yet
+                            known)
     reason      why it tests no condition of the source, or '' if nobody knows
     """
 
@@ -58,8 +59,8 @@ def _jump(instructions, index, table, loops):
     before = index - 1
     while instructions[before].op == OP['NOP'] and before and instructions[before].position not in table.values:
         before -= 1
-    last = instructions[before]
-    if last.op == OP['CHECK_EXC_MATCH'] or last.op == OP['COPY'] and instructions[before - 1].op == OP['CHECK_EG_MATCH']:
+    last, match = instructions[before], instructions[before - 1].op == OP['CHECK_EG_MATCH']
+    if last.op == OP['CHECK_EXC_MATCH'] or last.op == OP['COPY'] and match:
         operand = table.handlers.get(last.position)
         jumps = jump.op in _IF_NOT_NONE
         return Jump(index, operand, jumps, not jumps)
@@ -405,7 +406,7 @@ class _Paths:
     def path(self, evaluated, true, ended):
         """The string of a path from the bits of the recorder."""
         path = [NOT_EVALUATED] * len(self.conditions)
-        index, following = self.jumps[0], None
+        index = self.jumps[0]
         while index in self.number and evaluated >> self.number[index] & 1:
             truth = true >> self.number[index] & 1
             path[index] = SEEN_TRUE if truth else SEEN_FALSE
