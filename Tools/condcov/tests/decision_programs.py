@@ -1,7 +1,7 @@
 """Hypothesis strategy: random programs full of decisions, in every context that has them.
 
-A program defines functions and main(), which calls them. It gets its values from functions of the namespace that it runs
-in, `c()` (anything, and it may raise Boom) and `n()` (a small number): see Values. It ends.
+A program defines functions and main(), which calls them. It gets its values from functions of the namespace that it
+runs in, `c()` (anything, and it may raise Boom) and `n()` (a small number): see Values. It ends.
 """
 
 import textwrap
@@ -129,8 +129,8 @@ def statements(draw, kind='def', depth=0):
         return textwrap.indent(draw(statements(kind, depth + 1)), '    ')
 
     shape = draw(st.sampled_from([
-        'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally', 'match',
-        'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript'] + ['yield'] * 2 * (kind == 'generator')))
+        'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally',
+        'match', 'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript'] + ['yield'] * 2 * (kind == 'generator')))
     match shape:
         case 'if':
             return f'if {test()}:\n{block()}'
