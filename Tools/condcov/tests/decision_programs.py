@@ -130,7 +130,8 @@ def statements(draw, kind='def', depth=0):
 
     shape = draw(st.sampled_from([
         'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally',
-        'match', 'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript'] + ['yield'] * 2 * (kind == 'generator')))
+        'match', 'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript',
+        *['yield'] * 2 * (kind == 'generator')]))
     match shape:
         case 'if':
             return f'if {test()}:\n{block()}'
