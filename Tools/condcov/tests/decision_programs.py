@@ -45,7 +45,8 @@ class Values:
         return self.number() % 4
 
     def k(self):
-        """Whether enough values have been taken."""
+        """Whether a loop must end: enough values have been taken, of which this is one."""
+        self.taken += 1
         return self.taken > 400
 
     async def a(self):

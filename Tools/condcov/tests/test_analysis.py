@@ -74,6 +74,7 @@ def difference(text, numbers, recorder):
             if interpreted.get(key) != seen.paths.get(key)}, seen.paths
 
 
+@pytest.mark.filterwarnings('ignore::SyntaxWarning')     # the programs have `2 is n()`
 @pytest.mark.parametrize('recorder, share', [(exact, 1), (SlowRecorder, 30)])
 def test_paths_are_those_of_the_interpretation(recorder, share):
     compared, kinds, marks = 0, collections.Counter(), set()
@@ -149,7 +150,7 @@ def test_every_conditional_jump_of_the_library_is_known(library):
                             and condition.constant is None and index not in tested[decision.key]]
     assert not unknown
     assert not without
-    assert kinds['the exit of a with'] and kinds['if'] > 1000
+    assert kinds['the exit of a with'] and kinds['if'] > 500
     print(kinds)
 
 
