@@ -10,7 +10,6 @@ import pytest
 from condcov.data import Data
 
 
-
 class Folder:
     """A folder with programs, and what happens when they are run in it."""
 

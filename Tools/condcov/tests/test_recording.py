@@ -1,6 +1,5 @@
 """Programs are recorded, and do what they do without."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,8 +29,8 @@ PROGRAMS = {
     'excepthook': 'import sys; sys.excepthook = lambda *a: print("hook", a[0])\n1 / 0',
     'thread error': 'import threading; t = threading.Thread(target=lambda: 1 / 0, name="t"); t.start(); t.join()',
     'atexit': 'import atexit; atexit.register(print, "at exit"); print("end")',
-    'main': 'import sys, __main__; print(__name__, __main__.__file__ == __file__, __spec__ and __spec__.name, __package__, __doc__, '
-            'sys.modules["__main__"] is __main__, __cached__, type(__loader__).__name__)',
+    'main': 'import sys, __main__; print(__name__, __main__.__file__ == __file__, __spec__ and __spec__.name, '
+            '__package__, __doc__, sys.modules["__main__"] is __main__, __cached__, type(__loader__).__name__)',
     'globals': 'print(sorted(globals()))',
     'path': 'import sys; print(sys.path)',
     'trace': 'import sys; print(sys.gettrace(), sys.getprofile(), sys.getrecursionlimit())',
@@ -192,6 +191,22 @@ def test_counts_of_a_fork_are_added_once(folder):
     assert {'T': 1, 'F': 2} in seen.paths.values()
 
 
+def test_a_child_that_is_terminated_when_it_has_just_begun(folder):
+    """The interpreter forgets the signals that a child gets before it has begun, which a pool waits for."""
+    folder.write('prog.py', """
+        import os, signal, time
+        for number in range(30):
+            pid = os.fork()
+            if not pid:
+                time.sleep(3)
+                os._exit(77)
+            os.kill(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+            assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM, (number, status)
+    """)
+    assert folder.condcov('run', 'prog.py').stderr == ''
+
+
 def test_a_thread_forks_while_others_save(folder):
     folder.write('prog.py', """
         import os, threading, time
@@ -338,8 +353,9 @@ def test_a_program_that_replaces_functions_that_recording_needs(folder):
         with open('other.py') as file:
             function = {}
             exec(compile(file.read(), os.path.abspath('other.py'), 'exec'), function)
-        names = ['os.path.exists', 'os.path.abspath', 'os.path.realpath', 'os.stat', 'os.getcwd', 'os.listdir', 'os.lstat',
-                 'os.getpid', 'builtins.open', 'sqlite3.connect', 'time.monotonic', 'hashlib.sha256', 'os.open', 'os.read']
+        names = ['os.path.exists', 'os.path.abspath', 'os.path.realpath', 'os.stat', 'os.getcwd', 'os.listdir',
+                 'os.lstat', 'os.getpid', 'builtins.open', 'sqlite3.connect', 'time.monotonic', 'hashlib.sha256',
+                 'os.open', 'os.read']
         patches = [mock.patch(name, broken) for name in names]
         save = recording.current().save
         for patch in patches:

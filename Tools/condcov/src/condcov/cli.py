@@ -99,7 +99,8 @@ def parser():
 
     report = command('report', 'print the coverage and each gap')
     reporting(report)
-    report.add_argument('--sort', choices=('name', *configuration.LEVELS), default='name', help='the order of the files')
+    report.add_argument('--sort', choices=('name', *configuration.LEVELS), default='name',
+                        help='the order of the files')
     report.add_argument('--skip-covered', action='store_true', help='leave out files that are covered wholly')
     report.add_argument('--no-gaps', dest='show_gaps', action='store_false', help='print only the percentages')
     for name, (_, destination, help) in WRITERS.items():

@@ -100,8 +100,9 @@ class Data:
                                  [(_storable(path), _storable(message)) for path, message in problems])
 
     def read(self, contexts=None):
-        """{path: (sha256, Seen)} of what was seen in all contexts, or in those whose name contexts, a regex, is found in.
+        """{path: (sha256, Seen)} of what was seen.
 
+        contexts    a regular expression: of the contexts in whose name it is found, in place of all
         A file of which nothing was seen has an empty Seen. Counts are 1 where they were not recorded.
         """
         with self._open() as database:

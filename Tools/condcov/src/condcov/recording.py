@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import functools
 import gc
-import hashlib
 import json
 import os
 import signal
@@ -83,7 +82,7 @@ class Recording:
         self._context = config.context
         self._selection = Selection(config)
         self._recorder = codeprobes.Recorder(self._select, counts=config.counts)
-        self._files = {}            # what is known of a file by the name in its code objects: a _File or None
+        self._files = {}            # what is known of a file by the name in its code objects: a source.File or None
         self._plans = {}            # by the number of a code object: the object, its file, its plan
         self._answers = {}          # what the recorder is told if it asks for the code object of that number once more
         self._problems = {}         # what to say about a file that could not be recorded
@@ -267,17 +266,17 @@ class Recording:
         name = code.co_filename
         if name in self._files:
             file = self._files[name]
-            if file is None or code.co_name != '<module>' or file.stamp == _stamp(file.path):
+            if file is None or code.co_name != '<module>' or file.stamp == source.stamp(file.path):
                 return file
         path = self._selection.path(name)
         file = None
         if path is not None:
             try:
-                file = _File(path)
+                file = source.File(path)
             except (CondcovError, OSError) as error:
                 # Templates and the like are compiled under the name of a file that is no Python; they are left alone.
                 if path.endswith(('.py', '.pyw')):
-                    self._problems[path] = _reason(error, path)
+                    self._problems[path] = source.reason(error, path)
         self._files[name] = file
         return file
 
@@ -330,9 +329,9 @@ class Recording:
                     content = source.read(path)
                     with warnings.catch_warnings(action='ignore'):
                         ast.parse(content, path)
-                    missing[path] = hashlib.sha256(content).hexdigest(), Seen()
+                    missing[path] = source.sha256(content), Seen()
                 except (OSError, SyntaxError, ValueError, RecursionError) as error:
-                    self._problems[path] = _reason(error, path)
+                    self._problems[path] = source.reason(error, path)
         if missing:
             self._data.add(self.config.context, missing, counts=self.config.counts)
         self._write()
@@ -362,31 +361,6 @@ def _from_outside(error):
     return False
 
 
-def _reason(error, path):
-    """What is the matter with a file, in one line."""
-    return getattr(error, 'strerror', None) or ' '.join(str(error).removeprefix(f'{path}: ').split())
-
-
-class _File:
-    """A file of source as it is now. Raises OSError or CondcovError if it cannot be read or is no Python."""
-
-    def __init__(self, path):
-        self.path = path
-        self.stamp = _stamp(path)
-        content = source.read(path)
-        self.sha256 = hashlib.sha256(content).hexdigest()
-        self.source = analysis.analyze(content, path, exclude='', no_branch='')     # what reports exclude may change
-
-
-def _stamp(path):
-    """What tells whether a file is still the same."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def combine(config, files, **options):
     """Add data files to the final one, with the options of Data.combine().
 
@@ -413,7 +387,7 @@ def _install():
         return
     _installed = True
     atexit.register(_end)
-    _real_os.register_at_fork(after_in_child=_forked)
+    _real_os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_forked)
     for name, save in ('_exit', _end), ('abort', _end), ('execv', _save), ('execve', _save):
         _wrap(name, save)
 
@@ -450,11 +424,28 @@ def _die(signum):
     os.kill(os.getpid(), signum)
 
 
+# The interpreter forgets a signal that a child gets before it has begun, and without our handler that would have ended
+# the child: so SIGTERM waits. By thread, the signals that it had blocked before.
+_blocked = {}
+
+
+def _hold_back():
+    _blocked[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+
+
+def _let_through():
+    if _thread.get_ident() in _blocked:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _blocked.pop(_thread.get_ident()))
+
+
 def _forked():
     global _busy
     _busy = None
-    if _current is not None:
-        _current.forked()
+    try:
+        if _current is not None:
+            _current.forked()
+    finally:
+        _let_through()
 
 
 def _end():

@@ -1,6 +1,5 @@
 """From data to a result: the files as they are now, analysed, with what was seen of each."""
 
-import hashlib
 import os
 
 from coverage.misc import join_regex
@@ -41,7 +40,7 @@ def _examine(path, sha256, seen, config):
                            'the configuration where its folder is now') from None
     except OSError as error:
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if source.sha256(content) != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
     return results.examine(analysis.analyze(content, shown(path), join_regex(config.exclude),
                                             join_regex(config.partial)), seen)

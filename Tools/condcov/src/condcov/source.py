@@ -1,12 +1,45 @@
-"""Reads source as it is now."""
+"""Source as it is now: read, and analysed to be recorded."""
 
 import errno
+import hashlib
 import os
 
 from coverage.misc import isolate_module
 from coverage.python import get_zip_bytes
 
+from condcov import analysis
+
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+
+
+class File:
+    """A file of source that is recorded. Raises OSError if it cannot be read, CondcovError if it is no Python."""
+
+    def __init__(self, path):
+        self.path = path
+        self.stamp = stamp(path)
+        content = read(path)
+        self.sha256 = sha256(content)
+        self.source = analysis.analyze(content, path, exclude='', no_branch='')     # what reports exclude may change
+
+
+def sha256(content):
+    """The checksum by which data knows the source that it belongs to."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def stamp(path):
+    """What tells whether a file is still the same, or None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def reason(error, path):
+    """What is the matter with a file, in one line."""
+    return getattr(error, 'strerror', None) or ' '.join(str(error).removeprefix(f'{path}: ').split())
 
 
 def read(path):
