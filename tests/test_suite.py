@@ -333,3 +333,20 @@ def test_differential_that_finds_a_difference(suite):
     suite.write('build/release/differs', '')
     done = suite.run('make', 'test-differential', status=1)
     assert 'make: error: the outcome of tests depends on tracing' in done.stderr
+
+
+def test_condcov_what_runs(suite):
+    suite.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
+    done = suite.make('test-condcov')
+    inside = calls(suite, 'build/condcov-venv/bin')
+    assert inside[1].startswith('-m pip install') and inside[1].endswith(' ./Tools/condcov')
+    assert inside[2].startswith('-m pytest') and inside[2].endswith(' Tools/condcov/tests')
+    assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
+    suite.write('build/red', '')
+    assert 'tests of condcov fail' in suite.run('make', 'test-condcov', status=1).stderr
+
+
+def test_condcov_is_not_laid_over_cpython(suite):
+    suite.write('Tools/condcov/pyproject.toml', '')
+    suite.make()
+    assert not suite.exists('build/src/fork/Tools/condcov')

@@ -12,6 +12,7 @@ make test-leaks   the tests of tracing six times each on a --with-pydebug build:
 make test-oracle  the events of 10,000 random programs beside those that a model computes, in half an hour or so
 make test-differential   a corpus of CPython's tests under each combination of flags beside the same untraced, in half an hour or so
 make test-clients   the tests of coverage.py, hunter, greenlet, pytest and debugpy on the fork and on stock CPython, compared
+make test-condcov   the tests of condcov, the coverage tool in Tools/condcov
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
 make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two
