@@ -56,6 +56,7 @@ def suite(ready, root):
     ready.write('tests/requirements.txt', 'pytest\n')
     ready.make()
     ready.make('stock')
+    ready.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
     for where, tests in ('release', 'test_a test_b test_more test_ours'), ('stock', 'test_a test_b'):
         ready.write(f'build/{where}/python', PYTHON)
         ready.write(f'build/{where}/tests', tests)
@@ -66,13 +67,14 @@ def calls(suite, where='build/release'):
     return suite.read(f'{where}/calls').splitlines()
 
 
-def test_both_parts_run(suite):
+def test_all_parts_run(suite):
     done = suite.make('test', env={'PYTHONPATH': '/elsewhere', 'PYTHONUNBUFFERED': '1'})
     inside = [call for call in calls(suite) if call.startswith('-m test ')]
     assert len(inside) == 1 and 'test_sys_settrace' in inside[0] and inside[0].endswith(' test_more test_ours')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
     suite.make('test')
-    assert len([call for call in calls(suite) if call.startswith('-m venv')]) == 1
+    assert len([call for call in calls(suite) if call.startswith('-m venv')]) == 2
+    assert len([call for call in calls(suite, 'build/condcov-venv/bin') if 'pytest' in call]) == 2
     assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 1
     suite.write('tests/requirements.txt', 'pytest==8\n')
     suite.make('test')
@@ -83,11 +85,11 @@ def test_one_part_that_fails_does_not_hide_the_other(suite):
     suite.write('build/release/fails', 'test_sys\n')
     done = suite.run('make', 'test', status=1)
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
-    assert 'make: error: python -m test: FAILED; pytest tests: passed' in done.stderr
+    assert 'make: error: python -m test: FAILED; pytest tests: passed; condcov: passed' in done.stderr
     suite.write('build/red', '')
     done = suite.run('make', 'test', status=1)
     assert done.stdout.splitlines()[-1] == '1 failed in 0.01s'
-    assert 'make: error: python -m test: passed; pytest tests: FAILED' in done.stderr
+    assert 'make: error: python -m test: passed; pytest tests: FAILED; condcov: FAILED' in done.stderr
 
 
 def test_environment_that_cannot_be_made(suite):
@@ -336,7 +338,6 @@ def test_differential_that_finds_a_difference(suite):
 
 
 def test_condcov_what_runs(suite):
-    suite.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
     done = suite.make('test-condcov')
     inside = calls(suite, 'build/condcov-venv/bin')
     assert inside[1].startswith('-m pip install') and inside[1].endswith(' ./Tools/condcov')

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 cat <<HELP
 make              build the fork; ./python is the interpreter
-make test         the tests of tracing, the fork's and CPython's, and of the build; builds what they need
+make test         the tests of tracing, the fork's and CPython's, of the build, and of condcov; builds what they need
 make test-all     CPython's whole test suite on the fork and on stock CPython, compared test for test
 make test-sanitized   the tests of tracing on a build of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 make test-leaks   the tests of tracing six times each on a --with-pydebug build: what leaks there and not on stock CPython

@@ -1,5 +1,6 @@
 #!/bin/sh
-# test.sh BUILDDIR: the tests of tracing in CPython's suite and ours, then pytest's tests of the front door and the tools.
+# test.sh BUILDDIR: the tests of tracing in CPython's suite and ours, then pytest's tests of the front door and the tools,
+# and condcov's.
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 . Tools/fork/overlay.sh
@@ -30,4 +31,8 @@ else
     outside=FAILED
 fi
 
-[ "$inside$outside" = passedpassed ] || die "python -m test: $inside; pytest tests: $outside"
+condcov=passed
+sh Tools/fork/test-condcov.sh "$dir" || condcov=FAILED
+
+[ "$inside$outside$condcov" = passedpassedpassed ] ||
+    die "python -m test: $inside; pytest tests: $outside; condcov: $condcov"
