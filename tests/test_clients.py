@@ -113,6 +113,16 @@ def test_never(): pass
     assert outcomes == {'test_x.py::test_good': P, 'test_x.py::test_word[a::b]': P}
 
 
+def test_no_value_of_an_option_passes_for_a_test(clients, tmp_path):
+    # A worker of pytest-xdist looks for the package's configuration beside what it takes for tests.
+    bench = object.__new__(clients.Bench)
+    bench.work, bench.jobs = tmp_path, 2
+    client = clients.Client('hunter', 'a tracer', ['tests'], deselect={'test_net': 'needs the network'})
+    options = bench.command(client, 'python', tmp_path / 'outcomes', ['a', 'b'])[3:]
+    values = [word for before, word in zip([''] + options, options) if not word.startswith('-') and before not in ('-p', '-o')]
+    assert not values and f'--outcomes={tmp_path}/outcomes' in options
+
+
 def test_file_that_is_cut_off(clients, tmp_path):
     (tmp_path / 'x').write_text(json.dumps({'test': 'a', 'outcome': P, 'why': ''}) + '\n{"test": "b", "outc')
     assert clients.read(tmp_path / 'x') == ({'a': P}, {})

@@ -246,6 +246,20 @@ class Bench:
         words = {'version': client.version, 'folder': self.work / client.package}
         return env | {name: value.format(**words) for name, value in client.env.items()}
 
+    def command(self, client, python, outcomes, only=None):
+        """The command that runs the tests, or only those, and writes what becomes of them to 'outcomes'."""
+        # With a value apart, a worker of pytest-xdist takes it for a test, and looks for the configuration there.
+        command = [python, '-m', 'pytest', '-p', 'outcomes', f'--outcomes={outcomes}', '-p', 'no:cacheprovider',
+                   '-o', 'addopts=', '--rootdir=.', f'--basetemp={self.work / "tmp/pytest"}',
+                   *(word.format(jobs=self.jobs) for word in client.options)]
+        for test in client.deselect:
+            command.append(f'--deselect={test}')
+        if only:
+            list_of_them = self.work / 'only'
+            list_of_them.write_text('\n'.join(only))
+            command.append(f'--only={list_of_them}')
+        return command
+
     def run(self, side, client, python, archive, only=None, attempt=0):
         """Run the tests, or only those, and return the Run."""
         tests = self.lay_out(client, python, archive)
@@ -253,15 +267,7 @@ class Bench:
         log = self.folder / side / f'{client.name}-{attempt}.log'
         outcomes = log.with_suffix('.outcomes')
         outcomes.unlink(missing_ok=True)
-        command = [python, '-m', 'pytest', '-p', 'outcomes', '--outcomes', outcomes, '-p', 'no:cacheprovider',
-                   '-o', 'addopts=', '--rootdir', '.', '--basetemp', self.work / 'tmp/pytest',
-                   *(word.format(jobs=self.jobs) for word in client.options)]
-        for test in client.deselect:
-            command += ['--deselect', test]
-        if only:
-            list_of_them = self.work / 'only'
-            list_of_them.write_text('\n'.join(only))
-            command += ['--only', list_of_them]
+        command = self.command(client, python, outcomes, only)
         with open(log, 'w') as file:
             for words in client.prepare:
                 done = subprocess.run([python, *words], cwd=tests, env=env,
