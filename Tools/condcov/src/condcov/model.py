@@ -4,7 +4,9 @@ The static half (Span, Condition, Decision, SourceFile) is made by condcov.analy
 the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.mcdc and condcov.results.
 """
 
+import bisect
 import dataclasses
+import functools
 import typing
 
 # Where control goes after a condition, beside the index of the next one.
@@ -87,6 +89,15 @@ class SourceFile:
     arcs: frozenset[tuple[int, int]]
     decisions: tuple[Decision, ...]
     assumed: frozenset[tuple[int, int]] = frozenset()
+
+    @functools.cached_property
+    def lines_in_order(self):
+        return sorted(self.lines)
+
+    def statement(self, line):
+        """The line where the statement in 'line' starts, the only one of its lines that counts as executed."""
+        place = bisect.bisect_right(self.lines_in_order, line)
+        return self.lines_in_order[place - 1] if place else line
 
 
 @dataclasses.dataclass

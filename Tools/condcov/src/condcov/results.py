@@ -5,7 +5,6 @@ out, as coverage.py counts them; 'condition', outcomes seen of the possible ones
 the last operand of a value); 'mcdc', conditions shown to decide alone, of those that some pair of paths can show.
 """
 
-import bisect
 import collections
 import dataclasses
 import itertools
@@ -177,8 +176,7 @@ class _Gaps:
         self.missing_lines = frozenset(missing_lines)
         self.missing_arcs = missing_arcs
         self.text_lines = spans.source_lines(source.text)
-        self.lines_in_order = sorted(source.lines)
-        self.statements = [self.statement(decision) for decision in source.decisions]
+        self.statements = [source.statement(decision.span.line) for decision in source.decisions]
 
     def all(self):
         """All gaps, sorted by line."""
@@ -191,7 +189,7 @@ class _Gaps:
     def lines(self):
         """Ranges of missing lines: as long as no executed line comes between."""
         first = last = None
-        for line in [*self.lines_in_order, None]:
+        for line in [*self.source.lines_in_order, None]:
             if line in self.missing_lines:
                 first, last = first or line, line
             elif first:
@@ -245,11 +243,6 @@ class _Gaps:
         text = ' '.join(spans.excerpt(self.text_lines, where[0]).split())
         return Gap('outcome' if unseen else 'mcdc', where[0].line, max(span.end_line for span in where), where, text,
                    sentence, None, number, tuple(indexes), first.missing)
-
-    def statement(self, decision):
-        """The line of the statement in which the decision stands."""
-        place = bisect.bisect_right(self.lines_in_order, decision.span.line)
-        return self.lines_in_order[place - 1] if place else None
 
     def line(self, number):
         """A line of the source, without the spaces around it."""

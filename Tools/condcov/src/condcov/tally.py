@@ -1,6 +1,5 @@
 """How often each condition had each outcome, and the line it belongs to, for reports that know of lines only."""
 
-import bisect
 import dataclasses
 
 from condcov import model
@@ -40,11 +39,9 @@ def by_line(file):
     A decision in a further line of its statement belongs to the statement's first line, the only one that can be
     executed as coverage.py counts them. Constants, and what nothing leads to, have no outcomes.
     """
-    lines = sorted(file.source.lines)
     found = {}
     for number, (decision, analyses) in enumerate(zip(file.source.decisions, file.analyses)):
-        before = bisect.bisect_right(lines, decision.span.line)
-        line = lines[before - 1] if before else decision.span.line
+        line = file.source.statement(decision.span.line)
         counts = outcomes(decision, file.seen.paths.get(decision.key, {}))
         for index, analysis in enumerate(analyses):
             evaluated = any(counts[index].values())
