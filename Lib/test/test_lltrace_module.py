@@ -439,6 +439,8 @@ def reconstruct(path, argv=()):
         exec(code, {'__name__': '__main__'})
     finally:
         sys.settracestate(**saved)
+        # The collector does not find all cycles through frames of generators.
+        last.clear()
     return found
 
 
