@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,10 +22,12 @@ def run(words, log, xml):
     # the user's settings for some other Python are not for these
     environment = {name: value for name, value in os.environ.items() if not name.startswith('PYTHON')}
     try:
-        with open(log, 'w', encoding='utf-8') as output:
+        # A folder whose path is as long on either side: what is too long for the path of a socket is so on both.
+        with open(log, 'w', encoding='utf-8') as output, \
+                tempfile.TemporaryDirectory(prefix='suite-', ignore_cleanup_errors=True) as folder:
             print('$', ' '.join(['python', *words[1:]]), file=output, flush=True)
-            subprocess.run([*words, f'--junit-xml={Path(xml).absolute()}'], stdin=subprocess.DEVNULL, stdout=output,
-                           stderr=subprocess.STDOUT, env=environment, check=False)
+            subprocess.run([*words, f'--tempdir={folder}', f'--junit-xml={Path(xml).absolute()}'],
+                           stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
     except OSError as exc:
         raise BadInput(f'cannot run {words[0]} with its output in {log}: {exc.strerror}') from None
 
