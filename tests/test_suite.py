@@ -283,7 +283,7 @@ def test_leaks_needs_a_debug_build(suite):
 def test_leaks_none(leaks):
     done = leaks.make('test-leaks')
     call = calls(leaks, 'build/debug')[0]
-    assert ' -R 3:3 ' in call and call.endswith(' test_more test_ours test_sys_settrace test_bdb test_pdb test_threading')
+    assert ' -R 3:3:' in call and call.endswith(' test_more test_ours test_sys_settrace test_bdb test_pdb test_threading')
     assert not leaks.exists('build/stock-debug/calls')
     assert 'no leak that stock CPython does not have' in done.stdout.splitlines()[-1]
     assert 'on the fork alone: nothing' in leaks.read('build/debug/test-leaks.report')

@@ -26,7 +26,7 @@ attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed
     shift 2
     attempt_status=0
     # The time that a test gives the programs it starts is a part of this one, in seconds.
-    suite "$attempt_python" -R 3:3 --timeout=7200 "$@" >"$log" 2>&1 || attempt_status=$?
+    suite "$attempt_python" -R "3:3:$ROOT/$dir/test-leaks.reflog" --timeout=7200 "$@" >"$log" 2>&1 || attempt_status=$?
     failed_in "$log" >"$log.failed" || full
     if [ "$attempt_status" != 0 ] && [ ! -s "$log.failed" ]; then
         tail -n 15 "$log" >&2
