@@ -181,7 +181,7 @@ def test_archive_must_be_the_one_that_is_known(clients, tmp_path):
     bench = clients.Bench(tmp_path, {}, 1, print)
     bench.sdists.mkdir()
     (bench.sdists / f'coverage-{client.version}.tar.gz').write_text('another')
-    with pytest.raises(clients.Trouble, match='has the checksum .*; delete the file, or correct clients.toml'):
+    with pytest.raises(clients.Trouble, match='has the checksum .*; delete the file, or correct the checksum'):
         bench.archive(client, None)
 
 

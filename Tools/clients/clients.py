@@ -216,8 +216,8 @@ class Bench:
                               f'{last_line(done.stderr) or "it is not there"}')
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != client.sdist:
-            raise Trouble(f'{path} has the checksum {found}, and clients.toml {client.sdist}; '
-                          'delete the file, or correct clients.toml')
+            raise Trouble(f'{path} has the checksum {found}, and should have {client.sdist}; '
+                          'delete the file, or correct the checksum')
         return path
 
     def lay_out(self, client, python, archive):
