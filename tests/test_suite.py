@@ -354,6 +354,14 @@ def test_condcov_what_runs(suite):
     assert 'tests of condcov fail' in suite.run('make', 'test-condcov', status=1).stderr
 
 
+def test_condcov_of_packages(suite):
+    suite.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
+    suite.make('test-condcov-packages')
+    assert calls(suite, 'build/condcov-venv/bin')[2].endswith(' Tools/condcov/tests/test_packages.py')
+    suite.write('build/red', '')
+    assert 'condcov differs from coverage.py' in suite.run('make', 'test-condcov-packages', status=1).stderr
+
+
 def test_condcov_is_not_laid_over_cpython(suite):
     suite.write('Tools/condcov/pyproject.toml', '')
     suite.make()

@@ -13,6 +13,7 @@ make test-oracle  the events of 10,000 random programs beside those that a model
 make test-differential   a corpus of CPython's tests under each combination of flags beside the same untraced, in half an hour or so
 make test-clients   the tests of coverage.py, hunter, greenlet, pytest and debugpy on the fork and on stock CPython, compared
 make test-condcov   the tests of condcov, the coverage tool in Tools/condcov
+make test-condcov-packages   what condcov and coverage.py record of the tests of six packages, compared line for line, in a quarter of an hour or so
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
 make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two
@@ -27,6 +28,7 @@ Variables: BUILDDIR=build/NAME is the build to work on, as named to ./configure 
 IGNORE=PATTERN leaves tests out of make test-all, such as those that hang on this machine;
 PROGRAMS=N is how many programs make test-oracle tries; MODULES="test_a test_b" is what make test-differential runs;
 CLIENTS="coverage hunter" is whose tests make test-clients runs;
+PACKAGES="h11 toolz" is whose tests make test-condcov-packages runs;
 FAST=1 has the benchmarks done sooner and less exactly, CPU=N names the processor they run on;
 -jN and V=1 set how many commands run at once and show all of their output.
 HELP

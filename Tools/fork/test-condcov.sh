@@ -1,15 +1,24 @@
 #!/bin/sh
-# test-condcov.sh BUILDDIR: the tests of Tools/condcov, as it is installed from there.
+# test-condcov.sh own|packages BUILDDIR: the tests of Tools/condcov, as it is installed from there; "packages" is those
+# of condcov beside coverage.py on packages of the package index, all or those that PACKAGES names.
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 . Tools/fork/suite.sh
 
-dir=$(builddir_of "$1")
+dir=$(builddir_of "$2")
 venv=build/condcov-venv
 sh Tools/fork/build.sh fork "$dir"
 sh Tools/fork/venv.sh condcov-venv Tools/condcov/tests/requirements.txt "$ROOT/$dir/python"
 output=$("$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
     --force-reinstall ./Tools/condcov </dev/null 2>&1) || die "cannot install Tools/condcov in $venv: $(why "$output")"
-say "$dir: the tests of condcov"
-$SIGNALS "$venv/bin/python" -m pytest -q -p no:cacheprovider -n "$(nproc)" -c Tools/condcov/pyproject.toml \
-    Tools/condcov/tests </dev/null || die "tests of condcov fail, as told above"
+case $1 in
+    own)
+        say "$dir: the tests of condcov"
+        $SIGNALS "$venv/bin/python" -m pytest -q -p no:cacheprovider -n "$(nproc)" -c Tools/condcov/pyproject.toml \
+            Tools/condcov/tests </dev/null || die "tests of condcov fail, as told above" ;;
+    packages)
+        say "$dir: condcov beside coverage.py"
+        CONDCOV_PACKAGES=${PACKAGES:-all} $SIGNALS "$venv/bin/python" -m pytest -v -rP -p no:cacheprovider \
+            -c Tools/condcov/pyproject.toml Tools/condcov/tests/test_packages.py </dev/null ||
+            die "condcov differs from coverage.py or from the source, as told above" ;;
+esac
