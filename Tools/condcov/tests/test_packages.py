@@ -1,10 +1,15 @@
-"""Lines and branches of real packages are those of coverage.py.
+"""Lines and branches of real packages are those of coverage.py, and what condcov says is missing there is missing.
 
 Source distributions are fetched and their tests run only if CONDCOV_PACKAGES is in the environment, which make
 test-condcov-packages does: "h11 toolz" chooses, and "all" is all.
 """
 
 import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +17,7 @@ try:
     import packages
 except ModuleNotFoundError as error:
     pytest.skip(f'not in the repository of the fork: {error}', allow_module_level=True)
+import probe
 
 PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source,
                                    env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'})
@@ -80,3 +86,90 @@ def test_lines_and_branches_are_those_of_coverage(name, bench, recorded):
     print(f'{name}: {ours.tests}; ' + ', '.join(
         f'{kind}: {sum(len(file[kind]) for file in ours.values())}' for kind in packages.KINDS))
     assert packages.differences(ours, theirs) == set(DIFFERENCES.get(name, ()))
+
+
+def gap(package, place, sentence, before, after, missing):
+    """A gap of the report.
+
+    place       FILE:LINE
+    sentence    what the report says
+    before      what the line, or the lines from there, have
+    after       the same with seen() or items() of probe.py
+    missing     the outcome of these that, by the report, does not come
+    """
+    return types.SimpleNamespace(**locals())
+
+
+# docs/ten-gaps.rst tells of them.
+GAPS = [
+    gap('h11', 'h11/_connection.py:118',
+        '`200 <= event.status_code` was never false while `event.status_code in (204, 304)` and '
+        '`request_method == b"HEAD"` were false and `request_method == b"CONNECT"` was true',
+        '200 <= event.status_code < 300', 'seen(200 <= event.status_code) and event.status_code < 300', False),
+    gap('h11', 'h11/_events.py:207', '`100 <= self.status_code` was never false',
+        '100 <= self.status_code < 200', 'seen(100 <= self.status_code) and self.status_code < 200', False),
+    gap('h11', 'h11/_readers.py:106', '`matches["http_version"] is None` was never true',
+        'matches["http_version"] is None', 'seen(matches["http_version"] is None)', True),
+    gap('h11', 'h11/_receivebuffer.py:152', '`IndexError` always matched',
+        'except IndexError:\n            return False',
+        'except BaseException as error:\n            if not seen(isinstance(error, IndexError)): raise\n'
+        '            return False', False),
+    gap('tomlkit', 'tomlkit/container.py:101', '`aot.trivia.trail` was never true',
+        'aot.trivia.trail or', 'seen(aot.trivia.trail) or', True),
+    gap('tomlkit', 'tomlkit/container.py:1088', '`isinstance(v, tuple)` was never true',
+        'isinstance(v, tuple)', 'seen(isinstance(v, tuple))', True),
+    gap('tomlkit', 'tomlkit/items.py:222', 'the loop `encoder in CUSTOM_ENCODERS` was never exhausted',
+        'in CUSTOM_ENCODERS:', 'in items(CUSTOM_ENCODERS):', False),
+    gap('tomlkit', 'tomlkit/items.py:1568',
+        '`"\\r" in comment` was never true while `comment` was true and `"\\n" in comment` was false',
+        '"\\r" in comment', 'seen("\\r" in comment)', True),
+    gap('tomlkit', 'tomlkit/parser.py:190',
+        '`key.is_multi()` never decided alone: it was never false while `key is not None` and '
+        '`self._merge_ws(value, body)` were true',
+        'not self._merge_ws(value, body)', 'not seen(self._merge_ws(value, body), key is not None)', True),
+    gap('tomlkit', 'tomlkit/container.py:653',
+        '`isinstance(item, (AoT, Table))` never decided alone: it was never false while '
+        '`isinstance(previous_item, Whitespace)`, `ends_with_whitespace(previous_item)` and '
+        '`"\\n" in previous_item.trivia.trail` were false',
+        'or "\\n" in previous_item.trivia.trail', 'or seen("\\n" in previous_item.trivia.trail)', False),
+]
+
+
+def test_there_are_ten_gaps_of_packages_that_are_compared():
+    assert len({each.place for each in GAPS}) == 10 and {each.package for each in GAPS} <= set(PACKAGES)
+    told = ' '.join((Path(__file__).parents[1] / 'docs/ten-gaps.rst').read_text('utf-8').split())
+    for each in GAPS:
+        assert f'``{each.place}``' in told and each.sentence.replace('`', '``') in told, each.place
+
+
+@pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN], ids=lambda each: each.place)
+def test_gap_is_one(each, bench, recorded):
+    """With a process that ends at the missing case, the tests pass; with one that ends at its counterpart, not."""
+    package = PACKAGES[each.package]
+    file, line = each.place.split(':')
+    plain = recorded(each.package)
+    assert each.sentence in plain.gaps[file, int(line)]
+
+    def tests_with(case):
+        folder = bench.lay_out(package, sys.executable, bench.archive(package, sys.executable))
+        path = folder / file
+        head, tail = split(path.read_text('utf-8'), int(line))
+        assert each.before in tail[:200]
+        path.write_text(head + tail.replace(each.before, each.after, 1), 'utf-8')
+        environment = bench.environment(package, Path(sys.executable)) | {'CASE': str(case)}
+        environment['PYTHONPATH'] += f'{os.pathsep}{Path(probe.__file__).parent}'
+        return subprocess.run([sys.executable, '-m', 'pytest', '-p', 'probe', *bench.pytest_options(package)],
+                              cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    done = tests_with(each.missing)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert re.search(rf'^{re.escape(plain.tests)} in', done.stdout, re.MULTILINE), done.stdout[-3000:]
+    done = tests_with(not each.missing)
+    assert done.returncode == probe.STATUS, done.stdout[-3000:]
+
+
+def split(text, line):
+    """The text before a line, and that from there on."""
+    lines = text.splitlines(keepends=True)
+    return ''.join(lines[:line - 1]), ''.join(lines[line - 1:])
