@@ -168,6 +168,24 @@ class Result:
 # --- Running --------------------------------------------------------------------
 
 
+def fetch(folder, package, version, checksum, python):
+    """The source distribution with that checksum, got by the interpreter's pip unless the folder has it."""
+    path = folder / f'{package.replace("-", "_")}-{version}.tar.gz'
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', package,
+                               '-d', folder, f'{package}=={version}'], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode or not path.exists():
+            raise Trouble(f'cannot get {path.name} from the package index: '
+                          f'{last_line(done.stderr) or "it is not there"}')
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != checksum:
+        raise Trouble(f'{path} has the checksum {found}, and should have {checksum}; '
+                      'delete the file, or correct the checksum')
+    return path
+
+
 class Bench:
     """Where the clients are run."""
 
@@ -205,20 +223,7 @@ class Bench:
 
     def archive(self, client, python):
         """The source distribution of the client."""
-        path = self.sdists / f'{client.package}-{client.version}.tar.gz'
-        if not path.exists():
-            self.sdists.mkdir(parents=True, exist_ok=True)
-            done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', client.package,
-                                   '-d', self.sdists, f'{client.package}=={client.version}'], text=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            if done.returncode or not path.exists():
-                raise Trouble(f'cannot get {path.name} from the package index: '
-                              f'{last_line(done.stderr) or "it is not there"}')
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != client.sdist:
-            raise Trouble(f'{path} has the checksum {found}, and should have {client.sdist}; '
-                          'delete the file, or correct the checksum')
-        return path
+        return fetch(self.sdists, client.package, client.version, client.sdist, python)
 
     def lay_out(self, client, python, archive):
         """The folder with the tests; the work folder has nothing from before."""
