@@ -17,6 +17,7 @@ make test-condcov-packages   what condcov and coverage.py record of the tests of
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
 make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two
+make bench-condcov   what condcov, coverage.py and SlipCover cost: programs and test suites on the fork, in ten minutes
 make docs         build the documentation with Sphinx: build/doc/html/index.html
 make patches      write the edits made in $FORK back to the overlay
 make patch-file   write the whole overlay as one diff, for patch -p1 or pyenv install --patch

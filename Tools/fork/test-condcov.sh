@@ -8,9 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=$(builddir_of "$2")
 venv=build/condcov-venv
 sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/venv.sh condcov-venv Tools/condcov/tests/requirements.txt "$ROOT/$dir/python"
-output=$("$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
-    --force-reinstall ./Tools/condcov </dev/null 2>&1) || die "cannot install Tools/condcov in $venv: $(why "$output")"
+sh Tools/fork/condcov-venv.sh condcov-venv Tools/condcov/tests/requirements.txt "$ROOT/$dir/python"
 case $1 in
     own)
         say "$dir: the tests of condcov"

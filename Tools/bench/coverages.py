@@ -1,0 +1,434 @@
+#!/usr/bin/env python3
+"""What coverage costs: programs and test suites under condcov, coverage.py and SlipCover.
+
+    coverages.py --folder FOLDER --output FILE     measure, and print the table
+    coverages.py --show FILE                       print the table of what was measured before
+    coverages.py --rst FILE                        print it as a page of the documentation
+
+`make bench-condcov` runs it, in a virtual environment of the fork with the tools; coverages.toml says what is run.
+
+Each run is a process of its own, from the start of the interpreter until the data is written. The tools take turns in
+each round, so that what else the machine does hits all of them alike. A ratio is that of a run to the run without
+coverage of the same round; the table has the median over the rounds, and after ± how far from it a round commonly is
+(median absolute deviation). Times are processor times, of the user and of the system together.
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / 'clients')]
+import clients  # noqa: E402
+from bench import columns, geometric_mean, list_table, options, positive, spread  # noqa: E402
+from measure import BenchError, Interpreter, describe_machine, last_line  # noqa: E402
+
+SETTINGS = HERE / 'coverages.toml'
+FORMAT = 'coverages-1'
+MUST = 2.5              # times the run without coverage, and less than coverage.py
+AIM = 1.10
+FAST = 3                # --fast has the programs run a third as often
+STARTUP = 'start-up'    # the row of a program that does nothing
+LIMIT = 3600            # seconds for one run
+
+
+# --- The tools --------------------------------------------------------------------------
+
+def condcov(*options):
+    """Arguments of the interpreter for condcov run."""
+    return lambda source, data, config: ['-m', 'condcov', 'run', *options, f'--source={source}',
+                                         f'--data-file={data}', f'--config={config}']
+
+
+def condcov_lines(data):
+    """How many lines there are in a data file of condcov."""
+    from condcov.data import Data
+    return sum(len(seen.lines) for _, seen in Data(data).read().values())
+
+
+def coverage_lines(data):
+    """The same for coverage.py."""
+    from coverage import CoverageData
+    found = CoverageData(data)
+    found.read()
+    if not found.has_arcs():
+        raise BenchError('coverage.py has recorded no branches')
+    return sum(len(found.lines(name)) for name in found.measured_files())
+
+
+def slipcover_lines(data):
+    """The same for SlipCover."""
+    files = json.loads(Path(data).read_text())['files'].values()
+    if not all('executed_branches' in file for file in files):
+        raise BenchError('SlipCover has recorded no branches')
+    return sum(len(file['executed_lines']) for file in files)
+
+
+# By name: the arguments of the interpreter that come before the program, and what counts the lines that were recorded.
+TOOLS = {
+    'without': (lambda source, data, config: [], None),
+    'condcov': (condcov(), condcov_lines),
+    'condcov --counts': (condcov('--counts'), condcov_lines),
+    'coverage.py': (lambda source, data, config: ['-m', 'coverage', 'run', '--branch', f'--source={source}',
+                                                  f'--data-file={data}', f'--rcfile={config}'], coverage_lines),
+    'SlipCover': (lambda source, data, config: ['-m', 'slipcover', '--branch', '--json', '--out', data,
+                                                '--source', source], slipcover_lines),
+}
+PLAIN, *MEASURED = TOOLS
+
+
+# --- What is run ------------------------------------------------------------------------
+
+@dataclass
+class Work:
+    """A program or a test suite.
+
+    arguments   of the interpreter
+    folder      where it is run
+    source      the folder that is measured
+    path        where it imports from, beside
+    tests       whether it is a test suite, whose output tells times
+    """
+
+    name: str
+    arguments: list[str]
+    folder: Path
+    source: Path
+    path: Path = None
+    tests: bool = False
+
+    def outcome(self, output):
+        """What must be the same under each tool."""
+        if not self.tests:
+            return output
+        found = re.search(r'^\d+ .*(?= in [\d.]+)', output, re.MULTILINE)
+        if not found:
+            raise BenchError(f'{self.name}: the tests have no result: {last_line(output)}')
+        return found[0]
+
+
+def works(settings, names, folder, fast, say):
+    """The Works of those names, or all, with their packages below the folder."""
+    known = [*settings['programs'], *settings['packages'], STARTUP]
+    for name in names or ():
+        if name not in known:
+            raise BenchError(f'there is no program or package {name}; there are {", ".join(known)}')
+    wanted = [name for name in known if name in (names or known)]
+    found = []
+    for name in wanted:
+        if name == STARTUP:
+            source = folder / 'empty'
+            source.mkdir(exist_ok=True)
+            (source / 'empty.py').write_text('')
+            found.append(Work(name, ['empty.py'], source, source))
+        elif name in settings['programs']:
+            times = max(1, settings['programs'][name] // (FAST if fast else 1))
+            found.append(Work(name, [str(HERE / 'repeat.py'), name, str(times)], folder, HERE / 'programs'))
+        else:
+            found.append(package(name, settings['packages'][name], folder, say))
+    return found
+
+
+def package(name, about, folder, say):
+    """The Work of a package, unpacked anew."""
+    say(f'{name} {about["version"]}')
+    try:
+        archive = clients.fetch(folder / 'sdists', name, about['version'], about['sdist'], sys.executable)
+    except clients.Trouble as trouble:
+        raise BenchError(str(trouble)) from None
+    place = folder / archive.name.removesuffix('.tar.gz')
+    shutil.rmtree(place, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder)      # whose checksum is known
+    arguments = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', '--rootdir=.', *about['tests']]
+    return Work(name, arguments, place, place / about['source'], place / about['folder'], tests=True)
+
+
+# --- Running ----------------------------------------------------------------------------
+
+@dataclass
+class Runner:
+    """Runs the works; what it needs is below its folder.
+
+    samples     by work and tool: processor and wall-clock seconds of each round
+    lines       by work and tool: how many were recorded
+    """
+
+    folder: Path
+    python: str = sys.executable
+    samples: dict = field(default_factory=dict)
+    lines: dict = field(default_factory=dict)
+    outcomes: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.config = self.folder / 'empty.cfg'     # no settings of the packages: the same for each tool
+        self.config.write_text('')
+
+    def environment(self, work, seed):
+        ours = 'PYTHON', 'PYTEST', 'COVERAGE', 'CONDCOV', 'HYPOTHESIS', 'LC_ALL', 'COLUMNS'
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        env |= {'LC_ALL': 'C.UTF-8', 'PYTHONHASHSEED': str(seed), 'PYTHONPYCACHEPREFIX': str(self.folder / 'pycache'),
+                'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1', 'COVERAGE_CORE': 'ctrace'}
+        if work.path:
+            env['PYTHONPATH'] = str(work.path)
+        return env
+
+    def run(self, work, tool, seed=0):
+        """One run; return its (processor seconds, wall-clock seconds)."""
+        before, count = TOOLS[tool]
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix='run-') as scratch:
+            data = os.path.join(scratch, 'data')
+            command = [self.python, *before(work.source, data, self.config), *work.arguments]
+            said, errors = (open(os.path.join(scratch, name), 'w+') for name in ('stdout', 'stderr'))
+            with said, errors:
+                cpu, wall, status = timed(command, cwd=work.folder, env=self.environment(work, seed),
+                                          stdin=subprocess.DEVNULL, stdout=said, stderr=errors)
+                said.seek(0), errors.seek(0)
+                outcome, complaint = said.read(), errors.read()
+            if status:
+                raise BenchError(f'{work.name} under {tool} ends with status {status}: '
+                                 f'{last_line(complaint or outcome)}')
+            outcome = work.outcome(outcome)
+            if self.outcomes.setdefault(work.name, outcome) != outcome:
+                raise BenchError(f'{work.name} under {tool} has another result: {last_line(outcome)!r}, '
+                                 f'not {last_line(self.outcomes[work.name])!r}')
+            if count:
+                self.check(work, tool, count, data, complaint)
+        return cpu, wall
+
+    def check(self, work, tool, count, data, complaint):
+        """See that it has measured."""
+        found = count(data) if os.path.exists(data) else 0
+        if not found and work.name != STARTUP:      # an empty program has no lines
+            raise BenchError(f'{tool} has recorded nothing of {work.name}: {last_line(complaint)}')
+        self.lines.setdefault(work.name, {})[tool] = found
+
+    def round(self, works, number):
+        for work in works:
+            for tool in TOOLS:
+                sample = self.run(work, tool, number)
+                self.samples.setdefault(work.name, {}).setdefault(tool, []).append(sample)
+
+
+def timed(command, **how):
+    """Run a command; return its processor seconds, with those of its children, the wall-clock seconds and its status."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, **how)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    wall = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime, wall, process.returncode
+
+
+def check_tools(runner):
+    """That all is installed, and which versions."""
+    found = {'condcov': 'condcov', 'coverage': 'coverage.py', 'slipcover': 'SlipCover', 'pytest': 'pytest'}
+    for module in found:
+        if importlib.util.find_spec(module) is None:
+            raise BenchError(f'{module} is not installed here; '
+                             'make bench-condcov has it in a virtual environment of its own')
+    if importlib.util.find_spec('codeprobes') is None:
+        raise BenchError(f'{sys.executable} has no code probes: it is not the fork')
+    tracer = subprocess.run(
+        [runner.python, '-c', 'import coverage; c = coverage.Coverage(config_file=False); c.start();'
+         'print(c._collector.tracer_name())'], env=runner.environment(Work('', [], HERE, HERE), 0),
+        capture_output=True, text=True).stdout.strip()
+    if tracer != 'CTracer':
+        raise BenchError(f'coverage.py has not its tracer in C here, but {tracer or "none"}')
+    from importlib.metadata import version
+    return {title: version(module) for module, title in found.items()}
+
+
+def collect(args, say):
+    """Measure; return all that the output holds, but for the rows of the table."""
+    if args.cpu not in os.sched_getaffinity(0):
+        raise BenchError(f'there is no processor {args.cpu} for this process')
+    folder = Path(args.folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    runner = Runner(folder)
+    versions = check_tools(runner)
+    settings = tomllib.loads(SETTINGS.read_text())
+    names = args.works.split(',') if args.works else None
+    todo = works(settings, names, folder, args.fast, say)
+    os.sched_setaffinity(0, {args.cpu})         # which the processes inherit
+    load = []
+    rounds = args.rounds or (3 if args.fast else 5)
+    say(f'{rounds} rounds of {len(todo)} programs, {len(TOOLS)} runs each, on processor {args.cpu}')
+    (empty,) = works(settings, [STARTUP], folder, args.fast, say)
+    for work, tool in [*((empty, tool) for tool in TOOLS), *((work, PLAIN) for work in todo)]:
+        runner.run(work, tool)                  # what is imported gets compiled
+    for number in range(rounds):
+        load.append(os.getloadavg()[0])
+        begun = time.monotonic()
+        runner.round(todo, number)
+        say(f'round {number + 1} of {rounds} took {time.monotonic() - begun:.0f} s')
+    return {'format': FORMAT, 'date': datetime.date.today().isoformat(), 'rounds': rounds, 'fast': args.fast,
+            'machine': describe_machine(args.cpu) | {'load': round(max(load), 1)},
+            'interpreter': Interpreter('fork', sys.executable).about, 'versions': versions,
+            'packages': {work.name: settings['packages'][work.name]['version'] for work in todo if work.tests},
+            'samples': runner.samples, 'lines': runner.lines}
+
+
+# --- Evaluating -------------------------------------------------------------------------
+
+def evaluate(data):
+    """Add the rows of the table: of each work the seconds without coverage, and the ratios of each tool to it."""
+    rows = data['rows'] = {}
+    for name, samples in data['samples'].items():
+        row = rows[name] = {}
+        for place, clock in enumerate(('cpu', 'wall')):
+            seconds = {tool: [sample[place] for sample in found] for tool, found in samples.items()}
+            row[clock] = {PLAIN: spread(seconds[PLAIN])}
+            for tool in MEASURED:
+                row[clock][tool] = spread([one / other for one, other in zip(seconds[tool], seconds[PLAIN])])
+        if name == STARTUP:
+            row['seconds'] = {tool: spread([sample[0] for sample in found]) for tool, found in samples.items()}
+        else:
+            ratio = row['cpu']['condcov']['median']
+            row['met'] = round(ratio, 2) <= MUST and ratio < row['cpu']['coverage.py']['median']
+            row['aim_met'] = round(ratio, 2) <= AIM
+    judged = [row for name, row in rows.items() if name != STARTUP]
+    data['mean'] = {clock: {tool: geometric_mean([row[clock][tool]['median'] for row in judged]) for tool in MEASURED}
+                    for clock in ('cpu', 'wall')} if judged else {}
+
+
+# --- Showing ----------------------------------------------------------------------------
+
+def notes(data):
+    """What one has to know to read the figures, in lines."""
+    fork, machine = data['interpreter'], data['machine']
+    yield (f'{machine["cpu"]}, {machine["cores"]} cores, pinned to core {machine["pinned_to"]}; {machine["kernel"]}, '
+           f'{fork["compiler"]}, load {machine["load"]}; {data["date"]}')
+    yield f'fork {fork["commit"] or "of an unknown commit"}, built with: {options(fork) or "no options"}'
+    yield ', '.join(f'{name} {version}' for name, version in data['versions'].items())
+    if machine['load'] > 1.5:
+        yield f'NOTE: the machine was busy with other work, load {machine["load"]}: wall-clock times tell little.'
+    if fork['debug']:
+        yield 'NOTE: this is a debug build. The figures tell nothing.'
+    if data['fast']:
+        yield f'NOTE: the fast form: programs run a third as often, so that start-up weighs more.'
+
+
+def ratio_text(found):
+    return f'{found["median"]:.2f} ±{found["mad"]:.2f}'
+
+
+def cells(data, clock='cpu'):
+    """Lines of the table of one clock, the first one of titles; only that of processor time is judged."""
+    judged = clock == 'cpu'
+    targets = [f'must: ≤ {MUST:.2f} and less than coverage.py', f'aim: ≤ {AIM:.2f}'] if judged else []
+    yield ['', PLAIN, *MEASURED, *targets]
+    for name, row in data['rows'].items():
+        if name == STARTUP:
+            continue
+        label = f'{name} {data["packages"][name]}, tests' if name in data['packages'] else name
+        verdicts = ['yes' if row['met'] else 'NO', 'yes' if row['aim_met'] else 'no'] if judged else []
+        yield [label, f'{row[clock][PLAIN]["median"]:.2f} s', *(ratio_text(row[clock][tool]) for tool in MEASURED),
+               *verdicts]
+    if data['mean']:
+        yield ['geometric mean', '', *(f'{data["mean"][clock][tool]:.2f}' for tool in MEASURED), *([''] * len(targets))]
+
+
+def startup(data):
+    """A line of the seconds of a program that does nothing, by tool; and how many lines were recorded."""
+    if STARTUP in data['rows']:
+        found = data['rows'][STARTUP]['seconds']
+        yield ['an empty program', *(f'{found[tool]["median"] * 1000:.0f} ms' for tool in TOOLS)]
+    for name, lines in data['lines'].items():
+        if name != STARTUP:
+            yield [f'lines recorded: {name}', '', *(str(lines[tool]) for tool in MEASURED)]
+
+
+def table(data):
+    """Lines of text."""
+    yield from notes(data)
+    yield ''
+    yield f'Processor time, ratio to the run without coverage, rounds: {data["rounds"]}'
+    yield from columns(list(cells(data)))
+    yield ''
+    yield 'Wall-clock time likewise'
+    yield from columns(list(cells(data, 'wall')))
+    yield ''
+    yield from columns([['', *TOOLS], *startup(data)])
+
+
+def page(data):
+    """Lines of reStructuredText: coverages.rst with what was measured."""
+    parts = {'notes': [f'* {note}' for note in notes(data)], 'table': list_table(list(cells(data))),
+             'wall': list_table(list(cells(data, 'wall'))), 'startup': list_table([['', *TOOLS], *startup(data)]),
+             'rounds': str(data['rounds'])}
+    for line in (HERE / 'coverages.rst').read_text().splitlines():
+        whole = re.fullmatch(r'@(\w+)@', line)
+        if whole:
+            yield from parts[whole[1]]
+        else:
+            yield re.sub(r'@(\w+)@', lambda match: parts[match[1]], line)
+
+
+# --- Command line -----------------------------------------------------------------------
+
+def read(file):
+    """What this program wrote before."""
+    try:
+        data = json.loads(Path(file).read_text())
+    except OSError as error:
+        raise BenchError(f'cannot read {file}: {error.strerror}') from None
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or data.get('format') != FORMAT:
+        raise BenchError(f'{file} is not what this coverages.py wrote')
+    return data
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--folder', help='where to put what is fetched and made')
+    parser.add_argument('--fast', action='store_true', help='fewer rounds, and shorter programs')
+    parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
+    parser.add_argument('--works', help='some of the programs and packages, with commas between them')
+    parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
+    parser.add_argument('--output', metavar='FILE', help='write all that was measured as JSON')
+    parser.add_argument('--show', metavar='FILE', help='print the table of such a file')
+    parser.add_argument('--rst', metavar='FILE', help='print the table of such a file as a page of the documentation')
+    args = parser.parse_args(argv)
+
+    name = os.environ.get('FORK_AS', 'coverages')
+    if args.show or args.rst:
+        data = read(args.show or args.rst)
+    elif not args.folder:
+        parser.error('--folder is needed')
+    else:
+        data = collect(args, lambda text: print(f'{name}: {text}', file=sys.stderr, flush=True))
+        if args.output:
+            try:
+                Path(args.output).write_text(json.dumps(data, indent=1) + '\n')
+            except OSError as error:
+                raise BenchError(f'cannot write {args.output}: {error.strerror}') from None
+    evaluate(data)
+    print('\n'.join(page(data) if args.rst else table(data)))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except BenchError as error:
+        sys.exit(f'{os.environ.get("FORK_AS", "coverages")}: error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,224 @@
+"""make bench-condcov and Tools/bench/coverages.py: what is run, how it is judged, and bad input. Nothing here depends
+on how fast anything is, and no package is fetched."""
+
+import copy
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from test_bench import ABOUT
+from test_suite import PYTHON
+
+
+@pytest.fixture(scope='module')
+def coverages(root):
+    """The module Tools/bench/coverages.py."""
+    sys.path.insert(0, str(root / 'Tools/bench'))
+    import coverages
+    yield coverages
+    sys.path.remove(str(root / 'Tools/bench'))
+
+
+def samples(without, *ratios):
+    """Two rounds of each tool, (processor, wall-clock) seconds; the second one is slower for all alike."""
+    names = 'without', 'condcov', 'condcov --counts', 'coverage.py', 'SlipCover'
+    return {name: [(without * ratio, without), (without * ratio * 3, without)]
+            for name, ratio in zip(names, (1, *ratios))}
+
+
+@pytest.fixture
+def data():
+    return copy.deepcopy({
+        'format': 'coverages-1', 'date': '2026-01-02', 'rounds': 2, 'fast': False, 'packages': {'toolz': '1.2.0'},
+        'machine': {'cpu': 'CPU', 'cores': 2, 'pinned_to': 1, 'kernel': 'Linux 1', 'load': 0.5},
+        'interpreter': ABOUT, 'versions': {'condcov': '0.1', 'coverage.py': '7'},
+        'samples': {'sudoku': samples(1.0, 1.1, 1.2, 5.0, 1.05), 'toolz': samples(2.0, 2.4, 2.6, 2.4, 3.0),
+                    'parser': samples(1.0, 2.51, 2.6, 4.0, 1.1), 'start-up': samples(0.01, 10, 10, 9, 8)},
+        'lines': {'sudoku': {'condcov': 79, 'condcov --counts': 79, 'coverage.py': 81, 'SlipCover': 81}},
+    })
+
+
+def test_judging(coverages, data):
+    coverages.evaluate(data)
+    verdicts = {name: (row.get('met'), row.get('aim_met')) for name, row in data['rows'].items()}
+    assert verdicts == {
+        'sudoku': (True, True),
+        'toolz': (False, False),        # as slow as coverage.py
+        'parser': (False, False),       # slower than it must be
+        'start-up': (None, None),
+    }
+    assert data['rows']['sudoku']['cpu']['condcov']['mad'] < 1e-9      # each round has the same ratio
+    assert round(data['mean']['cpu']['condcov'], 6) == round((1.1 * 2.4 * 2.51) ** (1 / 3), 6)
+    assert data['mean']['wall']['condcov'] == 1
+
+
+def test_table(coverages, data):
+    coverages.evaluate(data)
+    lines = list(coverages.table(data))
+    assert not any('NOTE' in line for line in lines)
+    found = next(line for line in lines if line.startswith('sudoku '))
+    assert found.split() == 'sudoku 2.00 s 1.10 ±0.00 1.20 ±0.00 5.00 ±0.00 1.05 ±0.00 yes yes'.split()
+    assert next(line for line in lines if line.startswith('toolz 1.2.0')).split()[-2:] == ['NO', 'no']
+    assert next(line for line in lines if line.startswith('an empty')).split()[-4:] == ['180', 'ms', '160', 'ms']
+    data['machine']['load'] = 9.0
+    assert 'the machine was busy' in '\n'.join(coverages.notes(data))
+
+
+def test_page(coverages, data):
+    coverages.evaluate(data)
+    text = '\n'.join(coverages.page(data))
+    assert '@' not in text and '   * - sudoku\n     - 2.00 s\n     - 1.10 ±0.00\n' in text
+
+
+# --- Running ----------------------------------------------------------------------------
+
+SETTINGS = {'programs': {'sudoku': 3}, 'packages': {}}
+
+
+@pytest.fixture
+def runner(coverages, tmp_path):
+    return coverages.Runner(tmp_path, str(tmp_path / 'python'))
+
+
+@pytest.fixture
+def pretend(tmp_path):
+    """An interpreter that does what a script says."""
+    def make(script):
+        (tmp_path / 'python').write_text(f'#!/bin/sh\n{script}\n')
+        (tmp_path / 'python').chmod(0o755)
+    return make
+
+
+def work(coverages, tmp_path):
+    (found,) = coverages.works(SETTINGS, ['sudoku'], tmp_path, False, print)
+    return found
+
+
+def test_a_run(coverages, runner, pretend, tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', '/of/the/user')
+    monkeypatch.setenv('COVERAGE_FILE', '/of/the/user')
+    pretend(f'echo "$PYTHONPATH$COVERAGE_FILE $PYTHONHASHSEED $*" >>{tmp_path}/calls; echo result')
+    cpu, wall = runner.run(work(coverages, tmp_path), 'without', 7)
+    assert 0 <= cpu and 0 < wall < 60
+    (call,) = (tmp_path / 'calls').read_text().splitlines()
+    assert call.startswith(' 7 ') and call.endswith('/Tools/bench/repeat.py sudoku 3')
+
+
+def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_path, monkeypatch):
+    pretend(f'echo "$*" >>{tmp_path}/calls; echo result\n'
+            'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
+    monkeypatch.setattr(coverages, 'TOOLS', {name: (before, count and (lambda data: 5))
+                                             for name, (before, count) in coverages.TOOLS.items()})
+    runner.round([work(coverages, tmp_path)], 0)
+    calls = (tmp_path / 'calls').read_text().splitlines()
+    words = [call.partition(' run ')[0] if ' run ' in call else ' '.join(call.split()[:3]) for call in calls]
+    assert words[1:] == ['-m condcov', '-m condcov', '-m coverage', '-m slipcover --branch']
+    assert '--counts' in calls[2] and '--branch' in calls[3]
+    assert all('Tools/bench/programs' in call for call in calls[1:])
+    assert set(runner.lines['sudoku'].values()) == {5}
+    assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 5
+
+
+def test_what_is_no_measurement(coverages, runner, pretend, tmp_path):
+    one = work(coverages, tmp_path)
+    pretend('echo result')
+    runner.run(one, 'without')
+    with pytest.raises(coverages.BenchError, match='^coverage.py has recorded nothing of sudoku'):
+        runner.run(one, 'coverage.py')
+    pretend('echo other')
+    with pytest.raises(coverages.BenchError, match="^sudoku under condcov has another result: 'other', not 'result'"):
+        runner.run(one, 'condcov')
+    pretend('echo no memory >&2; exit 3')
+    with pytest.raises(coverages.BenchError, match='^sudoku under condcov ends with status 3: no memory'):
+        runner.run(one, 'condcov')
+
+
+def test_slipcover_without_branches(coverages, tmp_path):
+    file = tmp_path / 'data'
+    file.write_text(json.dumps({'files': {'a.py': {'executed_lines': [1, 2], 'executed_branches': []}}}))
+    assert coverages.slipcover_lines(file) == 2
+    file.write_text(json.dumps({'files': {'a.py': {'executed_lines': [1, 2]}}}))
+    with pytest.raises(coverages.BenchError, match='no branches'):
+        coverages.slipcover_lines(file)
+
+
+def test_a_result_of_tests_has_no_time(coverages, tmp_path):
+    suite = coverages.Work('x', [], tmp_path, tmp_path, tests=True)
+    assert suite.outcome('..\n3 passed, 1 skipped in 2.14s\n') == suite.outcome('...\n3 passed, 1 skipped in 1.0s\n')
+    with pytest.raises(coverages.BenchError, match='x: the tests have no result: killed'):
+        suite.outcome('..\nkilled\n')
+
+
+def test_fast_programs_are_shorter(coverages, tmp_path):
+    (one,) = coverages.works(SETTINGS, ['sudoku'], tmp_path, True, print)
+    assert one.arguments[1:] == ['sudoku', '1']
+
+
+def test_repeat_prints_the_result(root):
+    done = subprocess.run([sys.executable, root / 'Tools/bench/repeat.py', 'sudoku', '2'], stdout=subprocess.PIPE,
+                          text=True)
+    assert done.stdout == "['417369825', '483921657']\n"
+
+
+def test_packages_are_those_with_the_checksum(coverages, tmp_path):
+    about = {'version': '1', 'sdist': '0', 'folder': 'src', 'source': 'src/pack', 'tests': ['tests']}
+    (tmp_path / 'sdists').mkdir()
+    archive = tmp_path / 'sdists/pack-1.tar.gz'
+    with tarfile.open(archive, 'w:gz') as tar:
+        tar.addfile(tarfile.TarInfo('pack-1/src/pack/__init__.py'), io.BytesIO())
+    with pytest.raises(coverages.BenchError, match='has the checksum .*; delete the file, or correct coverages.toml'):
+        coverages.package('pack', about, tmp_path, print)
+    about['sdist'] = hashlib.sha256(archive.read_bytes()).hexdigest()
+    found = coverages.package('pack', about, tmp_path, print)
+    assert (found.source / '__init__.py').exists() and found.path == tmp_path / 'pack-1/src' and found.tests
+
+
+# --- Bad input --------------------------------------------------------------------------
+
+@pytest.fixture
+def error(root):
+    """The one line that coverages.py ends with."""
+    def run(*arguments):
+        done = subprocess.run([sys.executable, root / 'Tools/bench/coverages.py', *map(str, arguments)], text=True,
+                              capture_output=True)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 1 and ': error: ' in line
+        return line.partition(': error: ')[2]
+    return run
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{}', '{"format": 1, "samples": {}}'])
+def test_files_of_others(error, tmp_path, text):
+    (tmp_path / 'x.json').write_text(text)
+    assert 'is not what this coverages.py wrote' in error('--show', tmp_path / 'x.json')
+    assert 'cannot read' in error('--rst', tmp_path / 'none.json')
+
+
+def test_what_cannot_be_measured(error, coverages, tmp_path):
+    assert 'no processor 4711' in error('--folder', tmp_path, '--cpu', 4711)
+    with pytest.raises(coverages.BenchError, match='no program or package x; there are sudoku, start-up'):
+        coverages.works(SETTINGS, ['x'], tmp_path, False, print)
+
+
+# --- make bench-condcov -----------------------------------------------------------------
+
+def test_make(ready):
+    ready.write('Tools/bench/coverages.txt', 'coverage\n')
+    ready.make()
+    ready.write('build/release/python', PYTHON)
+    done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')
+    calls = ready.read('build/bench-condcov/bin/calls').splitlines()
+    assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./Tools/condcov')
+    assert calls[2] == ('Tools/bench/coverages.py --fast --cpu=1 --folder build/bench/coverages '
+                        '--output build/bench/coverages.json')
+    assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')
+
+
+def test_make_refuses_debug_builds(ready):
+    ready.configure('--builddir=build/debug', '--with-pydebug')
+    assert 'build/debug is a --with-pydebug build' in ready.fails('make', 'bench-condcov', 'BUILDDIR=build/debug')
