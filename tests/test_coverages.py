@@ -124,7 +124,7 @@ def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_pat
     assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 5
 
 
-def test_what_is_no_measurement(coverages, runner, pretend, tmp_path):
+def test_what_is_no_measurement(coverages, runner, pretend, tmp_path, monkeypatch):
     one = work(coverages, tmp_path)
     pretend('echo result')
     runner.run(one, 'without')
@@ -133,6 +133,11 @@ def test_what_is_no_measurement(coverages, runner, pretend, tmp_path):
     pretend('echo other')
     with pytest.raises(coverages.BenchError, match="^sudoku under condcov has another result: 'other', not 'result'"):
         runner.run(one, 'condcov')
+    pretend('sleep 60 & sleep 60')
+    monkeypatch.setattr(coverages, 'LIMIT', 0.2)
+    with pytest.raises(coverages.BenchError, match='condcov is killed by SIGKILL after 0 s; a run has 0.2 s'):
+        runner.run(one, 'condcov')
+    monkeypatch.undo()
     pretend('echo no memory >&2; exit 3')
     with pytest.raises(coverages.BenchError, match='^sudoku under condcov ends with status 3: no memory'):
         runner.run(one, 'condcov')

@@ -20,10 +20,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import tomllib
 from dataclasses import dataclass, field
@@ -41,7 +43,7 @@ MUST = 2.5              # times the run without coverage, and less than coverage
 AIM = 1.10
 FAST = 3                # --fast has the programs run a third as often
 STARTUP = 'start-up'    # the row of a program that does nothing
-LIMIT = 3600            # seconds for one run
+LIMIT = 900             # seconds for one run
 
 
 # --- The tools --------------------------------------------------------------------------
@@ -197,6 +199,9 @@ class Runner:
                                           stdin=subprocess.DEVNULL, stdout=said, stderr=errors)
                 said.seek(0), errors.seek(0)
                 outcome, complaint = said.read(), errors.read()
+            if status < 0:
+                raise BenchError(f'{work.name} under {tool} is killed by {signal.Signals(-status).name} '
+                                 f'after {wall:.0f} s; a run has {LIMIT} s')
             if status:
                 raise BenchError(f'{work.name} under {tool} ends with status {status}: '
                                  f'{last_line(complaint or outcome)}')
@@ -225,13 +230,16 @@ class Runner:
 def timed(command, **how):
     """Run a command; return its processor seconds, with those of its children, the wall-clock seconds and its status."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, **how)
+    process = subprocess.Popen(command, start_new_session=True, **how)
+    late = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
+    late.start()
     try:
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
-        process.kill()
-        process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
         raise
+    finally:
+        late.cancel()
     wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     return usage.ru_utime + usage.ru_stime, wall, process.returncode
