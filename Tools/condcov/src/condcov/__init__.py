@@ -3,4 +3,8 @@
 PYTEST_DONT_REWRITE: it may be imported before pytest, which would warn of it.
 """
 
+from condcov import lean
+
+lean.prepare('coverage')
+
 __version__ = '0.1'
