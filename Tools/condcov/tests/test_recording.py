@@ -35,6 +35,7 @@ PROGRAMS = {
     'path': 'import sys; print(sys.path)',
     'trace': 'import sys; print(sys.gettrace(), sys.getprofile(), sys.getrecursionlimit())',
     'threads': 'import threading; print(threading.active_count(), *(t.name for t in threading.enumerate()))',
+    'collector': 'import gc; print(gc.isenabled()); gc.disable()\ndef f(): print(gc.isenabled())\nf()',
     'closed': 'import os; os.closerange(3, 100); print("closed")',
     'no stderr': 'import sys; sys.stderr = None; sys.stdout.write("x\\n"); sys.exit(4)',
     'recursion': 'def f(): return f()\ntry: f()\nexcept RecursionError: print("deep")',
@@ -230,6 +231,21 @@ def test_a_thread_forks_while_others_save(folder):
     """)
     assert folder.condcov('run', 'prog.py').stderr == ''
     assert folder.files() == ['.condcov']
+
+
+def test_a_thread_forks_while_another_analyses(folder):
+    """The garbage collector, which is off during an analysis, is on in the child."""
+    folder.write('prog.py', """
+        import gc, os
+        from condcov import recording
+        with recording._no_collection():
+            print(gc.isenabled(), flush=True)
+            child = os.fork()
+            if not child:
+                os._exit(not gc.isenabled())
+        print(os.waitpid(child, 0)[1], gc.isenabled())
+        """)
+    assert folder.condcov('run', 'prog.py').stdout == 'False\n0 True\n'
 
 
 def test_subprocesses_and_theirs(folder):

@@ -6,6 +6,7 @@ And the plan of each of its code objects: see condcov.plan.
 import ast
 import contextlib
 import dataclasses
+import functools
 import io
 import sys
 import tokenize
@@ -38,8 +39,20 @@ class Source(model.SourceFile):
     table: decisions.Table = None
     parser: coverage.parser.PythonParser = None
 
+    # Each code object's plan needs them.
 
-def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):
+    @functools.cached_property
+    def branches(self):
+        """The lines that have several ways out."""
+        return frozenset(arc[0] for arc in self.arcs)
+
+    @functools.cached_property
+    def keys(self):
+        """What identifies the decisions."""
+        return frozenset(decision.key for decision in self.decisions)
+
+
+def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH, *, to_plan=False):
     """Find what of a file can be covered.
 
     text        str, or bytes as they are in the file, decoded as Python does
@@ -47,6 +60,7 @@ def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):
     exclude     regular expression of the lines to leave out, '' for none: the patterns of coverage.py's `exclude_lines`
                 and `exclude_also` joined with `|`. Without it: coverage.py's defaults (`# pragma: no cover` and others)
     no_branch   likewise for `partial_branches`, the lines whose branches are taken as seen
+    to_plan     only plans are made of it, so that decisions of which the compiler leaves no jump may be among the others
     Returns a Source. Raises CondcovError if the text is no Python of this version or cannot be decoded.
     """
     text = decoded(text, path)
@@ -54,7 +68,7 @@ def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):
     with _no_warnings():
         try:
             tree = ast.parse(text, path)
-            code = compile(text, path, 'exec', dont_inherit=True, optimize=optimize)
+            code = None if to_plan else compile(text, path, 'exec', dont_inherit=True, optimize=optimize)
             parser = coverage.parser.PythonParser(text=text or '\n', filename=path, exclude=exclude)
             parser.parse_source()
         except (SyntaxError, ValueError, RecursionError, coverage.exceptions.NotPython) as error:
@@ -65,13 +79,13 @@ def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):
     excluded = parser.excluded
     arcs = frozenset(arc for arc in parser.arcs() if exits.get(arc[0], 0) > 1 and not excluded.intersection(arc))
     assumed = parser.lines_matching(no_branch) if no_branch else frozenset()
-    alive = set()
-    for each in code_objects(code):
-        alive.update(jump.operand.decision.key for jump in jumps_of(each, table) if jump.operand)
+    if not to_plan:
+        alive = {jump.operand.decision.key
+                 for each in code_objects(code) for jump in jumps_of(each, table) if jump.operand}
+        found = [decision for decision in found if decision.key in alive]
     return Source(
         path, text, frozenset(parser.statements), frozenset(excluded), arcs,
-        tuple(decision for decision in found
-              if decision.key in alive and parser.first_line(decision.span.line) not in excluded),
+        tuple(decision for decision in found if parser.first_line(decision.span.line) not in excluded),
         frozenset(arc for arc in arcs if arc[0] in assumed), table, parser)
 
 

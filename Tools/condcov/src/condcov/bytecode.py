@@ -59,8 +59,7 @@ class Instruction:
 def read(code):
     """The instructions of a code object, in order."""
     raw = code.co_code
-    positions = [Span(line, column, end_line, end_column)
-                 for line, end_line, column, end_column in code.co_positions()]
+    positions = list(code.co_positions())
     instructions, at, targets = [], {}, []
     unit, extended, first = 0, 0, 0
     while unit < len(positions):
@@ -74,7 +73,8 @@ def read(code):
             at[start] = len(instructions)
         if op in _JUMPS:
             targets.append((len(instructions), following - argument if op in _BACKWARD else following + argument))
-        instructions.append(Instruction(2 * unit, op, argument, positions[unit]))
+        line, end_line, column, end_column = positions[unit]
+        instructions.append(Instruction(2 * unit, op, argument, Span(line, column, end_line, end_column)))
         unit = first = following
         extended = 0
     for index, target in targets:

@@ -177,13 +177,15 @@ class Plan:
         self._jump_arcs = {}        # (offset, jumped): arcs
         self._outcomes = {}         # (offset, jumped): (key, path), of decisions that need no path
         self._recorded = []         # _Paths of the decisions whose paths are recorded
-        self._branches = {arc[0] for arc in source.arcs}
+        self._branches = source.branches
         self._shown = self._shown_lines()
         self._plan_lines()
         self._plan_arcs()
         jumps = self._plan_jumps()
         self.probes = (tuple(sorted({*self._lines, *self._line_arcs})), jumps,
                        tuple(paths.table for paths in self._recorded))
+        # A plan is kept until the end, and the garbage collector visits all that it holds.
+        del self._instructions, self._shown
 
     def seen(self, lines=(), jumps=(), paths=()):
         """What a harvest of this code object has seen, as a model.Seen.
@@ -337,7 +339,7 @@ class Plan:
         return self._source.parser.translate_arcs([(line, landing)]) & self._source.arcs
 
     def _plan_jumps(self):
-        known = {decision.key for decision in self._source.decisions}
+        known = self._source.keys
         numbers, probes = {}, []
         for jump in jumps_of(self._code, self._source.table, self._instructions):
             offset, operand = self._instructions[jump.index].offset, jump.operand

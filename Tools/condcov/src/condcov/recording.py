@@ -40,6 +40,7 @@ ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to kn
 _current = None
 _busy = None            # the recording that is writing, in the thread that has its lock
 _killed = False         # by a SIGTERM meanwhile
+_paused = False         # whether the garbage collector is
 
 
 def begin():
@@ -247,10 +248,11 @@ class Recording:
             self._recorder.offer(code)
 
     def _plan(self, code):
-        file = self._file(code)
-        if file is None:
-            return None
-        plan = analysis.plan(code, file.source)
+        with _no_collection():
+            file = self._file(code)
+            if file is None:
+                return None
+            plan = analysis.plan(code, file.source)
         self._plans[id(code)] = code, file, plan
         # Offered here, what the recorder does not accept is told here and not to the program.
         self._answers[id(code)] = plan.probes
@@ -338,9 +340,34 @@ class Recording:
 
     def forked(self):
         """In the child of a fork(): what was seen before is the parent's, which writes it."""
+        if _paused:             # by another thread, which is not in the child
+            _collect_again()
         self._reset()
         self.first = False
         self._recorder.harvest()
+
+
+# An analysis makes many objects and no garbage in cycles, for which the collector would visit all of the program's
+# objects again and again.
+
+@contextlib.contextmanager
+def _no_collection():
+    global _paused
+    if gc.isenabled():
+        _paused = True
+        gc.disable()
+        try:
+            yield
+        finally:
+            _collect_again()
+    else:
+        yield
+
+
+def _collect_again():
+    global _paused
+    _paused = False
+    gc.enable()
 
 
 # Where the code is that is at work while a code object is analysed.

@@ -20,7 +20,8 @@ class File:
         self.stamp = stamp(path)
         content = read(path)
         self.sha256 = sha256(content)
-        self.source = analysis.analyze(content, path, exclude='', no_branch='')     # what reports exclude may change
+        # What reports exclude may change.
+        self.source = analysis.analyze(content, path, exclude='', no_branch='', to_plan=True)
 
 
 def sha256(content):
