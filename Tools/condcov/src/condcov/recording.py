@@ -494,4 +494,7 @@ def say(message):
     """Tell the person who runs the program something, in one line."""
     with contextlib.suppress(OSError, ValueError):      # it may be closed
         if sys.__stderr__ is not None:
-            print(f'condcov: {message}', file=sys.__stderr__, flush=True)
+            sys.__stderr__.flush()
+            # Past the buffer: what it could not write would stay there, and change the exit status at the end.
+            line = f'condcov: {message}\n'.encode(sys.__stderr__.encoding, 'backslashreplace')
+            os.write(sys.__stderr__.fileno(), line)
