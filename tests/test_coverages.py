@@ -176,7 +176,7 @@ def test_packages_are_those_with_the_checksum(coverages, tmp_path):
     archive = tmp_path / 'sdists/pack-1.tar.gz'
     with tarfile.open(archive, 'w:gz') as tar:
         tar.addfile(tarfile.TarInfo('pack-1/src/pack/__init__.py'), io.BytesIO())
-    with pytest.raises(coverages.BenchError, match='has the checksum .*; delete the file, or correct coverages.toml'):
+    with pytest.raises(coverages.BenchError, match='has the checksum .*; delete the file, or correct the checksum'):
         coverages.package('pack', about, tmp_path, print)
     about['sdist'] = hashlib.sha256(archive.read_bytes()).hexdigest()
     found = coverages.package('pack', about, tmp_path, print)

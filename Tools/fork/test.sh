@@ -32,7 +32,7 @@ else
 fi
 
 condcov=passed
-sh Tools/fork/test-condcov.sh "$dir" || condcov=FAILED
+sh Tools/fork/test-condcov.sh own "$dir" || condcov=FAILED
 
 [ "$inside$outside$condcov" = passedpassedpassed ] ||
     die "python -m test: $inside; pytest tests: $outside; condcov: $condcov"
