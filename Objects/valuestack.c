@@ -29,7 +29,8 @@ static PyMethodDef stack_null_methods[] = {
 PyDoc_STRVAR(stack_null_doc,
 "The type of sys.stack_null, which stands for an empty slot of a value stack.");
 
-static PyTypeObject StackNull_Type = {
+// Among the static types of Objects/object.c, which the interpreter frees.
+PyTypeObject _PyStackNull_Type = {
     PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "stack_null_type",
     .tp_basicsize = sizeof(PyObject),
@@ -42,15 +43,12 @@ static PyTypeObject StackNull_Type = {
 /* One for all interpreters, as None is. */
 static PyObject stack_null = {
     _PyObject_EXTRA_INIT
-    1, &StackNull_Type
+    1, &_PyStackNull_Type
 };
 
 int
 _PyValueStack_Init(PyObject *sysmod)
 {
-    if (PyType_Ready(&StackNull_Type) < 0) {
-        return -1;
-    }
     return PyModule_AddObjectRef(sysmod, "stack_null", &stack_null);
 }
 

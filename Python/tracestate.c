@@ -653,6 +653,17 @@ _PyTraceState_Init(PyObject *sysmod)
     return PyModule_AddFunctions(sysmod, sys_methods);
 }
 
+void
+_PyTraceState_Fini(PyInterpreterState *interp)
+{
+    if (!_Py_IsMainInterpreter(interp)) {
+        return;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(_PyTraceState_EventNames); i++) {
+        Py_CLEAR(_PyTraceState_EventNames[i]);
+    }
+}
+
 
 /* --- For frame.f_lineno ------------------------------------------------- */
 

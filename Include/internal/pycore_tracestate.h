@@ -23,6 +23,9 @@ extern "C" {
 /* Called once for each interpreter, with its sys module. */
 extern int _PyTraceState_Init(PyObject *sysmod);
 
+/* Free what all interpreters share, at the end of the last one. */
+extern void _PyTraceState_Fini(PyInterpreterState *interp);
+
 /* Install func as the trace function of the current thread, for what state
    (NULL: the defaults) says.  With func == NULL, switch tracing off.  Return 0,
    or -1 with an exception set and the state as it was. */

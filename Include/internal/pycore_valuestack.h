@@ -8,6 +8,8 @@ extern "C" {
 #  error "this header requires Py_BUILD_CORE define"
 #endif
 
+extern PyTypeObject _PyStackNull_Type;
+
 /* Called once for each interpreter, with its sys module: adds sys.stack_null. */
 extern int _PyValueStack_Init(PyObject *sysmod);
 
