@@ -318,7 +318,12 @@ def page(data):
             [f'``{name}``', f'{program["events"]["stock"]["opcode"]:,}', ', '.join(program['filter']), f'{program["share"]:.2%}']
             for name, program in data['programs'].items()]),
     }
-    for line in (HERE / 'page.rst').read_text().splitlines():
+    return filled('page.rst', parts)
+
+
+def filled(name, parts):
+    """The lines of that file of this folder, with the parts in their places: @name@, alone in a line for several lines."""
+    for line in (HERE / name).read_text().splitlines():
         whole = re.fullmatch(r'@(\w+)@', line)
         if whole:
             yield from parts[whole[1]]
@@ -329,14 +334,19 @@ def page(data):
 # --- Command line -----------------------------------------------------------------------
 
 def read(file):
+    return read_data(file, FORMAT, 'bench.py', 'rows')
+
+
+def read_data(file, format_, program, *keys):
+    """What that program wrote in this format, with these keys. Raises BenchError for what is not."""
     try:
         data = json.loads(Path(file).read_text())
     except OSError as error:
         raise BenchError(f'cannot read {file}: {error.strerror}') from None
     except ValueError:
         data = None
-    if not isinstance(data, dict) or data.get('format') != FORMAT or 'rows' not in data:
-        raise BenchError(f'{file} is not what this bench.py wrote')
+    if not isinstance(data, dict) or data.get('format') != format_ or not all(key in data for key in keys):
+        raise BenchError(f'{file} is not what this {program} wrote')
     return data
 
 

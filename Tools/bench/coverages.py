@@ -34,7 +34,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'clients')]
 import clients  # noqa: E402
-from bench import columns, geometric_mean, list_table, options, positive, spread  # noqa: E402
+from bench import columns, filled, geometric_mean, list_table, options, positive, read_data, spread  # noqa: E402
 from measure import BenchError, Interpreter, describe_machine, last_line  # noqa: E402
 
 SETTINGS = HERE / 'coverages.toml'
@@ -382,27 +382,14 @@ def page(data):
     parts = {'notes': [f'* {note}' for note in notes(data)], 'table': list_table(list(cells(data))),
              'wall': list_table(list(cells(data, 'wall'))), 'startup': list_table([['', *TOOLS], *startup(data)]),
              'rounds': str(data['rounds'])}
-    for line in (HERE / 'coverages.rst').read_text().splitlines():
-        whole = re.fullmatch(r'@(\w+)@', line)
-        if whole:
-            yield from parts[whole[1]]
-        else:
-            yield re.sub(r'@(\w+)@', lambda match: parts[match[1]], line)
+    return filled('coverages.rst', parts)
 
 
 # --- Command line -----------------------------------------------------------------------
 
 def read(file):
     """What this program wrote before."""
-    try:
-        data = json.loads(Path(file).read_text())
-    except OSError as error:
-        raise BenchError(f'cannot read {file}: {error.strerror}') from None
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or data.get('format') != FORMAT:
-        raise BenchError(f'{file} is not what this coverages.py wrote')
-    return data
+    return read_data(file, FORMAT, 'coverages.py')
 
 
 def main(argv=None):
