@@ -20,3 +20,8 @@ failed_in() { # LOG of suite: the tests that failed, one a line
          !/^    / { on = 0 }
          on { for (i = 1; i <= NF; i++) print $i }' "$1" | sort -u
 }
+
+ended_early() { # LOG of suite that failed and names no test
+    tail -n 15 "$1" >&2
+    die "the test suite ended early; the whole output is in $1"
+}

@@ -29,8 +29,7 @@ attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed
     suite "$attempt_python" -R "3:3:$ROOT/$dir/test-leaks.reflog" --timeout=7200 "$@" >"$log" 2>&1 || attempt_status=$?
     failed_in "$log" >"$log.failed" || full
     if [ "$attempt_status" != 0 ] && [ ! -s "$log.failed" ]; then
-        tail -n 15 "$log" >&2
-        die "the test suite ended early; the whole output is in $log"
+        ended_early "$log"
     fi
 }
 

@@ -74,8 +74,7 @@ fi
 failed=$(failed_in "$log" | tr '\n' ' ') || full
 [ -z "$failed" ] || die "no report of the sanitizers, but these tests fail with them: ${failed% } (see $log)"
 if [ "$status" != 0 ]; then
-    tail -n 15 "$log" >&2
-    die "the test suite ended early; the whole output is in $log"
+    ended_early "$log"
 fi
 # shellcheck disable=SC2086
 set -- $tests
