@@ -233,6 +233,31 @@ def test_a_thread_forks_while_others_save(folder):
     assert folder.files() == ['.condcov']
 
 
+def test_a_fork_waits_for_a_thread_that_saves(folder):
+    """SQLite has locks of its own, which in the child nobody would release."""
+    folder.write('prog.py', """
+        import os, threading, time
+        from condcov import recording
+        begun, saved = threading.Event(), []
+        add = recording.Data.add
+        def slow(*arguments, **keywords):
+            begun.set()
+            time.sleep(1)
+            add(*arguments, **keywords)
+            saved.append(1)
+        recording.Data.add = slow
+        thread = threading.Thread(target=recording.current().save)
+        thread.start()
+        begun.wait()
+        child = os.fork()
+        if not child:
+            os._exit(len(saved))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        thread.join()
+    """)
+    assert folder.condcov('run', 'prog.py').stdout == '1\n'
+
+
 def test_a_thread_forks_while_another_analyses(folder):
     """The garbage collector, which is off during an analysis, is on in the child."""
     folder.write('prog.py', """

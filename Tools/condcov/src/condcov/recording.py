@@ -452,17 +452,24 @@ def _die(signum):
 
 
 # The interpreter forgets a signal that a child gets before it has begun, and without our handler that would have ended
-# the child: so SIGTERM waits. By thread, the signals that it had blocked before.
-_blocked = {}
+# the child: so SIGTERM waits. And a thread that is saving is waited for, since the child would find SQLite's own locks
+# taken for ever. By thread, the signals that it had blocked before, and the lock that it has.
+_held_back = {}
 
 
 def _hold_back():
-    _blocked[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    lock = contextlib.ExitStack()
+    _held_back[_thread.get_ident()] = blocked, lock
+    if _current is not None:
+        lock.enter_context(_current._lock)
 
 
 def _let_through():
-    if _thread.get_ident() in _blocked:
-        signal.pthread_sigmask(signal.SIG_SETMASK, _blocked.pop(_thread.get_ident()))
+    if _thread.get_ident() in _held_back:
+        blocked, lock = _held_back.pop(_thread.get_ident())
+        lock.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _forked():
