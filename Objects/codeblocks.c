@@ -58,19 +58,11 @@ ends_block(int opcode)
         case FOR_ITER:
         case JUMP_IF_FALSE_OR_POP:
         case JUMP_IF_TRUE_OR_POP:
-        case POP_JUMP_BACKWARD_IF_FALSE:
-        case POP_JUMP_BACKWARD_IF_NONE:
-        case POP_JUMP_BACKWARD_IF_NOT_NONE:
-        case POP_JUMP_BACKWARD_IF_TRUE:
-        case POP_JUMP_FORWARD_IF_FALSE:
-        case POP_JUMP_FORWARD_IF_NONE:
-        case POP_JUMP_FORWARD_IF_NOT_NONE:
-        case POP_JUMP_FORWARD_IF_TRUE:
         case SEND:
         case YIELD_VALUE:
             return 1;
         default:
-            return 0;
+            return _PyOpcode_PopsAndJumps(opcode);
     }
 }
 

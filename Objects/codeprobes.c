@@ -287,13 +287,9 @@ PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj)
 {
     PyInterpreterState *interp = _PyInterpreterState_GET();
     PyObject *old = interp->code_watch.obj;
-    Py_XINCREF(obj);
     interp->code_watch.func = func;
-    interp->code_watch.obj = func == NULL ? NULL : obj;
+    interp->code_watch.obj = func == NULL ? NULL : Py_XNewRef(obj);
     interp->code_watch.serial = ++last_serial;
-    if (func == NULL) {
-        Py_XDECREF(obj);
-    }
     Py_XDECREF(old);
 }
 

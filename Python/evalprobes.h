@@ -1,25 +1,6 @@
 /* What the eval loop does at a probe.  ceval.c includes this; see
    Objects/codeprobes.c. */
 
-/* Is what a conditional jump tests taken off the stack, jump or not? */
-static inline int
-pops_what_it_tests(int opcode)
-{
-    switch (opcode) {
-        case POP_JUMP_BACKWARD_IF_FALSE:
-        case POP_JUMP_BACKWARD_IF_NONE:
-        case POP_JUMP_BACKWARD_IF_NOT_NONE:
-        case POP_JUMP_BACKWARD_IF_TRUE:
-        case POP_JUMP_FORWARD_IF_FALSE:
-        case POP_JUMP_FORWARD_IF_NONE:
-        case POP_JUMP_FORWARD_IF_NOT_NONE:
-        case POP_JUMP_FORWARD_IF_TRUE:
-            return 1;
-        default:
-            return 0;
-    }
-}
-
 /* Does a value that is not None lead to a jump?  -1 with an exception set. */
 static inline int
 truth_jumps(int opcode, PyObject *value)
@@ -123,7 +104,7 @@ at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
     if (opcode == _PyOpcode_PROBE) {
         return (probe_result){PROBE_UNKNOWN};
     }
-    if (pops_what_it_tests(opcode)) {
+    if (_PyOpcode_PopsAndJumps(opcode)) {
         frame->prev_instr = next_instr;
         result.jumps = probe_pop_jump(opcode, &stack_pointer[-1]);
         if (result.jumps < 0) {

@@ -9,6 +9,7 @@ extern "C" {
 #endif
 
 #include "pycore_code.h"          // _PyCode_CODE()
+#include "opcode.h"               // POP_JUMP_FORWARD_IF_TRUE
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 
 /* Stands in the place of an instruction's opcode in the bytecode that is
@@ -49,6 +50,26 @@ _PyCode_BaseOpcode(PyCodeObject *code, int unit)
 {
     int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
     return opcode == _PyOpcode_PROBE ? _PyCodeProbes_Opcode(code, unit) : opcode;
+}
+
+/* Does the instruction take a value off the stack, and jump if that is true,
+   false, None or not None? */
+static inline int
+_PyOpcode_PopsAndJumps(int opcode)
+{
+    switch (opcode) {
+        case POP_JUMP_BACKWARD_IF_FALSE:
+        case POP_JUMP_BACKWARD_IF_NONE:
+        case POP_JUMP_BACKWARD_IF_NOT_NONE:
+        case POP_JUMP_BACKWARD_IF_TRUE:
+        case POP_JUMP_FORWARD_IF_FALSE:
+        case POP_JUMP_FORWARD_IF_NONE:
+        case POP_JUMP_FORWARD_IF_NOT_NONE:
+        case POP_JUMP_FORWARD_IF_TRUE:
+            return 1;
+        default:
+            return 0;
+    }
 }
 
 #ifdef __cplusplus
