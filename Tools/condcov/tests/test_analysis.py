@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, strategies as st
 
 from condcov import bytecode, decisions
-from condcov.analysis import analyze, code_objects, decoded, plan
+from condcov.analysis import analyze, code_objects
 from condcov.errors import CondcovError
 from condcov.model import Seen
-from condcov.plan import jumps_of
+from condcov.parsing import decoded
+from condcov.plans import jumps_of, plan
 from decision_programs import Values, programs
 from interpretation import paths_of
 from slow_recorder import SlowRecorder
@@ -42,7 +43,7 @@ def record(text, namespace, run, recorder):
     def select(code):
         if code.co_filename != 'program':
             return None
-        plans[code] = plan(code, source)
+        plans[code] = plan(code, source.table)
         return plans[code].probes
 
     recorder = recorder(select)
@@ -55,7 +56,7 @@ def record(text, namespace, run, recorder):
     seen = Seen()
     for code, lines, jumps, paths in recorder.harvest():
         seen.update(plans[code].seen(lines, jumps, paths))
-    return source, seen, recorder
+    return source, source.counted(seen), recorder
 
 
 def difference(text, numbers, recorder):

@@ -10,8 +10,9 @@ import pytest
 PROGRAM = '''
 import importlib.util, io, json, sys, unittest
 import codeprobes, coverage, coverage.results
-from condcov.analysis import analyze, plan
+from condcov.analysis import analyze
 from condcov.model import Seen
+from condcov.plans import plan
 
 tests, target = sys.argv[1:]
 file = importlib.util.find_spec(target).origin
@@ -24,7 +25,7 @@ plans = {}
 def select(code):
     if code.co_filename != file:
         return None
-    plans[code] = plan(code, source)
+    plans[code] = plan(code, source.table)
     return plans[code].probes
 
 recorder = codeprobes.Recorder(select)
@@ -37,12 +38,13 @@ recorder.stop()
 seen = Seen()
 for code, *record in recorder.harvest():
     seen.update(plans[code].seen(*record))
+seen = source.counted(seen)
 analysis = peer._analyze(file)
 arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
 json.dump({
     'tests': result.testsRun, 'executed': len(analysis.executed), 'branches': len(arcs),
     'totals': [[len(source.lines), len(source.arcs)], [len(analysis.statements), analysis.numbers.n_branches]],
-    'lines': sorted(analysis.executed ^ (seen.lines & source.lines)), 'arcs': sorted(arcs ^ (seen.arcs & source.arcs)),
+    'lines': sorted(analysis.executed ^ (seen.lines & source.lines)), 'arcs': sorted(arcs ^ seen.arcs),
 }, sys.__stdout__)
 '''
 

@@ -10,6 +10,7 @@ from hypothesis import strategies
 
 import decisions
 from condcov import analysis, mcdc, model, results
+from condcov.plans import plan
 from slow_recorder import SlowRecorder
 from test_mcdc import EXAMPLES, TruthTable, expressions
 
@@ -50,7 +51,7 @@ def recorded(text, rows):
 
     def select(code):
         if code.co_filename == 'decide.py':
-            plans[code] = analysis.plan(code, source)
+            plans[code] = plan(code, source.table)
             return plans[code].probes
         return None
 
@@ -65,7 +66,7 @@ def recorded(text, rows):
     seen = model.Seen()
     for code, *harvest in recorder.harvest():
         seen.update(plans[code].seen(*harvest))
-    return results.examine(source, seen)
+    return results.examine(source, source.counted(seen))
 
 
 def words(text):

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from condcov import analysis, config, recording
+from condcov import config, plans, recording
 
 pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
 
@@ -584,7 +584,7 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 
     started = recording.Recording(config.read(include=('*/other.py',)))
     code = compile('x = 1', folder.write('other.py', 'x = 1\n'), 'exec')
-    real = analysis.plan
+    real = plans.plan
     called = []
 
     def slow(*arguments):
@@ -596,13 +596,13 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        monkeypatch.setattr(analysis, 'plan', slow)
+        monkeypatch.setattr(plans, 'plan', slow)
         started.start()
         with pytest.raises(Timeout):
             exec(code)
     finally:
         signal.signal(signal.SIGALRM, before)
-    monkeypatch.setattr(analysis, 'plan', real)
+    monkeypatch.setattr(plans, 'plan', real)
     exec(code)
     started.finish()
     assert started.problems() == []
@@ -616,7 +616,7 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 def test_a_defect_of_the_analysis_is_told_and_not_raised(folder, monkeypatch, plan, message):
     path = folder.write('other.py', 'x = 1\n')
     started = recording.Recording(config.read(include=('*/other.py',)))
-    monkeypatch.setattr(analysis, 'plan', plan)
+    monkeypatch.setattr(plans, 'plan', plan)
     code = compile('x = 1', path, 'exec')
     started.start()
     try:

@@ -1,426 +1,73 @@
-"""The plan of a code object: what to record in it, and what a record says of the source."""
+"""The plan of a code object: what to record in it, and what a record says of the source. condcov.plans makes it."""
 
-import dataclasses
-
-from condcov import bytecode
-from condcov.bytecode import OP
-from condcov.decisions import Operand
 from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Seen
-
-MOST_CONDITIONS = 62        # of a decision whose paths are recorded: they are bits of a machine word
-MOST_PATHS = 1 << 20        # beyond these nobody waits until all have been seen
-
-_IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
-_IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
-_IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
-# Where codeprobes.Recorder takes no probe, beside the instructions up to the first RESUME.
-_NO_PROBE = frozenset(OP[name] for name in (
-    'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
-    'RESUME', 'SEND', 'YIELD_VALUE'))
-_RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
-_COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
-
-
-@dataclasses.dataclass(slots=True)
-class Jump:
-    """A conditional jump.
-
-    index       of its instruction
-    operand     the condition that it tests, or None
-    when_jumps, when_not    the condition's truth when it jumps and when it does not: True, False, or None (not yet
-                            known)
-    reason      why it tests no condition of the source, or '' if nobody knows
-    """
-
-    index: int
-    operand: Operand | None = None
-    when_jumps: bool | None = None
-    when_not: bool | None = None
-    reason: str = ''
-
-
-def jumps_of(code, table, instructions=None):
-    """The conditional jumps of a code object, and what they test according to the table of its file."""
-    instructions = instructions or bytecode.read(code)
-    loops = {}
-    return [_jump(instructions, index, table, loops)
-            for index, instruction in enumerate(instructions) if instruction.op in bytecode.CONDITIONAL]
-
-
-def _jump(instructions, index, table, loops):
-    jump = instructions[index]
-    if jump.op == OP['FOR_ITER']:
-        return _loop(jump, index, table, loops)
-    if jump.op in _IF_NONE or jump.op in _IF_NOT_NONE:
-        operand = table.fused.get(jump.position)
-        if operand:
-            jumps = (jump.op in _IF_NONE) == (operand.argument == 0)
-            return Jump(index, operand, jumps, not jumps)
-    before = index - 1
-    while instructions[before].op == OP['NOP'] and before and instructions[before].position not in table.values:
-        before -= 1
-    last, match = instructions[before], instructions[before - 1].op == OP['CHECK_EG_MATCH']
-    if last.op == OP['CHECK_EXC_MATCH'] or last.op == OP['COPY'] and match:
-        operand = table.handlers.get(last.position)
-        jumps = jump.op in _IF_NOT_NONE
-        return Jump(index, operand, jumps, not jumps)
-    operand = None
-    if last.op in _COMPARISONS:
-        operand = _link(instructions, before, table)
-    if operand is None:
-        operand = table.values.get(last.position)
-        if operand is None and last.op in (OP['CALL'], OP['LOAD_ATTR'], OP['LOAD_METHOD'], OP['CALL_FUNCTION_EX']):
-            operand = table.ends.get(last.position[2:])
-    if operand:
-        if operand.decision.conditions[operand.condition].constant is not None:
-            return Jump(index, reason='a constant')
-        jumps = jump.op in _IF_TRUE
-        if operand.argument is not None and last.op in (OP['IS_OP'], OP['CONTAINS_OP']):
-            jumps = jumps == (last.argument == operand.argument)
-        return Jump(index, operand, jumps, not jumps)
-    operand = _pattern(jump.position, table)
-    if operand:
-        return _match(instructions, index, operand, table)
-    return Jump(index, reason=_reason(instructions, before))
-
-
-def _loop(jump, index, table, loops):
-    operands = table.loops.get(jump.position, ())
-    number = loops[jump.position] = loops.get(jump.position, -1) + 1
-    if len(operands) == 1:
-        number = 0      # the copies of a loop in a finally clause
-    return Jump(index, operands[number], False, True) if number < len(operands) else Jump(index)
-
-
-def _link(instructions, index, table):
-    """The link of a chained comparison that ends with the comparison at this index."""
-    chain = instructions[index].position
-    index -= 1
-    while instructions[index].position == chain and instructions[index].op in (OP['COPY'], OP['SWAP']):
-        index -= 1
-    return table.links.get((chain, instructions[index].position))
-
-
-def _pattern(position, table):
-    if position.line is None:
-        return None
-    operand = table.patterns.get(position)
-    if operand:
-        return operand
-    for span, operand in table.patterns.items():
-        if _within(position, span):
-            return operand
-    return None
-
-
-def _within(position, span):
-    return (position.line is not None and position.column is not None and
-            span[:2] <= position[:2] and position[2:] <= span[2:])
-
-
-def _match(instructions, index, operand, table):
-    """A jump of a pattern: true and false where it leaves the pattern, nothing yet where it stays inside."""
-    span = operand.decision.conditions[operand.condition].span
-    constant = operand.decision.conditions[operand.condition].constant
-    jump = instructions[index]
-    always = any(_within(jump.position, alternative) for alternative in operand.always)
-    when_jumps = None if _stays(instructions, jump.target, span) else always
-    when_not = None if _stays(instructions, index + 1, span) else True
-    if constant is not None:
-        return Jump(index, reason='a pattern that always matches')
-    return Jump(index, operand, when_jumps, when_not)
-
-
-def _stays(instructions, index, span):
-    """Whether control gets to another jump of the same pattern from here."""
-    visited = set()
-    while index not in visited:
-        visited.add(index)
-        instruction = instructions[index]
-        if instruction.line is not None and not _within(instruction.position, span):
-            return False
-        if instruction.op in bytecode.CONDITIONAL:
-            return True
-        if len(instruction.successors) != 1:
-            return False
-        index, = instruction.successors
-    return False
-
-
-def _reason(instructions, before):
-    """Why the compiler has put a jump that tests the value of this instruction."""
-    last = instructions[before]
-    if last.op in (OP['RESUME'], OP['JUMP_BACKWARD_NO_INTERRUPT']):     # the loop of an await
-        while before and instructions[before].op != OP['GET_AWAITABLE']:
-            before -= 1
-        last = instructions[before - 1]
-    if last.op == OP['WITH_EXCEPT_START']:
-        return 'the exit of a with'
-    if last.op == OP['COPY'] and instructions[before - 1].op == OP['PREP_RERAISE_STAR']:
-        return 'the end of an except*'
-    return ''
 
 
 class Plan:
     """What to record in a code object, and what a record of it says.
 
-    probes  (lines, jumps, decisions) as codeprobes.Recorder takes them
+    probes      (lines, jumps, decisions) as codeprobes.Recorder takes them
+    facts       all that the plan is made of, its arguments, which marshal can write
     """
 
-    def __init__(self, code, source):
-        """Plan for a code object of a Source that analyze() has made."""
-        self._instructions = bytecode.read(code)
-        self._source = source
-        self._code = code
-        self._lines = {}            # offset: line
-        self._line_arcs = {}        # offset: arcs
-        self._jump_arcs = {}        # (offset, jumped): arcs
-        self._outcomes = {}         # (offset, jumped): (key, path), of decisions that need no path
-        self._recorded = []         # _Paths of the decisions whose paths are recorded
-        self._branches = source.branches
-        self._shown = self._shown_lines()
-        self._plan_lines()
-        self._plan_arcs()
-        jumps = self._plan_jumps()
-        self.probes = (tuple(sorted({*self._lines, *self._line_arcs})), jumps,
-                       tuple(paths.table for paths in self._recorded))
-        # A plan is kept until the end, and the garbage collector visits all that it holds.
-        del self._instructions, self._shown
+    def __init__(self, probes, lines, line_arcs, jump_arcs, outcomes, recorded):
+        """
+        lines       {offset: line} of the instructions that say that a line is executed
+        line_arcs   {offset: arcs} of those that say that arcs are taken
+        jump_arcs   {(offset, jumped): arc} of the conditional jumps
+        outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
+        recorded    of each decision whose paths are recorded, (key, first, conditions): how path() reads them
+        """
+        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded
+        self.probes = probes
+        self._lines = lines
+        self._line_arcs = line_arcs
+        self._jump_arcs = jump_arcs
+        self._outcomes = outcomes
+        self._recorded = recorded
 
     def seen(self, lines=(), jumps=(), paths=()):
-        """What a harvest of this code object has seen, as a model.Seen.
+        """What a harvest of this code object has seen, as a model.Seen, its lines as the code has them.
 
         lines, jumps, paths     as codeprobes.Recorder.harvest() gives them
         """
         seen = Seen()
-        first_line = self._source.parser.first_line
         for offset in lines:
             if offset in self._lines:
-                seen.lines.add(first_line(self._lines[offset]))
+                seen.lines.add(self._lines[offset])
             seen.arcs.update(self._line_arcs.get(offset, ()))
         for offset, jumped, count in jumps:
             edge = offset, bool(jumped)
-            seen.arcs.update(self._jump_arcs.get(edge, ()))
+            if edge in self._jump_arcs:
+                seen.arcs.add(self._jump_arcs[edge])
             if edge in self._outcomes:
                 _count(seen, *self._outcomes[edge], count)
         for decision, evaluated, true, ended, count in paths:
-            recorded = self._recorded[decision]
-            _count(seen, recorded.key, recorded.path(evaluated, true, ended), count)
+            key, first, conditions = self._recorded[decision]
+            _count(seen, key, path(first, conditions, evaluated, true, ended), count)
         return seen
 
-    def _shown_lines(self):
-        """For each instruction the line that a trace function has last been told of while it runs, or None.
 
-        coverage.py overlooks the line of a PUSH_EXC_INFO, and so that of what follows it in the same line.
-        """
-        instructions = self._instructions
-        shown = [instruction.line for instruction in instructions]
-        for index, instruction in enumerate(instructions):
-            if instruction.op == OP['PUSH_EXC_INFO']:
-                line, todo = instruction.line, [index]
-                while line is not None and todo:
-                    index = todo.pop()
-                    if shown[index] == line:
-                        shown[index] = None
-                        todo += [following for following in instructions[index].successors
-                                 if all(shown[before] is None for before in instructions[following].predecessors)]
-        return shown
+def path(first, conditions, evaluated, true, ended):
+    """The string of a path from the bits of the recorder, which only knows the conditions that have a jump.
 
-    def _plan_lines(self):
-        instructions, shown = self._instructions, self._shown
-        first = next(index for index, instruction in enumerate(instructions) if instruction.op == OP['RESUME'])
-        for index in range(first + 1, len(instructions)):
-            instruction, line = instructions[index], shown[index]
-            if line is None:
-                continue
-            if index == first + 1 or instruction.handler or any(
-                    shown[before] != line for before in instruction.predecessors):
-                probe = self._place(index)
-                if probe is not None:
-                    self._lines[instructions[probe].offset] = line
-
-    def _place(self, index):
-        """The index of the instruction from this one on that can have a probe and is executed with it."""
-        line = self._shown[index]
-        while self._instructions[index].op in _NO_PROBE:
-            index += 1
-            if (index == len(self._instructions) or self._shown[index] != line
-                    or self._instructions[index].predecessors != [index - 1]):
-                return None
-        return index
-
-    def _plan_arcs(self):
-        """Find which edge of the code is the last of each arc."""
-        instructions, shown = self._instructions, self._shown
-        for index, instruction in enumerate(instructions):
-            line = self._line_at(index)
-            if line is None or self._source.parser.first_line(line) not in self._branches:
-                continue
-            if instruction.op in bytecode.CONDITIONAL:
-                for jumped, successor in enumerate(instruction.successors):
-                    arcs = self._arcs(line, self._landing(successor))
-                    if arcs:
-                        self._jump_arcs[instruction.offset, bool(jumped)] = arcs
-            elif shown[index] is None:
-                continue        # in an edge that has begun before
-            elif not instruction.successors:
-                self._arc_at(self._earlier(index), self._arcs(line, self._left(index)))
-            elif len(instruction.successors) == 1:
-                successor, = instruction.successors
-                if shown[successor] == line:
-                    continue
-                alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
-                probe = self._place(successor) if alone else None
-                self._arc_at(self._earlier(index) if probe is None else probe,
-                             self._arcs(line, self._landing(successor)))
-
-    def _earlier(self, index):
-        """The index of the last instruction up to this one that can have a probe and that this one follows alone."""
-        instructions = self._instructions
-        while instructions[index].op in _NO_PROBE:
-            if instructions[index].predecessors != [index - 1] or instructions[index].handler:
-                return None
-            index -= 1
-            if len(instructions[index].successors) != 1:
-                return None
-        return index
-
-    def _arc_at(self, probe, arcs):
-        """Have the execution of the instruction with this index, if there is one, mean these arcs."""
-        if probe is not None and arcs:
-            self._line_arcs.setdefault(self._instructions[probe].offset, set()).update(arcs)
-
-    def _line_at(self, index):
-        """The line shown last when this instruction is executed; None if that depends."""
-        visited = set()
-        while self._shown[index] is None:
-            before = self._instructions[index].predecessors
-            if (len(before) != 1 or index in visited or self._instructions[index].handler
-                    or self._instructions[index].line is not None):
-                return None
-            visited.add(index)
-            index, = before
-        return self._shown[index]
-
-    def _landing(self, index):
-        """The next line that is shown from this instruction on, negative for the exit, None if that depends.
-
-        An exception that gets to the exit of a with is taken to be passed on.
-        """
-        visited = set()
-        while index not in visited:
-            visited.add(index)
-            instruction = self._instructions[index]
-            if self._shown[index] is not None:
-                return self._shown[index]
-            if instruction.op == OP['WITH_EXCEPT_START']:
-                index = instruction.caught
-                if index is None:
-                    return -self._code.co_firstlineno
-            elif not instruction.successors:
-                return self._left(index)
-            elif len(instruction.successors) > 1:
-                return None
-            else:
-                index, = instruction.successors
-        return None
-
-    def _left(self, index):
-        """The next line that is shown after an instruction that returns or raises, negative for the exit."""
-        instruction = self._instructions[index]
-        if instruction.op in _RAISES and instruction.caught is not None:
-            return self._landing(instruction.caught)
-        return -self._code.co_firstlineno
-
-    def _arcs(self, line, landing):
-        """The branches that coverage.py makes of an arc between two lines."""
-        if landing is None or landing == line:
-            return frozenset()
-        return self._source.parser.translate_arcs([(line, landing)]) & self._source.arcs
-
-    def _plan_jumps(self):
-        known = self._source.keys
-        numbers, probes = {}, []
-        for jump in jumps_of(self._code, self._source.table, self._instructions):
-            offset, operand = self._instructions[jump.index].offset, jump.operand
-            number = condition = -1
-            if operand and operand.decision.key in known:
-                decision = operand.decision
-                if decision.key not in numbers:
-                    paths = _Paths(decision)
-                    numbers[decision.key] = paths, len(self._recorded) if paths.recorded else -1
-                    if paths.recorded:
-                        self._recorded.append(paths)
-                paths, number = numbers[decision.key]
-                condition = paths.number[operand.condition]
-                if number < 0:
-                    for jumped, truth in ((True, jump.when_jumps), (False, jump.when_not)):
-                        if truth is not None:
-                            self._outcomes[offset, jumped] = decision.key, paths.single(operand.condition, truth)
-            elif (offset, True) not in self._jump_arcs and (offset, False) not in self._jump_arcs:
-                continue
-            truths = (jump.when_jumps, jump.when_not) if number >= 0 else (None, None)
-            probes.append((offset, number, condition if number >= 0 else -1, *truths))
-        return tuple(probes)
-
-
-def plan(code, source):
-    """The Plan of a code object of a Source that analyze() has made."""
-    return Plan(code, source)
+    first       index of the first condition that has a jump
+    conditions  of each condition (number, on_true, on_false, tested); the recorder's number is -1 where it has no jump
+    """
+    found = [NOT_EVALUATED] * len(conditions)
+    index = first
+    while index >= 0:
+        number, on_true, on_false, tested = conditions[index]
+        if not tested:
+            found[index] = EVALUATED
+        if number < 0 or not evaluated >> number & 1:
+            break
+        truth = true >> number & 1
+        found[index] = SEEN_TRUE if truth else SEEN_FALSE
+        index = on_true if truth else on_false
+    return ''.join(found) + ('' if ended else LEFT)
 
 
 def _count(seen, key, path, count):
     paths = seen.paths.setdefault(key, {})
     paths[path] = paths.get(path, 0) + count
-
-
-class _Paths:
-    """The paths through a decision, between the recorder's numbers and model.Seen's strings.
-
-    The recorder only knows the conditions that have a jump.
-
-    recorded    whether the recorder keeps paths: not for a single condition, nor for too many
-    number      for the index of each condition that of the recorder, or None
-    table       (successors, total) as codeprobes.Recorder takes them
-    """
-
-    def __init__(self, decision):
-        self.key = decision.key
-        self.conditions = decision.conditions
-        jumps = [index for index, condition in enumerate(decision.conditions)
-                 if condition.tested and condition.constant is None]
-        self.jumps = jumps
-        self.number = {index: number for number, index in enumerate(jumps)}
-        self.recorded = 1 < len(jumps) <= MOST_CONDITIONS
-        if self.recorded:
-            self.table = (tuple((self.number.get(decision.conditions[index].on_true, -1),
-                                 self.number.get(decision.conditions[index].on_false, -1)) for index in jumps),
-                          self._total())
-
-    def _total(self):
-        counts = [0] * len(self.jumps)
-        for number in reversed(range(len(self.jumps))):
-            condition = self.conditions[self.jumps[number]]
-            counts[number] = sum(counts[self.number[following]] if following in self.number else 1
-                                 for following in (condition.on_true, condition.on_false))
-        return counts[0] if counts[0] <= MOST_PATHS else 0
-
-    def path(self, evaluated, true, ended):
-        """The string of a path from the bits of the recorder."""
-        path = [NOT_EVALUATED] * len(self.conditions)
-        index = self.jumps[0]
-        while index in self.number and evaluated >> self.number[index] & 1:
-            truth = true >> self.number[index] & 1
-            path[index] = SEEN_TRUE if truth else SEEN_FALSE
-            index = self.conditions[index].on_true if truth else self.conditions[index].on_false
-        if index >= 0 and not self.conditions[index].tested:
-            path[index] = EVALUATED
-        return ''.join(path) + ('' if ended else LEFT)
-
-    def single(self, index, truth):
-        """The string of a path of which one condition is known: whole, if it is the only one with a jump."""
-        if len(self.jumps) == 1:
-            return self.path(1, int(truth), True)
-        path = [NOT_EVALUATED] * len(self.conditions)
-        path[index] = SEEN_TRUE if truth else SEEN_FALSE
-        return ''.join(path) + LEFT

@@ -23,7 +23,7 @@ import coverage
 from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
-from condcov import analysis, source
+from condcov import plans, source
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
@@ -252,7 +252,7 @@ class Recording:
             file = self._file(code)
             if file is None:
                 return None
-            plan = analysis.plan(code, file.source)
+            plan = plans.plan(code, file.table)
         self._plans[id(code)] = code, file, plan
         # Offered here, what the recorder does not accept is told here and not to the program.
         self._answers[id(code)] = plan.probes

@@ -42,8 +42,8 @@ def _examine(path, sha256, seen, config):
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error
     if source.sha256(content) != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
-    return results.examine(analysis.analyze(content, shown(path), join_regex(config.exclude),
-                                            join_regex(config.partial)), seen)
+    found = analysis.analyze(content, shown(path), join_regex(config.exclude), join_regex(config.partial))
+    return results.examine(found, found.counted(seen))
 
 
 def shown(path):

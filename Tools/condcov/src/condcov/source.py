@@ -1,4 +1,4 @@
-"""Source as it is now: read, and analysed to be recorded."""
+"""Source as it is now: read, and parsed to be recorded."""
 
 import errno
 import hashlib
@@ -7,7 +7,7 @@ import os
 from coverage.misc import isolate_module
 from coverage.python import get_zip_bytes
 
-from condcov import analysis
+from condcov import parsing
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 
@@ -20,8 +20,7 @@ class File:
         self.stamp = stamp(path)
         content = read(path)
         self.sha256 = sha256(content)
-        # What reports exclude may change.
-        self.source = analysis.analyze(content, path, exclude='', no_branch='', to_plan=True)
+        self.table = parsing.table(content, path)
 
 
 def sha256(content):
