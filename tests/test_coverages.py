@@ -26,7 +26,7 @@ def coverages(root):
 
 def samples(without, *ratios):
     """Two rounds of each tool, (processor, wall-clock) seconds; the second one is slower for all alike."""
-    names = 'without', 'condcov', 'condcov --counts', 'coverage.py', 'SlipCover'
+    names = 'without', 'condcov, first run', 'condcov', 'condcov --counts', 'coverage.py', 'SlipCover'
     return {name: [(without * ratio, without), (without * ratio * 3, without)]
             for name, ratio in zip(names, (1, *ratios))}
 
@@ -37,9 +37,9 @@ def data():
         'format': 'coverages-1', 'date': '2026-01-02', 'rounds': 2, 'fast': False, 'packages': {'toolz': '1.2.0'},
         'machine': {'cpu': 'CPU', 'cores': 2, 'pinned_to': 1, 'kernel': 'Linux 1', 'load': 0.5},
         'interpreter': ABOUT, 'versions': {'condcov': '0.1', 'coverage.py': '7'},
-        'samples': {'sudoku': samples(1.0, 1.1, 1.2, 5.0, 1.05), 'toolz': samples(2.0, 2.4, 2.6, 2.4, 3.0),
-                    'parser': samples(1.0, 2.51, 2.6, 4.0, 1.1), 'start-up': samples(0.01, 10, 10, 9, 8)},
-        'lines': {'sudoku': {'condcov': 79, 'condcov --counts': 79, 'coverage.py': 81, 'SlipCover': 81}},
+        'samples': {'sudoku': samples(1.0, 1.3, 1.1, 1.2, 5.0, 1.05), 'toolz': samples(2.0, 3.0, 2.4, 2.6, 2.4, 3.0),
+                    'parser': samples(1.0, 2.8, 2.51, 2.6, 4.0, 1.1), 'start-up': samples(0.01, 12, 10, 10, 9, 8)},
+        'lines': {'sudoku': {'condcov, first run': 79, 'condcov': 79, 'condcov --counts': 79, 'coverage.py': 81, 'SlipCover': 81}},
     })
 
 
@@ -62,7 +62,7 @@ def test_table(coverages, data):
     lines = list(coverages.table(data))
     assert not any('NOTE' in line for line in lines)
     found = next(line for line in lines if line.startswith('sudoku '))
-    assert found.split() == 'sudoku 2.00 s 1.10 ±0.00 1.20 ±0.00 5.00 ±0.00 1.05 ±0.00 yes yes'.split()
+    assert found.split() == 'sudoku 2.00 s 1.30 ±0.00 1.10 ±0.00 1.20 ±0.00 5.00 ±0.00 1.05 ±0.00 yes yes'.split()
     assert next(line for line in lines if line.startswith('toolz 1.2.0')).split()[-2:] == ['NO', 'no']
     assert next(line for line in lines if line.startswith('an empty')).split()[-4:] == ['180', 'ms', '160', 'ms']
     data['machine']['load'] = 9.0
@@ -72,7 +72,7 @@ def test_table(coverages, data):
 def test_page(coverages, data):
     coverages.evaluate(data)
     text = '\n'.join(coverages.page(data))
-    assert '@' not in text and '   * - sudoku\n     - 2.00 s\n     - 1.10 ±0.00\n' in text
+    assert '@' not in text and '   * - sudoku\n     - 2.00 s\n     - 1.30 ±0.00\n     - 1.10 ±0.00\n' in text
 
 
 # --- Running ----------------------------------------------------------------------------
@@ -109,6 +109,18 @@ def test_a_run(coverages, runner, pretend, tmp_path, monkeypatch):
     assert call.startswith(' 7 ') and call.endswith('/Tools/bench/repeat.py sudoku 3')
 
 
+def test_a_first_run_finds_no_plans(coverages, runner, pretend, tmp_path, monkeypatch):
+    pretend(f'ls {tmp_path}/pycache >>{tmp_path}/calls; echo result; touch {tmp_path}/pycache/x.condcov\n'
+            'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
+    monkeypatch.setattr(coverages, 'TOOLS', {name: (before, count and (lambda data: 5))
+                                             for name, (before, count) in coverages.TOOLS.items()})
+    (tmp_path / 'pycache').mkdir()
+    (tmp_path / 'pycache/x.pyc').touch()
+    for tool in 'condcov', 'condcov, first run', 'condcov':
+        runner.run(work(coverages, tmp_path), tool)
+    assert (tmp_path / 'calls').read_text().split() == ['x.pyc', 'x.pyc', 'x.condcov', 'x.pyc']
+
+
 def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_path, monkeypatch):
     pretend(f'echo "$*" >>{tmp_path}/calls; echo result\n'
             'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
@@ -117,11 +129,11 @@ def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_pat
     runner.round([work(coverages, tmp_path)], 0)
     calls = (tmp_path / 'calls').read_text().splitlines()
     words = [call.partition(' run ')[0] if ' run ' in call else ' '.join(call.split()[:3]) for call in calls]
-    assert words[1:] == ['-m condcov', '-m condcov', '-m coverage', '-m slipcover --branch']
-    assert '--counts' in calls[2] and '--branch' in calls[3]
+    assert words[1:] == ['-m condcov', '-m condcov', '-m condcov', '-m coverage', '-m slipcover --branch']
+    assert '--counts' in calls[3] and '--branch' in calls[4]
     assert all('Tools/bench/programs' in call for call in calls[1:])
     assert set(runner.lines['sudoku'].values()) == {5}
-    assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 5
+    assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 6
 
 
 def test_what_is_no_measurement(coverages, runner, pretend, tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ FORMAT = 'coverages-1'
 MUST = 2.5              # times the run without coverage, and less than coverage.py
 AIM = 1.10
 FAST = 3                # --fast has the programs run a third as often
+FIRST = 'condcov, first run'     # which finds no plans of an earlier one
 STARTUP = 'start-up'    # the row of a program that does nothing
 LIMIT = 900             # seconds for one run
 
@@ -81,6 +82,7 @@ def slipcover_lines(data):
 # By name: the arguments of the interpreter that come before the program, and what counts the lines that were recorded.
 TOOLS = {
     'without': (lambda source, data, config: [], None),
+    FIRST: (condcov(), condcov_lines),
     'condcov': (condcov(), condcov_lines),
     'condcov --counts': (condcov('--counts'), condcov_lines),
     'coverage.py': (lambda source, data, config: ['-m', 'coverage', 'run', '--branch', f'--source={source}',
@@ -190,6 +192,9 @@ class Runner:
     def run(self, work, tool, seed=0):
         """One run; return its (processor seconds, wall-clock seconds)."""
         before, count = TOOLS[tool]
+        if tool == FIRST:
+            for plans in (self.folder / 'pycache').glob('**/*.condcov'):
+                plans.unlink()
         with tempfile.TemporaryDirectory(dir=self.folder, prefix='run-') as scratch:
             data = os.path.join(scratch, 'data')
             command = [self.python, *before(work.source, data, self.config), *work.arguments]

@@ -3,6 +3,7 @@
 import ast
 import collections
 import glob
+import marshal
 import os
 import random
 import warnings
@@ -17,6 +18,7 @@ from condcov.analysis import analyze, code_objects
 from condcov.errors import CondcovError
 from condcov.model import Seen
 from condcov.parsing import decoded
+from condcov.plan import Plan
 from condcov.plans import jumps_of, plan
 from decision_programs import Values, programs
 from interpretation import paths_of
@@ -43,7 +45,8 @@ def record(text, namespace, run, recorder):
     def select(code):
         if code.co_filename != 'program':
             return None
-        plans[code] = plan(code, source.table)
+        facts = plan(code, source.table).facts
+        plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))       # as the cache keeps it
         return plans[code].probes
 
     recorder = recorder(select)

@@ -3,7 +3,6 @@
 Not dis.get_instructions(): this runs once for each code object of the program under test.
 """
 
-import dataclasses
 import dis
 import opcode
 
@@ -22,12 +21,10 @@ _ENDS = frozenset(OP[name] for name in ('RETURN_VALUE', 'RAISE_VARARGS', 'RERAIS
 CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
 
 
-@dataclasses.dataclass(slots=True)
 class Instruction:
     """An instruction.
 
     offset      in bytes, of the operation itself, behind its EXTENDED_ARGs
-    position    Span, its fields None where the compiler has set none
     line        its line number or None
     target      index of the instruction that a jump goes to, or None
     successors  indices of the instructions that control can go to, exceptions aside: a jump's target last
@@ -36,61 +33,65 @@ class Instruction:
     caught      index of the handler of an exception that is raised here, or None
     """
 
-    offset: int
-    op: int
-    argument: int
-    position: Span
-    target: int | None = None
-    successors: tuple[int, ...] = ()
-    predecessors: list[int] = dataclasses.field(default_factory=list)
-    handler: bool = False
-    caught: int | None = None
+    __slots__ = ('offset', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler', 'caught',
+                 '_position')
+
+    def __init__(self, offset, op, argument, position):
+        self.offset = offset
+        self.op = op
+        self.argument = argument
+        self.line = position[0]
+        self.target = self.caught = None
+        self.handler = False
+        self.predecessors = []
+        self._position = position       # as co_positions() has it
+
+    @property
+    def position(self):
+        """Its Span, whose fields are None where the compiler has set none."""
+        line, end_line, column, end_column = self._position
+        return Span(line, column, end_line, end_column)
 
     @property
     def name(self):
         """The name of the operation."""
         return _NAME[self.op]
 
-    @property
-    def line(self):
-        return self.position.line
-
 
 def read(code):
     """The instructions of a code object, in order."""
     raw = code.co_code
-    positions = list(code.co_positions())
     instructions, at, targets = [], {}, []
-    unit, extended, first = 0, 0, 0
-    while unit < len(positions):
+    start, extended = 0, 0          # of the next instruction, what its EXTENDED_ARGs give
+    for unit, position in enumerate(code.co_positions()):
+        if unit < start:
+            continue                # the cache of the one before
         op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
+        index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:
             extended = argument << 8
-            unit += 1
             continue
-        following = unit + 1 + _CACHES[op]
-        for start in range(first, unit + 1):
-            at[start] = len(instructions)
+        start = unit + 1 + _CACHES[op]
         if op in _JUMPS:
-            targets.append((len(instructions), following - argument if op in _BACKWARD else following + argument))
-        line, end_line, column, end_column = positions[unit]
-        instructions.append(Instruction(2 * unit, op, argument, Span(line, column, end_line, end_column)))
-        unit = first = following
+            targets.append((index, start - argument if op in _BACKWARD else start + argument))
+        instructions.append(Instruction(2 * unit, op, argument, position))
         extended = 0
     for index, target in targets:
         instructions[index].target = at[target]
+    last = len(instructions) - 1
     for index, instruction in enumerate(instructions):
-        successors = []
-        if instruction.op not in _ENDS and instruction.op not in _ALWAYS and index + 1 < len(instructions):
-            successors.append(index + 1)
-        if instruction.target is not None:
-            successors.append(instruction.target)
-        instruction.successors = tuple(successors)
-        for successor in successors:
-            instructions[successor].predecessors.append(index)
+        op = instruction.op
+        goes_on = index < last and op not in _ENDS and op not in _ALWAYS
+        if instruction.target is None:
+            instruction.successors = (index + 1,) if goes_on else ()
+        else:
+            instruction.successors = (index + 1, instruction.target) if goes_on else (instruction.target,)
+            instructions[instruction.target].predecessors.append(index)
+        if goes_on:
+            instructions[index + 1].predecessors.append(index)
     for entry in dis._parse_exception_table(code):
         handler = at[entry.target // 2]
         instructions[handler].handler = True
-        for index in range(at[entry.start // 2], at.get(entry.end // 2, len(instructions))):
+        for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):
             instructions[index].caught = handler
     return instructions

@@ -214,8 +214,10 @@ class _Planner:
             instruction, line = instructions[index], shown[index]
             if line is None:
                 continue
-            if index == first + 1 or instruction.handler or any(
-                    shown[before] != line for before in instruction.predecessors):
+            before = instruction.predecessors
+            if before == [index - 1] and shown[index - 1] == line and not instruction.handler and index != first + 1:
+                continue        # which is so for most
+            if index == first + 1 or instruction.handler or any(shown[each] != line for each in before):
                 probe = self._place(index)
                 if probe is not None:
                     self._lines[instructions[probe].offset] = line
@@ -234,6 +236,8 @@ class _Planner:
         """Find which edge of the code is the last of each arc."""
         instructions, shown = self._instructions, self._shown
         for index, instruction in enumerate(instructions):
+            if shown[index] is not None and instruction.successors == (index + 1,) and shown[index + 1] == shown[index]:
+                continue        # which is so for most
             line = self._line_at(index)
             if line is None:
                 continue

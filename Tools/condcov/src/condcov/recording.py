@@ -23,7 +23,7 @@ import coverage
 from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
-from condcov import plans, source
+from condcov import source
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
@@ -166,6 +166,9 @@ class Recording:
                 _real_os.environ[ENVIRONMENT] = self._environment
             self._collect()
             self._write()
+            for file in {id(file): file for file in self._files.values()}.values():
+                if file is not None and file.plans.new:
+                    file.plans.save()
             if self.first:
                 self._add_unexecuted()
                 files = parts(self.config.data_file, self.run)
@@ -252,7 +255,7 @@ class Recording:
             file = self._file(code)
             if file is None:
                 return None
-            plan = plans.plan(code, file.table)
+            plan = file.plan(code)
         self._plans[id(code)] = code, file, plan
         # Offered here, what the recorder does not accept is told here and not to the program.
         self._answers[id(code)] = plan.probes

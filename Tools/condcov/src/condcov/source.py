@@ -7,7 +7,7 @@ import os
 from coverage.misc import isolate_module
 from coverage.python import get_zip_bytes
 
-from condcov import parsing
+from condcov import cache, parsing, plans
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 
@@ -18,9 +18,26 @@ class File:
     def __init__(self, path):
         self.path = path
         self.stamp = stamp(path)
-        content = read(path)
-        self.sha256 = sha256(content)
-        self.table = parsing.table(content, path)
+        self._content = read(path)
+        self.sha256 = sha256(self._content)
+        self.plans = cache.Plans(path, self.sha256)
+        self._table = None
+        if not self.plans:
+            self._parse()           # find out now whether it is Python
+
+    def _parse(self):
+        self._table = parsing.table(self._content, self.path)
+        self._content = None
+
+    def plan(self, code):
+        """The condcov.plan.Plan of one of its code objects."""
+        plan = self.plans.get(code)
+        if plan is None:
+            if self._table is None:
+                self._parse()
+            plan = plans.plan(code, self._table)
+            self.plans.add(code, plan)
+        return plan
 
 
 def sha256(content):
