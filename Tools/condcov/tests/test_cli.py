@@ -45,6 +45,14 @@ def test_written_reports(recorded, command, name):
     assert 'cannot write' in recorded.refused(command, '-o', '/dev/null/x')
 
 
+def test_lcov_has_names_or_numbers(folder):
+    folder.write('prog.py', 'for i in (0, 1):\n    if i: print(i)\n')
+    folder.condcov('run', 'prog.py')
+    for option, branch in ((), 'BRDA:2,0,i is true,1'), (('--numbers',), 'BRDA:2,0,0,1'):
+        folder.condcov('lcov', *option)
+        assert branch in (folder.path / 'condcov.lcov').read_text().splitlines()
+
+
 @pytest.mark.parametrize('command', ['report', 'html', 'lcov', 'xml', 'json'])
 def test_too_little(recorded, command):
     recorded.condcov(command, '--fail-under', '100', '--fail-under=mcdc=50')

@@ -217,14 +217,13 @@ def test_outcomes_add_up():
     assert set(mcdc.feasible_paths(decision)) >= {'TT-', 'TFT', 'F-F'}
 
 
-@pytest.fixture
-def old_lcov(tmp_path):
-    """Runs a command of lcov 1.x in a folder with the sources of the samples."""
+def runner(tmp_path, major):
+    """Runs a command of lcov, of that version, in a folder with the sources of the samples."""
     if not shutil.which('genhtml'):
         pytest.skip('genhtml is not installed (apt-get install lcov)')
     version = subprocess.run(['genhtml', '--version'], capture_output=True, text=True, check=True).stdout
-    if not re.search(r'version 1\.', version):
-        pytest.skip(f'made for lcov 1.x, and this is {version.strip()}')
+    if not re.search(rf'version {major}\.', version):
+        pytest.skip(f'made for lcov {major}.x, and this is {version.strip()}')
     for each in sample.fares(), sample.small():
         path = tmp_path / each.path
         path.parent.mkdir(exist_ok=True)
@@ -235,6 +234,40 @@ def old_lcov(tmp_path):
         assert done.returncode == 0, done
         return done.stdout + done.stderr
     return run
+
+
+@pytest.fixture
+def old_lcov(tmp_path):
+    return runner(tmp_path, 1)
+
+
+@pytest.fixture
+def new_lcov(tmp_path):
+    return runner(tmp_path, 2)
+
+
+def test_genhtml_2_renders_lines_conditions_and_mcdc(new_lcov, tmp_path):
+    result = reports.result()
+    lcov.write(result, tmp_path / 'condcov.info')
+    said = new_lcov('genhtml', '--branch-coverage', '--mcdc-coverage', '--output-directory', 'html', 'condcov.info')
+    for level, name in ('line', 'lines'), ('condition', 'branches'):
+        assert f'({result.totals[level].covered} of {result.totals[level].total} {name})' in said
+    summaries = [section.summary for section in read(tmp_path / 'condcov.info')]
+    hit, found = (sum(summary.get(name, 0) for summary in summaries) for name in ('MCH', 'MCF'))
+    assert found and f'({hit} of {found} MC/DCs)' in said
+    assert 'no messages were reported' in said      # nothing that it did not understand
+    page = (tmp_path / 'html' / 'railway' / 'fares.py.gcov.html').read_text('utf-8')
+    assert 'MC/DC data' in page
+
+
+def test_lcov_2_rewrites_it_without_a_loss(new_lcov, tmp_path):
+    lcov.write(reports.result(), tmp_path / 'condcov.info')
+    new_lcov('lcov', '--branch-coverage', '--mcdc-coverage', '--add-tracefile', 'condcov.info', '--output-file',
+             'again.info')
+
+    def records(name):
+        return sorted(re.findall(r'^(?:BRDA|DA|BRF|BRH|LF|LH|MCF|MCH):.*$', (tmp_path / name).read_text('utf-8'), re.M))
+    assert records('again.info') == records('condcov.info')
 
 
 def test_genhtml_1_renders_lines_and_branches(old_lcov, tmp_path):

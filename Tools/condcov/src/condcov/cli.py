@@ -108,6 +108,9 @@ def parser():
         reporting(found)
         found.add_argument('-o', '--output', default=destination, metavar='FOLDER' if name == 'html' else 'FILE',
                            help=f'the default is {destination}')
+        if name == 'lcov':
+            found.add_argument('--numbers', dest='names', action='store_false',
+                               help='number the branches, for lcov 1.x, which passes over those with names')
 
     combine = command('combine', 'make one data file of those of several processes or runs')
     combine.add_argument('--append', action='store_true', help='add to the data that is there')
@@ -181,7 +184,8 @@ def _report(options):
 def _write(options):
     import importlib
     config, result = _judge(options)
-    importlib.import_module(f'condcov.{WRITERS[options.command][0]}').write(result, options.output)
+    how = {'names': options.names} if options.command == 'lcov' else {}
+    importlib.import_module(f'condcov.{WRITERS[options.command][0]}').write(result, options.output, **how)
     return _fallen_short(config, result)
 
 
