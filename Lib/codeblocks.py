@@ -12,7 +12,9 @@ import dis
 import sys
 import types
 
-__all__ = ['basic_blocks', 'BasicBlock', 'Edge']
+import _codeblocks
+
+__all__ = ['basic_blocks', 'BasicBlock', 'Edge', 'EdgeRecorder']
 
 
 class Edge(collections.namedtuple('Edge', 'source target kind condition')):
@@ -101,8 +103,8 @@ def basic_blocks(x):
     """Return the basic blocks of x, a tuple of BasicBlock in order of offset.
 
     x is a code object, a function, method, generator or coroutine, or a string
-    of source code, as for dis.get_instructions().  Raises TypeError for anything else, SyntaxError for a string that cannot be
-    compiled.
+    of source code, as for dis.get_instructions().  Raises TypeError for anything
+    else, SyntaxError for a string that cannot be compiled.
 
     The first block starts at the first RESUME.  What comes before (it makes
     cells or a generator) is never traced and is in no block; neither is what
@@ -175,3 +177,44 @@ def _successors(body, end, leaders, handlers, throw_target):
         kind = 'resume' if opcode == _YIELD_VALUE else 'fall-through'
         edges.append(Edge(last, end, kind, condition))
     return edges
+
+
+class EdgeRecorder(_codeblocks.EdgeRecorder):
+    """Records the edges between basic blocks that are taken, in all threads.
+
+    EdgeRecorder(select=None, *, counts=False)
+
+    select      a function that is called with each code object when that is
+                first executed, and tells whether its edges are recorded; None:
+                those of all are.  What it raises is raised by a trace function.
+    counts      whether it is counted how often each edge is taken
+
+    It is the trace function of the threads, in C, for 'branch' events.
+    """
+
+    def start(self):
+        """Record from now on.
+
+        Raises RuntimeError if something traces this thread, or threads to come.
+        """
+        import threading
+        for state in sys.gettracestate(), threading.gettracestate():
+            if state['tracefunc'] not in (None, self):
+                raise RuntimeError(f"{state['tracefunc']!r} is the trace function: "
+                                   "take it away before")
+        self._install()
+        threading.settracestate(self, trace_lines=False, trace_branches=True)
+
+    def stop(self):
+        """Record no more.  What was recorded stays."""
+        import threading
+        if threading.gettracestate()['tracefunc'] is self:
+            threading.settracestate(None)
+        self._uninstall()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop()

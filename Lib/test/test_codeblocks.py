@@ -4,11 +4,14 @@ import codeblocks
 import dis
 import os
 import sys
+import threading
 import tokenize
 import types
 import unittest
 import warnings
+import weakref
 from test import support
+from test.support import import_helper
 
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER', 'SEND'}
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
@@ -290,6 +293,286 @@ class BasicBlocksTest(unittest.TestCase):
             code = f.__code__.replace(co_code=co_code, co_exceptiontable=table)
             found = sys._getcodeleaders(code)
             self.assertLessEqual(set(found), set(range(0, len(co_code), 2)))
+
+
+class EdgeRecorderTests(unittest.TestCase):
+
+    def reference(self, function):
+        """What a trace function in Python is told of the edges of what runs."""
+        found = {}
+
+        def trace(frame, event, arg):
+            if event == 'branch':
+                edges = found.setdefault(id(frame.f_code), (frame.f_code, {}))[1]
+                edges[arg] = edges.get(arg, 0) + 1
+            return trace
+
+        sys.settracestate(trace, trace_lines=False, trace_branches=True)
+        try:
+            function()
+        finally:
+            sys.settrace(None)
+        return found
+
+    def record(self, function, **options):
+        recorder = codeblocks.EdgeRecorder(**options)
+        with recorder:
+            function()
+        self.assertIsNone(sys.gettrace())
+        self.assertIsNone(threading.gettrace())
+        own = threading.gettracestate.__code__, threading.settracestate.__code__
+        return {id(code): (code, edges) for code, edges in recorder.edges()
+                if code.co_filename != codeblocks.__file__ and code not in own}
+
+    @staticmethod
+    def merged(found):
+        """The same with code objects that are compiled anew in each run."""
+        merged = {}
+        for code, edges in found.values():
+            total = merged.setdefault((code.co_filename, code), {})
+            for edge, count in edges.items():
+                total[edge] = total.get(edge, 0) + count
+        return merged
+
+    def test_what_a_trace_function_is_told(self):
+        from test import tracecorpus
+        found = 0
+        for function in tracecorpus.CORPUS:
+            with self.subTest(function.__name__):
+                function()
+                expected = self.merged(self.reference(function))
+                counted = self.record(function, counts=True)
+                self.assertEqual(self.merged(counted), expected)
+                plain = self.record(function)
+                self.assertEqual({count for _, edges in plain.values()
+                                  for count in edges.values()}, {1})
+                self.assertEqual({key: set(edges) for key, edges in self.merged(plain).items()},
+                                 {key: set(edges) for key, edges in expected.items()})
+                found += sum(len(edges) for edges in expected.values())
+        self.assertGreater(found, 1000)
+
+    def test_edges_are_those_that_there_are(self):
+        def function(numbers):
+            for number in numbers:
+                try:
+                    if number and 1 / number > 0.2:
+                        continue
+                    [][number]
+                except IndexError:
+                    pass
+        code = function.__code__
+        possible = {(edge.source, edge.target) for block in codeblocks.basic_blocks(code)
+                    for edge in block.predecessors}
+        _, taken = self.record(lambda: function([0, 1, 9]))[id(code)]
+        self.assertLessEqual(set(taken), possible)
+        _, fewer = self.record(lambda: function([0]))[id(code)]
+        self.assertLess(set(fewer), set(taken))
+
+    def test_selection_is_asked_once(self):
+        asked = []
+
+        def select(code):
+            asked.append(code)
+            return code is function.__code__
+
+        def function():
+            return [x for x in range(3) if x]
+
+        found = self.record(lambda: [function() for _ in range(5)], select=select)
+        self.assertEqual(list(found), [id(function.__code__)])
+        self.assertEqual(len(asked), len(set(map(id, asked))))
+
+    def test_selection_that_raises(self):
+        def select(code):
+            if code is function.__code__:
+                raise ZeroDivisionError
+            return False
+
+        def function():
+            pass
+
+        recorder = codeblocks.EdgeRecorder(select)
+        recorder.start()
+        try:
+            with self.assertRaises(ZeroDivisionError):
+                function()
+            self.assertIsNone(sys.gettrace())       # taken away
+            function()
+        finally:
+            recorder.stop()
+        self.assertEqual(recorder.edges(), [])
+
+    def test_bad_arguments(self):
+        with self.assertRaisesRegex(TypeError, 'select must be callable or None, not int'):
+            codeblocks.EdgeRecorder(1)
+        with self.assertRaises(TypeError):
+            codeblocks.EdgeRecorder(None, True)
+        recorder = codeblocks.EdgeRecorder()
+        with self.assertRaises(TypeError):
+            recorder()
+
+    def test_another_tracer(self):
+        recorder = codeblocks.EdgeRecorder()
+        def trace(*args):
+            pass
+        for module in sys, threading:
+            module.settrace(trace)
+            try:
+                with self.assertRaisesRegex(RuntimeError, 'is the trace function: take it'):
+                    recorder.start()
+                recorder.stop()         # which takes nothing of others away
+                self.assertIs(module.gettrace(), trace)
+            finally:
+                module.settrace(None)
+
+    def test_the_program_puts_it_back(self):
+        def function(number):
+            return 1 if number else 2
+
+        def program():
+            function(0)
+            state = sys.gettracestate()
+            sys.settrace(None)
+            function(1)
+            sys.settracestate(**state)
+            function(0)
+
+        _, edges = self.record(program, counts=True)[id(function.__code__)]
+        self.assertEqual(set(edges.values()), {2})
+
+    def test_threads(self):
+        def function():
+            for number in range(1000):
+                if number % 3:
+                    pass
+
+        # One that runs before the start, two that begin after it, and this one.
+        go = threading.Event()
+        early = threading.Thread(target=lambda: (go.wait(), function()))
+        early.start()
+
+        def program():
+            late = [threading.Thread(target=function) for _ in range(2)]
+            for thread in late:
+                thread.start()
+            go.set()
+            function()
+            for thread in *late, early:
+                thread.join()
+
+        try:
+            _, edges = self.record(program, counts=True)[id(function.__code__)]
+        finally:
+            go.set()
+        entry = [count for (source, _), count in edges.items() if source == -1]
+        self.assertEqual(entry, [4])
+        self.assertEqual(sum(edges.values()) % 4, 0)
+        self.assertGreater(sum(edges.values()), 8000)
+
+    def test_a_thread_leaves_off_when_another_one_stops(self):
+        go, ready = threading.Event(), threading.Event()
+        states = []
+
+        def program():
+            ready.set()
+            go.wait()
+            states.append(sys.gettracestate()['tracefunc'])
+            (lambda: None)()
+            states.append(sys.gettracestate()['tracefunc'])
+
+        recorder = codeblocks.EdgeRecorder()
+        with recorder:
+            thread = threading.Thread(target=program)
+            thread.start()
+            ready.wait()
+        go.set()
+        thread.join()
+        self.assertIsNone(states[-1])
+
+    @support.requires_fork()
+    def test_fork(self):
+        def function(number):
+            return 1 if number else 2
+
+        recorder = codeblocks.EdgeRecorder(lambda code: code is function.__code__)
+        with recorder:
+            function(0)
+            child = os.fork()
+            if not child:
+                function(1)
+                (_, edges), = recorder.edges()
+                os._exit(len(edges))
+            status = os.waitpid(child, 0)[1]
+        (_, edges), = recorder.edges()
+        self.assertGreater(os.waitstatus_to_exitcode(status), len(edges))
+
+    def test_clear(self):
+        def function(number):
+            return 1 if number else 2
+
+        recorder = codeblocks.EdgeRecorder(lambda code: code is function.__code__)
+        with recorder:
+            function(0)
+            (_, first), = recorder.edges()
+            recorder.clear()
+            self.assertEqual(recorder.edges(), [])
+            function(1)
+        (_, second), = recorder.edges()
+        self.assertTrue(first and second)
+        self.assertNotEqual(first, second)
+
+    def test_code_that_is_equal(self):
+        one, other = (compile('x = 1', 'same', 'exec') for _ in range(2))
+        self.assertEqual(one, other)
+        recorder = codeblocks.EdgeRecorder(lambda code: code.co_filename == 'same')
+        with recorder:
+            exec(one)
+            exec(other)
+        self.assertEqual([id(code) for code, _ in recorder.edges()].sort(),
+                         [id(one), id(other)].sort())
+        self.assertEqual(len(recorder.edges()), 2)
+
+    def test_it_can_be_collected(self):
+        class Select:
+            def __call__(self, code):
+                return True
+        select = Select()
+        select.recorder = codeblocks.EdgeRecorder(select)
+        with select.recorder:
+            (lambda: None)()
+        gone = weakref.ref(select)
+        del select
+        support.gc_collect()
+        self.assertIsNone(gone())
+
+    def test_no_memory(self):
+        _testcapi = import_helper.import_module('_testcapi')
+
+        def function(numbers):
+            for number in numbers:
+                if number % 2:
+                    pass
+
+        failed = 0
+        for start in range(1, 60):
+            recorder = codeblocks.EdgeRecorder()
+            recorder.start()
+            try:
+                try:
+                    _testcapi.set_nomemory(start, start + 1)
+                    function((1, 2))
+                finally:
+                    _testcapi.remove_mem_hooks()
+            except MemoryError:
+                failed += 1
+            recorder.stop()
+            try:
+                recorder.edges()
+            except MemoryError:
+                failed += 1
+                recorder.clear()
+                self.assertEqual(recorder.edges(), [])
+        self.assertGreater(failed, 3)
 
 
 if __name__ == '__main__':
