@@ -59,7 +59,7 @@ def record(text, namespace, run, recorder):
     seen = Seen()
     for code, lines, jumps, paths in recorder.harvest():
         seen.update(plans[code].seen(lines, jumps, paths))
-    return source, source.counted(seen), recorder
+    return *source.counted(seen), recorder
 
 
 def difference(text, numbers, recorder):

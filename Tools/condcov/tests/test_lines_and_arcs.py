@@ -38,7 +38,7 @@ recorder.stop()
 seen = Seen()
 for code, *record in recorder.harvest():
     seen.update(plans[code].seen(*record))
-seen = source.counted(seen)
+_, seen = source.counted(seen)
 analysis = peer._analyze(file)
 arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
 json.dump({

@@ -66,7 +66,7 @@ def recorded(text, rows):
     seen = model.Seen()
     for code, *harvest in recorder.harvest():
         seen.update(plans[code].seen(*harvest))
-    return results.examine(source, source.counted(seen))
+    return results.examine(*source.counted(seen))
 
 
 def words(text):

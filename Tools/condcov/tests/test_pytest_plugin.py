@@ -1,5 +1,7 @@
 """pytest --condcov, from outside."""
 
+import json
+
 import pytest
 
 pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
@@ -93,6 +95,45 @@ def test_contexts_have_each_what_they_repeat(project):
     project.pytest('--condcov=pkg', '--condcov-context')
     for name, line in ('x', "return 'not both'"), ('y', "return 'both'"), ('z', "return 'not both'"):
         assert project.lines('pkg/__init__.py', f'test_it.{name}.*call') == {'if a and b:', line}
+
+
+REWRITTEN = """
+    import pytest
+
+    def either(a, b):
+        return a or b
+
+    def check(a, b):
+        assert a and (b or either(b, a)), 'message'
+        assert 0 < a < 5
+        assert not either(a is None or b is None, 0) and all(x or a for x in (a, b))
+        if a and b:
+            return 1
+
+    def test_it():
+        check(1, 2)
+        check(2, 0)
+        with pytest.raises(AssertionError):
+            check(0, 0)
+"""
+
+
+@pytest.mark.parametrize('mode, told', [
+    # What is in a generator expression is as it was written.
+    ('rewrite', {'a or b', 'a and b', 'x or a', 'x in (a, b)'}),
+    ('plain', {'a or b', 'a and b', 'x or a', 'x in (a, b)', 'a and (b or either(b, a))', '0 < a < 5',
+               'not either(a is None or b is None, 0) and all(x or a for x in (a, b))', 'a is None or b is None'}),
+])
+def test_nothing_is_said_of_conditions_that_pytest_has_rewritten(project, mode, told):
+    """Their code has other conditions, and jumps that only print them."""
+    project.write('test_pkg.py', REWRITTEN)
+    project.pytest('--condcov=.', f'--assert={mode}')
+    project.condcov('json', '--include=test_pkg.py')
+    (file,) = json.loads((project.path / 'condcov.json').read_text())['files']
+    assert {decision['text'] for decision in file['decisions']} == told
+    assert file['lines']['missing'] == []
+    for decision in file['decisions']:
+        assert decision['paths'] and '?' not in {path['path'] for path in decision['paths']}
 
 
 def test_reports(project):

@@ -31,9 +31,21 @@ class Source(model.SourceFile):
     parser: coverage.parser.PythonParser = None
 
     def counted(self, seen):
-        """What a recording has seen, a model.Seen, with the statements' lines and the branches as they are counted."""
-        return model.Seen(self.parser.translate_lines(seen.lines),
-                          self.parser.translate_arcs(seen.arcs) & self.arcs, seen.paths)
+        """What is to be reported of what a recording has seen: (Source, model.Seen).
+
+        The Seen has the statements' lines and the branches as they are counted. The Source is without the decisions of
+        which nobody knows what was seen.
+        """
+        paths = {key: {path: count for path, count in found.items() if path != model.UNTOLD}
+                 for key, found in seen.paths.items()}
+        untold = {key for key, found in paths.items() if not found}
+        source = self
+        if untold:
+            source = dataclasses.replace(self, decisions=tuple(
+                decision for decision in self.decisions if decision.key not in untold))
+        return source, model.Seen(
+            self.parser.translate_lines(seen.lines), self.parser.translate_arcs(seen.arcs) & self.arcs,
+            {key: found for key, found in paths.items() if found})
 
 
 def analyze(text, path, exclude=EXCLUDE, no_branch=NO_BRANCH):

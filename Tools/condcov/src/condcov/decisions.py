@@ -5,8 +5,10 @@ before the jump has the position of what was evaluated last: that is what a Tabl
 """
 
 import ast
+import bisect
 import dataclasses
 import dis
+import itertools
 
 from condcov import model
 from condcov.model import FALSE, TRUE, Span
@@ -45,6 +47,7 @@ class Table:
                 conditions so far that was compiled last, whose position the compiler leaves to what comes after
     handlers    span of an except clause
     patterns    span of the pattern of a case
+    asserts     for the span of an assert statement, the keys of the decisions in it
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -54,6 +57,7 @@ class Table:
     loops: dict[Span, list[Operand]] = dataclasses.field(default_factory=dict)
     handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    asserts: dict[Span, list[tuple]] = dataclasses.field(default_factory=dict)
 
 
 def find(tree, text, optimize=0):
@@ -66,7 +70,12 @@ def find(tree, text, optimize=0):
     """
     finder = _Finder(text, optimize)
     finder.walk(tree)
-    return sorted(finder.decisions.values(), key=lambda decision: decision.key), finder.table
+    found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
+    keys = [decision.key for decision in found]
+    for (line, column, *end), inside in finder.table.asserts.items():
+        first = bisect.bisect_left(keys, (line, column))
+        inside += itertools.takewhile(lambda key: key[:2] < tuple(end), keys[first:])
+    return found, finder.table
 
 
 def _span(node):
@@ -115,6 +124,7 @@ class _Finder:
 
     def visit_Assert(self, node):
         if self.optimize < 1:
+            self.table.asserts[_span(node)] = []
             self.test('assert', node.test)
             self.stack += [node.msg] if node.msg else []
 

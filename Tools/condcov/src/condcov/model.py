@@ -18,6 +18,7 @@ SEEN_TRUE = 'T'
 SEEN_FALSE = 'F'
 NOT_EVALUATED = '-'
 EVALUATED = 'e'     # the last operand in a value context: evaluated, and its truth not tested
+UNTOLD = '?'        # a whole path: pytest has rewritten the assert, and nobody knows what was evaluated
 LEFT = '!'          # an exception left the decision during or after the evaluation of the condition before this mark
 
 

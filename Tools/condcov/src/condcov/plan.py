@@ -1,6 +1,6 @@
 """The plan of a code object: what to record in it, and what a record says of the source. condcov.plans makes it."""
 
-from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Seen
+from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNTOLD, Seen
 
 
 class Plan:
@@ -10,28 +10,30 @@ class Plan:
     facts       all that the plan is made of, its arguments, which marshal can write
     """
 
-    def __init__(self, probes, lines, line_arcs, jump_arcs, outcomes, recorded):
+    def __init__(self, probes, lines, line_arcs, jump_arcs, outcomes, recorded, untold):
         """
         lines       {offset: line} of the instructions that say that a line is executed
         line_arcs   {offset: arcs} of those that say that arcs are taken
         jump_arcs   {(offset, jumped): arc} of the conditional jumps
         outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
         recorded    of each decision whose paths are recorded, (key, first, conditions): how path() reads them
+        untold      the keys of decisions of which the code does not tell
         """
-        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded
+        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded, untold
         self.probes = probes
         self._lines = lines
         self._line_arcs = line_arcs
         self._jump_arcs = jump_arcs
         self._outcomes = outcomes
         self._recorded = recorded
+        self._untold = untold
 
     def seen(self, lines=(), jumps=(), paths=()):
         """What a harvest of this code object has seen, as a model.Seen, its lines as the code has them.
 
         lines, jumps, paths     as codeprobes.Recorder.harvest() gives them
         """
-        seen = Seen()
+        seen = Seen(paths={key: {UNTOLD: 1} for key in self._untold})
         for offset in lines:
             if offset in self._lines:
                 seen.lines.add(self._lines[offset])

@@ -19,6 +19,7 @@ _NO_PROBE = frozenset(OP[name] for name in (
     'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
     'RESUME', 'SEND', 'YIELD_VALUE'))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
+_PYTEST = '@py_assert'      # what the names of its variables begin with
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
 
@@ -178,6 +179,7 @@ class _Planner:
         self._jump_arcs = {}        # (offset, jumped): arc
         self._outcomes = {}         # (offset, jumped): (key, path), of decisions that need no path
         self._recorded = []         # _Paths of the decisions whose paths are recorded
+        self._untold = self._rewritten()
         self._shown = self._shown_lines()
 
     def plan(self):
@@ -187,7 +189,17 @@ class _Planner:
         probes = (tuple(sorted({*self._lines, *self._line_arcs})), jumps,
                   tuple(paths.table for paths in self._recorded))
         return Plan(probes, self._lines, {offset: tuple(arcs) for offset, arcs in self._line_arcs.items()},
-                    self._jump_arcs, self._outcomes, tuple(paths.facts for paths in self._recorded))
+                    self._jump_arcs, self._outcomes, tuple(paths.facts for paths in self._recorded),
+                    tuple(self._untold))
+
+    def _rewritten(self):
+        """The keys of the decisions in asserts that pytest has rewritten: other conditions, with other jumps."""
+        names = self._code.co_varnames + self._code.co_names
+        if not any(name.startswith(_PYTEST) for name in names):
+            return frozenset()
+        asserts = self._table.asserts
+        return frozenset(key for instruction in self._instructions if instruction.op in bytecode.CONDITIONAL
+                         for key in asserts.get(instruction.position, ()))
 
     def _shown_lines(self):
         """For each instruction the line that a trace function has last been told of while it runs, or None.
@@ -321,7 +333,7 @@ class _Planner:
         for jump in jumps_of(self._code, self._table, self._instructions):
             offset, operand = self._instructions[jump.index].offset, jump.operand
             number = condition = -1
-            if operand:
+            if operand and operand.decision.key not in self._untold:
                 decision = operand.decision
                 if decision.key not in numbers:
                     paths = _Paths(decision)

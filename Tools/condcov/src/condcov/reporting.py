@@ -43,7 +43,7 @@ def _examine(path, sha256, seen, config):
     if source.sha256(content) != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
     found = analysis.analyze(content, shown(path), join_regex(config.exclude), join_regex(config.partial))
-    return results.examine(found, found.counted(seen))
+    return results.examine(*found.counted(seen))
 
 
 def shown(path):
