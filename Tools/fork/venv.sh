@@ -4,8 +4,13 @@
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 
+everything_of() { # REQUIREMENTS: with the files that are included
+    cat "$1"
+    sed -n 's/^-r //p' "$1" | while IFS= read -r included; do everything_of "$(dirname "$1")/$included"; done
+}
+
 venv=build/$1
-want="$ROOT $3 $(sum_of "$2")"
+want="$ROOT $3 $(everything_of "$2" | sha256sum | cut -d' ' -f1)"
 if [ "$(cat "$venv/.made" 2>/dev/null)" = "$want" ]; then exit 0; fi
 say "$venv: installing $2"
 rm -rf "$venv"
