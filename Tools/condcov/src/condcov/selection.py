@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 import types
 
 from coverage.config import CoverageConfig
@@ -33,8 +34,11 @@ class Selection:
             raise CondcovError(str(error)) from error
         self._rules.plugins = types.SimpleNamespace(file_tracers=())
         self._named = bool(self._rules.source_pkgs)
-        # An interpreter that was not installed has its library elsewhere than sysconfig tells.
+        # An interpreter that was not installed has its library elsewhere than sysconfig tells, and what is installed
+        # for it in the folder where it is built.
         ours = [_HERE] if config.cover_pylib else [_HERE, os.path.dirname(os.__file__)]
+        if sysconfig.is_python_build():
+            ours.append(sysconfig.get_config_var('projectbase'))
         everything = not (theirs.source or theirs.source_pkgs or theirs.source_dirs or theirs.run_include)
         self._ours = TreeMatcher(ours) if everything else None
         # The same by name, which is quick: there are many modules in the library, and this decides most of them.
