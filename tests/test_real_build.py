@@ -121,11 +121,21 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
 
 
 def test_installed_interpreter_and_wheels(root, builddir, tmp_path):
-    """make install DESTDIR=..., then a virtual environment of what was installed, with ordinary cp311 wheels in it."""
+    """make install DESTDIR=..., condcov in it, then a virtual environment of it, with ordinary cp311 wheels."""
     output('make', f'BUILDDIR=build/{builddir.name}', 'install', f'DESTDIR={tmp_path}', cwd=root)
     installed, = tmp_path.glob('**/bin/python3.11')
     clean = {'PYTHONHOME': '', 'PYTHONPATH': ''}
     assert '(settracestate:' in output(installed, '-VV', env=clean)
+    assert not list(tmp_path.glob('**/sitecustomize.py'))
+    if (builddir / 'condcov/.made').exists():
+        command = installed.parent / 'condcov'
+        interpreter = command.read_text().splitlines()[0].removeprefix('#!')
+        assert f'{tmp_path}{interpreter}' == str(installed)
+        assert installed.parent.parent.joinpath('lib/python3.11/site-packages/a1_condcov.pth').exists()
+        (tmp_path / 'parent.py').write_text('import subprocess, sys\nsubprocess.run([sys.executable, "child.py"], check=True)\n')
+        (tmp_path / 'child.py').write_text('def f(a, b):\n    return a and b\nf(1, 0)\n')
+        output(installed, command, 'run', 'parent.py', env=clean, cwd=tmp_path)
+        assert '`a` was never false' in output(installed, command, 'report', env=clean, cwd=tmp_path)
     output(installed, '-m', 'venv', tmp_path / 'venv', env=clean)
     output(tmp_path / 'venv/bin/python', '-m', 'pip', 'install', '-q', '--only-binary', ':all:', 'numpy', 'greenlet', 'coverage')
     assert output(tmp_path / 'venv/bin/python', '-c', 'import numpy, greenlet, coverage.tracer; print(numpy.arange(4).sum())') == '6\n'

@@ -1,8 +1,9 @@
 #!/bin/sh
-# build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, and ./python with it.
-# build.sh beside BUILDDIR: the same, and ./python stays what it is.
+# build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, condcov in it, and ./python with it.
+# build.sh beside BUILDDIR: the same without condcov, and ./python stays what it is.
+# build.sh condcov BUILDDIR: the same as fork, and condcov is put in again.
 # build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
-# build.sh install BUILDDIR [ARGUMENT...]: the fork's build, then CPython's own make install.
+# build.sh install BUILDDIR DESTDIR: the fork's build, then CPython's own make install, and condcov's.
 cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 . Tools/fork/overlay.sh
@@ -39,12 +40,22 @@ fixes() {
 }
 sh Tools/fork/lay.sh
 version=$(commit)$(fixes)
-set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version" "$@"
+destdir=${1-}
+set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version"
 objects_build "$FORK" "$dir" "$version" "$@"
 [ "$what" = beside ] || ln -sfn "$dir/python" python
-if [ "$what" = install ]; then
-    progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" || {
-        [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2
-        die "make install failed${V:-; the whole output is in $dir/install.log}"
-    }
-fi
+case $what in
+    fork | install) sh Tools/fork/condcov.sh make "$dir" ;;
+    condcov) sh Tools/fork/condcov.sh again "$dir" ;;
+esac
+[ "$what" = install ] || exit 0
+
+# CPython would install the file that lets this interpreter find condcov, too.
+put_back() { sh Tools/fork/condcov.sh make "$dir"; }
+on_exit put_back
+sh Tools/fork/condcov.sh out "$dir"
+progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" "DESTDIR=$destdir" || {
+    [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2
+    die "make install failed${V:-; the whole output is in $dir/install.log}"
+}
+sh Tools/fork/condcov.sh install "$dir" "$destdir"

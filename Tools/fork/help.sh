@@ -4,7 +4,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . Tools/fork/common.sh
 
 cat <<HELP
-make              build the fork; ./python is the interpreter
+make              build the fork with condcov in it; ./python is the interpreter
 make test         the tests of tracing, the fork's and CPython's, of the build, and of condcov; builds what they need
 make test-all     CPython's whole test suite on the fork and on stock CPython, compared test for test
 make test-sanitized   the tests of tracing on a build of their own with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -14,6 +14,7 @@ make test-differential   a corpus of CPython's tests under each combination of f
 make test-clients   the tests of coverage.py, hunter, greenlet, pytest and debugpy on the fork and on stock CPython, compared
 make test-condcov   the tests of condcov, the coverage tool in Tools/condcov
 make test-condcov-packages   what condcov and coverage.py record of the tests of six packages, compared line for line, in a quarter of an hour or so
+make condcov      put condcov in once more, as make does when it builds; pip has to reach a package index the first time
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python
 make bench        what tracing costs on the fork and on stock CPython, side by side, in ten minutes
 make bench-pyperformance      the benchmarks of pyperformance on both, with tracing off, in an hour or two

@@ -1,0 +1,158 @@
+#!/bin/sh
+# condcov.sh make BUILDDIR: put condcov and what it needs into the interpreter of BUILDDIR, unless they are in. Where they
+# cannot be had, that is said once; it is no error, and make does not try again.
+# condcov.sh again BUILDDIR: the same, done again and an error.
+# condcov.sh out BUILDDIR: have the interpreter do without for a while; "make" puts it back.
+# condcov.sh install BUILDDIR DESTDIR: install them for the interpreter that was installed below DESTDIR.
+cd "$(dirname "$0")/../.." || exit 1
+. Tools/fork/common.sh
+. Tools/fork/overlay.sh
+unset LC_ALL
+. Tools/fork/objects.sh
+
+PACKAGE=Tools/condcov
+PINS=$PACKAGE/requirements.txt
+WHEELS=$DOWNLOADS/wheels        # what the package index served, so that it is asked once
+
+what=$1
+dir=$2
+put=$dir/condcov                # wheels, the packages unpacked in site, and in .made what they were made of
+failed=$dir/.condcov-failed     # what they could not be made of
+log=$dir/condcov.log
+
+contents() { # of all that condcov is made of: one checksum
+    # shellcheck disable=SC2086
+    find Tools/fork/condcov.sh "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
+        LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
+}
+
+# The interpreter imports sitecustomize when it starts, and has the folder of its extension modules on its path.
+begins_at() {
+    printf '%s/%s/sitecustomize.py\n' "$dir" "$(cat "$dir/pybuilddir.txt")"
+}
+go_in() {
+    cmp -s Tools/fork/condcov-sitecustomize.py "$(begins_at)" || cp Tools/fork/condcov-sitecustomize.py "$(begins_at)"
+}
+go_out() {
+    rm -f "$(begins_at)"
+}
+
+# The interpreter has no pip, but the one that ensurepip installs runs from its wheel. -s: what the user has installed for
+# himself is neither used nor touched.
+pip() { # ARGUMENT...
+    "$ROOT/$dir/python" -s "$ROOT/$pip_wheel/pip" "$@" </dev/null
+}
+pip_here() { # ARGUMENT...: without the user's settings, with the wheels in $tmp or $put only
+    (
+        for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+        PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INDEX=1 PIP_ROOT_USER_ACTION=ignore
+        export PIP_CONFIG_FILE PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_INDEX PIP_ROOT_USER_ACTION
+        pip "$@"
+    )
+}
+pip_index() { # ARGUMENT...: with the user's settings, and quick to give up unless his environment says otherwise
+    (
+        [ -n "${PIP_TIMEOUT-}${PIP_DEFAULT_TIMEOUT-}" ] || PIP_TIMEOUT=10
+        PIP_RETRIES=${PIP_RETRIES-1} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_VIRTUALENV=0
+        export PIP_TIMEOUT PIP_RETRIES PIP_DISABLE_PIP_VERSION_CHECK PIP_REQUIRE_VIRTUALENV
+        pip "$@"
+    )
+}
+
+fetch() { # the wheels of what is pinned: those fetched before, if they are all there
+    if pip_here wheel -q --no-deps --find-links "$WHEELS" -w "$tmp/wheels" -r "$PINS" >"$tmp/log" 2>&1; then return; fi
+    rm -rf "$tmp/wheels"
+    pip_index wheel --no-deps -w "$tmp/wheels" -r "$PINS" || return
+    mkdir -p "$WHEELS" && for wheel in $(cd "$tmp/wheels" && ls); do
+        cp "$tmp/wheels/$wheel" "$WHEELS/.part-$wheel" && mv "$WHEELS/.part-$wheel" "$WHEELS/$wheel" || return
+    done
+}
+assemble() {
+    fetch &&
+        pip_here wheel --no-deps --find-links "$tmp/wheels" -w "$tmp/wheels" "./$PACKAGE" &&
+        pip_here install --find-links "$tmp/wheels" --target "$tmp/site" condcov || return
+    # The commands name the interpreter to be installed, and a .pth has no effect in this folder.
+    rm -rf "$tmp/site/bin" "$tmp/log" && find "$tmp/site" -maxdepth 1 -name '*.pth' -exec rm {} + &&
+        echo "$want" >"$tmp/.made"
+}
+
+# Where the commands will be there is no interpreter yet, and so pip, when ensurepip runs it as well, takes its name to be
+# python.
+name_interpreter() { # ROOT
+    bin=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("BINDIR"))')
+    version=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("VERSION"))')
+    [ -x "$bin/python$version" ] || find "$1$bin" -type f -exec grep -lx "#!$bin/python" {} + |
+        while IFS= read -r command; do sed -i "1s,^#!$bin/python\$,&$version," "$command"; done
+}
+
+cause() {
+    [ -f "$log" ] || log=/dev/null
+    why "$(grep '^ERROR: ' "$log" || cat "$log")"
+}
+
+[ -f "$PINS" ] || exit 0
+if [ -f "$dir/.without-condcov" ]; then
+    [ "$what" != again ] || die "$dir is configured --without-condcov; run ./configure without that option"
+    go_out
+    rm -rf "$put" "$failed" "$log"
+    exit
+fi
+pip_wheel=$(find "$FORK/Lib/ensurepip/_bundled" -name 'pip-*.whl')
+
+case $what in
+    out)
+        go_out
+        exit ;;
+    install)
+        if [ ! -d "$put" ]; then
+            say "condcov is not installed, as it is not in $dir/python; make condcov puts it there"
+            exit
+        fi
+        # Below DESTDIR nothing that pip sees is to be replaced. A relative DESTDIR is one from where CPython is made.
+        case $3 in
+            '') root=/ old=--force-reinstall ;;
+            /*) root=$3 old=--ignore-installed ;;
+            *) root=$ROOT/$dir/$3 old=--ignore-installed ;;
+        esac
+        rm -f "$log"
+        if ! progress "$log" "$dir: installing condcov" pip_here install "$old" --no-warn-script-location \
+            --find-links "$put/wheels" --root "$root" condcov; then
+            say "condcov is not installed: $(cause)${V:-; the whole output is in $log}"
+        elif [ -n "$3" ]; then
+            name_interpreter "$root"
+        fi
+        exit ;;
+esac
+
+want=$(contents)
+if [ "$what" = make ]; then
+    if [ "$(cat "$put/.made" 2>/dev/null)" = "$want" ]; then
+        go_in
+        exit
+    fi
+    [ "$(cat "$failed" 2>/dev/null)" != "$want" ] || exit 0
+fi
+tmp=$put.new
+cleanup() { rm -rf "$tmp"; }
+on_exit cleanup
+cleanup
+mkdir "$tmp" 2>/dev/null || full
+rm -f "$log" "$failed"
+if progress "$log" "$dir: condcov and what it needs" assemble; then
+    rm -rf "$put"
+    mv "$tmp" "$put"
+    go_in
+    say "$dir/python -m condcov is ready"
+    exit
+fi
+echo "$want" >"$failed" || full
+is="condcov is not in $dir/python"
+if [ -d "$put" ]; then
+    is="condcov in $dir/python stays as it was"
+    go_in
+else
+    go_out
+fi
+is="$is ($(cause)); make condcov tries again, for when pip can reach a package index, or the folder that PIP_FIND_LINKS names"
+[ "$what" != again ] || die "$is"
+say "$is"

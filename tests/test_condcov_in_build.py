@@ -1,0 +1,174 @@
+"""condcov in the interpreter that make builds: how it gets there, on a make-believe pip, and what it does in the real build."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from test_real_build import output
+
+# A python of which condcov.sh asks pip only. It has an index if there is a file index beside it, and the packages that
+# it installs are a file each.
+PYTHON = '''#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+echo "$*" >> "$here/calls"
+[ "$1" = -s ] && [ -f "${2%/pip}" ] || exit 9
+shift 2
+from= to=
+for a do
+    case $before in --find-links) from=$a ;; -w | --target) to=$a ;; esac
+    before=$a
+done
+case $* in
+*requirements.txt)
+    if [ -n "$PIP_NO_INDEX" ]; then [ -f "$from/coverage.whl" ]; else [ -f "$here/index" ] && [ "$PIP_RETRIES" = 1 ]; fi || {
+        echo "ERROR: No matching distribution found for coverage==1"; echo "a hint"; exit 1
+    }
+    mkdir -p "$to" && echo wheel > "$to/coverage.whl" ;;
+wheel*) echo wheel > "$to/condcov.whl" ;;
+install*)
+    [ -f "$from/condcov.whl" ] && [ -f "$from/coverage.whl" ] || exit 8
+    mkdir -p "$to/bin" && echo 1 > "$to/condcov.py" && touch "$to/bin/condcov" "$to/a1_condcov.pth"
+    [ ! -f "$here/full" ] || { echo "ERROR: No space left on device"; exit 1; } ;;
+esac
+'''
+
+HERE = 'build/release/condcov'
+START = 'build/release/build/lib/sitecustomize.py'
+UP_TO_DATE = 'make: build/release/python is up to date'
+
+
+@pytest.fixture
+def pretended(ready):
+    """A make-believe build whose python pretends to have pip, in a repository that has condcov."""
+    ready.fork('Lib/ensurepip/_bundled').mkdir(parents=True)
+    ready.fork('Lib/ensurepip/_bundled/pip-1-py3-none-any.whl').write_text('pip')
+    ready.make()
+    ready.write('build/release/python', PYTHON)
+    ready.write('build/release/pybuilddir.txt', 'build/lib')
+    (ready.path / 'build/release/build/lib').mkdir(parents=True)
+    ready.write('Tools/condcov/requirements.txt', 'coverage==1\n')
+    ready.write('Tools/condcov/src/condcov/__init__.py', '')
+    return ready
+
+
+def made(door):
+    """The files that are there of condcov in the builddir."""
+    there = door.path / HERE
+    return sorted(str(path.relative_to(there)) for path in there.rglob('*') if path.is_file()) + [START] * door.exists(START)
+
+
+IN = ['.made', 'site/condcov.py', 'wheels/condcov.whl', 'wheels/coverage.whl', START]
+
+
+def test_put_in_once(pretended):
+    pretended.write('build/release/index', '')
+    assert 'make: build/release/python -m condcov is ready' in pretended.make().stdout
+    assert made(pretended) == IN
+    calls = pretended.read('build/release/calls')
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'
+    assert pretended.read('build/release/calls') == calls
+    (pretended.path / START).unlink()       # as CPython's make clean does
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'
+    assert made(pretended) == IN
+
+
+def test_without_an_index(pretended):
+    told, = [line for line in pretended.make().stdout.splitlines() if 'condcov is not' in line]
+    assert told.startswith('make: condcov is not in build/release/python (ERROR: No matching distribution found for coverage==1); make condcov ')
+    assert made(pretended) == []
+    calls = pretended.read('build/release/calls')
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'         # tried once
+    assert pretended.read('build/release/calls') == calls
+    assert told.split('make: ')[1] in pretended.fails('make', 'condcov')
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'
+    pretended.write('build/release/index', '')
+    pretended.make('condcov')
+    assert made(pretended) == IN
+
+
+def test_what_was_fetched_serves_again(pretended):
+    pretended.write('build/release/index', '')
+    pretended.make()
+    (pretended.path / 'build/release/index').unlink()
+    pretended.write('Tools/condcov/src/condcov/__init__.py', 'changed = 1\n')
+    assert 'is ready' in pretended.make().stdout
+    pretended.write('Tools/condcov/tests/test_it.py', '')
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'
+    shutil.rmtree(pretended.path / 'build/downloads/wheels')
+    pretended.write('Tools/condcov/src/condcov/__init__.py', 'changed = 2\n')
+    assert 'condcov in build/release/python stays as it was (ERROR: ' in pretended.make().stdout
+    assert made(pretended) == IN
+
+
+def test_nothing_half_made_is_left(pretended):
+    pretended.write('build/release/index', '')
+    pretended.write('build/release/full', '')
+    assert 'condcov is not in build/release/python (ERROR: No space left on device)' in pretended.make().stdout
+    assert made(pretended) == [] and not pretended.exists(f'{HERE}.new')
+
+
+def test_settings_of_the_user(pretended):
+    pretended.write('build/release/index', '')
+    told = pretended.make(env={'PIP_NO_INDEX': '1'}).stdout
+    assert 'condcov is not in' in told
+    pretended.make('condcov', env={'PIP_TARGET': '/elsewhere', 'PIP_REQUIRE_VIRTUALENV': '1'})
+    assert made(pretended) == IN
+
+
+def test_left_out(pretended):
+    pretended.write('build/release/index', '')
+    pretended.make()
+    pretended.configure('--without-condcov')
+    pretended.make()
+    assert made(pretended) == []
+    assert '--without-condcov' in pretended.fails('make', 'condcov')
+    pretended.configure()
+    pretended.make()
+    assert made(pretended) == IN
+    assert '--without-condcov' in pretended.fails('./configure', '--without-condco')
+
+
+# The real build.
+
+@pytest.fixture
+def condcov(builddir):
+    if not (builddir / 'condcov/.made').exists():
+        pytest.skip('condcov is not in the interpreter; run make condcov')
+    return builddir / 'condcov'
+
+
+def test_it_records_a_program_and_its_child(python, condcov, tmp_path):
+    (tmp_path / 'program.py').write_text('import subprocess, sys, rich.text\n'
+                                         'subprocess.run([sys.executable, "child.py"], check=True)\n')
+    (tmp_path / 'child.py').write_text('def f(a, b):\n    return a and b\nf(1, 0)\n')
+    output(python, '-m', 'condcov', 'run', 'program.py', cwd=tmp_path)
+    output(python, '-m', 'condcov', 'json', '-o', 'report.json', cwd=tmp_path)
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert sorted(file['path'] for file in report['files']) == ['child.py', 'program.py']        # nothing of what is in the build
+    assert '`a` was never false' in output(python, '-m', 'condcov', 'report', cwd=tmp_path)
+
+
+def test_it_is_found_as_if_it_were_installed(python, condcov):
+    program = 'import importlib.metadata as m; print(m.version("condcov"), [e.name for e in m.entry_points(group="pytest11")])'
+    assert output(python, '-I', '-c', program) == "0.1 ['condcov']\n"
+    assert not list((condcov / 'site').glob('*.pth'))
+    assert output(python, '-S', '-c', 'import sys; print([p for p in sys.path if "condcov" in p])') == '[]\n'
+
+
+def test_it_has_nothing_imported_at_the_start(python, condcov, tmp_path):
+    modules = 'import sys; print(sorted(sys.modules))'
+    (tmp_path / 'sitecustomize.py').write_text('')      # comes before the build's
+    assert output(python, '-c', modules) == output(python, '-c', modules, env={'PYTHONPATH': str(tmp_path)})
+
+
+def test_a_virtual_environment_does_not_see_it(python, condcov, tmp_path):
+    output(python, '-m', 'venv', tmp_path / 'venv')
+    inside = tmp_path / 'venv/bin/python'
+    for name in 'condcov', 'coverage':
+        done = subprocess.run([inside, '-c', f'import {name}'], text=True, capture_output=True)
+        assert f"No module named '{name}'" in done.stderr
+    packages = json.loads(output(inside, '-m', 'pip', 'list', '--format=json', '--disable-pip-version-check'))
+    assert sorted(package['name'] for package in packages) == ['pip', 'setuptools']
