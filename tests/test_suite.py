@@ -82,6 +82,15 @@ def test_all_parts_run(suite):
     assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 1   # a new environment
 
 
+def test_an_included_file_that_changes_makes_the_environment_anew(suite):
+    suite.write('Tools/condcov/tests/requirements.txt', '-r ../more.txt\n')
+    suite.write('Tools/condcov/more.txt', 'pytest==8\n')
+    assert 'installing' in suite.make('test-condcov').stdout
+    assert 'installing' not in suite.make('test-condcov').stdout
+    suite.write('Tools/condcov/more.txt', 'pytest==9\n')
+    assert 'installing' in suite.make('test-condcov').stdout
+
+
 def test_one_part_that_fails_does_not_hide_the_other(suite):
     suite.write('build/release/fails', 'test_sys\n')
     done = suite.run('make', 'test', status=1)
