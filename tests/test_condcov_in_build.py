@@ -14,11 +14,12 @@ from test_real_build import output
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
+case $2 in *BINDIR*) echo /nowhere/bin; exit ;; *VERSION*) echo 3.11; exit ;; esac
 [ "$1" = -s ] && [ -f "${2%/pip}" ] || exit 9
 shift 2
 from= to=
 for a do
-    case $before in --find-links) from=$a ;; -w | --target) to=$a ;; esac
+    case $before in --find-links) from=$a ;; -w | --target | --root) to=$a ;; esac
     before=$a
 done
 case $* in
@@ -30,6 +31,7 @@ case $* in
 wheel*) echo wheel > "$to/condcov.whl" ;;
 install*)
     [ -f "$from/condcov.whl" ] && [ -f "$from/coverage.whl" ] || exit 8
+    case $* in *--root*) mkdir -p "$to/nowhere/bin" && echo '#!/nowhere/bin/python' > "$to/nowhere/bin/condcov"; exit ;; esac
     mkdir -p "$to/bin" && echo 1 > "$to/condcov.py" && touch "$to/bin/condcov" "$to/a1_condcov.pth"
     [ ! -f "$here/full" ] || { echo "ERROR: No space left on device"; exit 1; } ;;
 esac
@@ -101,6 +103,9 @@ def test_what_was_fetched_serves_again(pretended):
     pretended.write('Tools/condcov/src/condcov/__init__.py', 'changed = 2\n')
     assert 'condcov in build/release/python stays as it was (ERROR: ' in pretended.make().stdout
     assert made(pretended) == IN
+    (pretended.path / START).unlink()
+    assert pretended.make().stdout == f'{UP_TO_DATE}\n'
+    assert made(pretended) == IN
 
 
 def test_nothing_half_made_is_left(pretended):
@@ -129,6 +134,18 @@ def test_left_out(pretended):
     pretended.make()
     assert made(pretended) == IN
     assert '--without-condcov' in pretended.fails('./configure', '--without-condco')
+
+
+def test_install(pretended, tmp_path):
+    assert 'make: condcov is not installed, as it is not in build/release/python; make condcov puts it there' in pretended.make(
+        'install', f'DESTDIR={tmp_path}/bare').stdout
+    pretended.write('build/release/index', '')
+    pretended.make('condcov')
+    pretended.make('install', f'DESTDIR={tmp_path}/dest')
+    assert (tmp_path / 'dest/nowhere/bin/condcov').read_text() == '#!/nowhere/bin/python3.11\n'
+    assert made(pretended) == IN
+    (pretended.path / HERE / 'wheels/condcov.whl').unlink()
+    assert 'make: condcov is not installed (' in pretended.make('install', f'DESTDIR={tmp_path}/none').stdout
 
 
 # The real build.

@@ -76,8 +76,8 @@ assemble() {
         echo "$want" >"$tmp/.made"
 }
 
-# Where the commands will be there is no interpreter yet, and so pip, when ensurepip runs it as well, takes its name to be
-# python.
+# Below a DESTDIR. Where the commands will be, there is no interpreter yet; and so pip, also when ensurepip has run it,
+# takes for granted that its name is python.
 name_interpreter() { # ROOT
     bin=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("BINDIR"))')
     version=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("VERSION"))')
@@ -117,7 +117,7 @@ case $what in
         rm -f "$log"
         if ! progress "$log" "$dir: installing condcov" pip_here install "$old" --no-warn-script-location \
             --find-links "$put/wheels" --root "$root" condcov; then
-            say "condcov is not installed: $(cause)${V:-; the whole output is in $log}"
+            say "condcov is not installed ($(cause))"
         elif [ -n "$3" ]; then
             name_interpreter "$root"
         fi
@@ -125,11 +125,9 @@ case $what in
 esac
 
 want=$(contents)
+[ ! -d "$put" ] || go_in
 if [ "$what" = make ]; then
-    if [ "$(cat "$put/.made" 2>/dev/null)" = "$want" ]; then
-        go_in
-        exit
-    fi
+    [ "$(cat "$put/.made" 2>/dev/null)" != "$want" ] || exit 0
     [ "$(cat "$failed" 2>/dev/null)" != "$want" ] || exit 0
 fi
 tmp=$put.new
@@ -147,12 +145,7 @@ if progress "$log" "$dir: condcov and what it needs" assemble; then
 fi
 echo "$want" >"$failed" || full
 is="condcov is not in $dir/python"
-if [ -d "$put" ]; then
-    is="condcov in $dir/python stays as it was"
-    go_in
-else
-    go_out
-fi
+if [ -d "$put" ]; then is="condcov in $dir/python stays as it was"; else go_out; fi
 is="$is ($(cause)); make condcov tries again, for when pip can reach a package index, or the folder that PIP_FIND_LINKS names"
 [ "$what" != again ] || die "$is"
 say "$is"
