@@ -1,0 +1,1051 @@
+"""Tests of the flightrecorder module."""
+
+import asyncio
+import contextlib
+import dis
+import doctest
+import faulthandler
+import flightrecorder
+import gc
+import io
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import threading
+import unittest
+import weakref
+from test import support
+from test.support import import_helper, os_helper, script_helper, threading_helper
+from test.tracecorpus import CORPUS
+from test.tracesupport import BaseTestCase, DEFAULT, ignore
+
+SANITIZED = support.check_sanitizer(address=True, memory=True, ub=True)
+
+
+def loop(n):
+    total = 0
+    for i in range(n):
+        total += i
+    return total
+
+
+def divide(a, b):
+    return a / b
+
+
+def recurse(n):
+    return recurse(n - 1) if n else 0
+
+
+numbers = itertools.count()
+
+
+def fresh(function):
+    """The function with a code object that is equal to no other."""
+    return type(function)(function.__code__.replace(co_name=f'fresh{next(numbers)}'), globals())
+
+
+def executed(call):
+    """The instructions of a call as a trace function in Python is told of them."""
+    entries = []
+
+    def tracer(frame, event, arg):
+        # throw() enters a frame without a RESUME.
+        opcode = frame.f_code.co_code[frame.f_lasti]
+        if event == 'instruction' or event == 'call' and opcode == RESUME:
+            entries.append((frame.f_code, frame.f_lasti))
+        return tracer
+
+    saved = sys.gettracestate()
+    sys.settracestate(tracer, trace_lines=False, trace_instructions=True)
+    try:
+        try:
+            call()
+        except ZeroDivisionError:
+            pass
+    finally:
+        sys.settracestate(**saved)
+    return [entry for entry in entries if entry[0] not in OURS]
+
+
+def recorded(call, size=100_000):
+    flightrecorder.start(size)
+    try:
+        try:
+            call()
+        except ZeroDivisionError:
+            pass
+    finally:
+        flightrecorder.stop()
+    return [entry for entry in flightrecorder.last() if entry[0] not in OURS]
+
+
+RESUME = dis.opmap['RESUME']
+OURS = {executed.__code__, recorded.__code__}
+
+
+def tearDownModule():
+    asyncio.set_event_loop_policy(None)
+
+
+class TestCase(BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(flightrecorder.stop)
+
+
+class RecordTest(TestCase):
+
+    def test_same_as_tracer(self):
+        for call in CORPUS:
+            with self.subTest(call=call.__name__):
+                call()
+                expected = executed(call)
+                self.assertEqual(recorded(call), expected)
+
+    def test_specialized(self):
+        f = fresh(loop)
+        for _ in range(20):
+            f(10)
+        def call():
+            f(10)
+        self.assertEqual(recorded(call), executed(call))
+
+    def test_extended_arg(self):
+        namespace = {}
+        exec('def f(x):\n' + ''.join(f' x = x.a{i}\n' for i in range(300)), namespace)
+        value = type('C', (), {'__getattr__': lambda self, name: self})()
+
+        def call():
+            namespace['f'](value)
+        self.assertEqual(recorded(call), executed(call))
+
+    def test_wraps(self):
+        def call():
+            loop(50)
+        whole = recorded(call)
+        for size in 1, 2, 7, len(whole) - 1, len(whole):
+            flightrecorder.start(size)
+            loop(50)
+            entries = flightrecorder.last()
+            flightrecorder.stop()
+            self.assertEqual(len(entries), min(size, len(entries)))
+            flightrecorder.start(100_000)
+            loop(50)
+            all_entries = flightrecorder.last()
+            flightrecorder.stop()
+            self.assertEqual([offset for code, offset in entries if code is loop.__code__],
+                             [offset for code, offset in all_entries[-size:] if code is loop.__code__])
+
+    def test_last(self):
+        flightrecorder.start(1000)
+        loop(20)
+        flightrecorder.stop()
+        entries = flightrecorder.last()
+        self.assertEqual(flightrecorder.last(), entries)    # stays so
+        self.assertEqual(flightrecorder.last(0), [])
+        for n in 1, 5, len(entries), len(entries) + 1, 10**9, 10**30:
+            self.assertEqual(flightrecorder.last(n), entries[-n:])
+        self.assertEqual(flightrecorder.last(3, thread_id=threading.get_ident()), entries[-3:])
+        self.assertIn(loop.__code__, [code for code, offset in entries])
+
+    def test_call_of_last_is_the_last(self):
+        flightrecorder.start()
+        code, offset = flightrecorder.last()[-1]
+        flightrecorder.stop()
+        self.assertIs(code, sys._getframe().f_code)
+        self.assertEqual(dis.opname[code.co_code[offset]], 'CALL')
+
+    def test_restart_forgets(self):
+        recorded(lambda: loop(5))
+        flightrecorder.start(5)
+        flightrecorder.stop()
+        self.assertNotIn(loop.__code__, [code for code, offset in flightrecorder.last()])
+        self.assertLessEqual(len(flightrecorder.last()), 5)
+
+    def test_generators(self):
+        def one():
+            for i in range(5):
+                yield i
+
+        def other():
+            yield from one()
+
+        def call():
+            for pair in zip(one(), other()):
+                pass
+            g = one()
+            next(g)
+            with contextlib.suppress(KeyError):
+                g.throw(KeyError)
+            with contextlib.suppress(KeyError):
+                one().throw(KeyError)
+        self.assertEqual(recorded(call), executed(call))
+
+    def test_recursion(self):
+        def call():
+            recurse(100)
+        self.assertEqual(recorded(call), executed(call))
+        flightrecorder.start()
+        with self.assertRaises(RecursionError):
+            recurse(10**6)
+        flightrecorder.stop()
+
+    def test_is_running(self):
+        self.assertIs(flightrecorder.is_running(), False)
+        flightrecorder.start()
+        self.assertIs(flightrecorder.is_running(), True)
+        with self.assertRaisesRegex(RuntimeError, '^flightrecorder is running already$'):
+            flightrecorder.start()
+        self.assertIs(flightrecorder.is_running(), True)
+        flightrecorder.stop()
+        flightrecorder.stop()
+        self.assertIs(flightrecorder.is_running(), False)
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+        self.assertEqual(threading.gettracestate(), DEFAULT)
+
+    def test_bad_arguments(self):
+        for size in 0, -1, 2**20 + 1, 10**30, -10**30:
+            with self.assertRaisesRegex(ValueError, '^size must be from 1 to 1048576$'):
+                flightrecorder.start(size)
+        for size in 1.5, '1', None:
+            self.assertRaises(TypeError, flightrecorder.start, size)
+        self.assertRaises(TypeError, flightrecorder.start, 10, True)
+        self.assertFalse(flightrecorder.is_running())
+        self.assertRaisesRegex(ValueError, '^n must not be negative$', flightrecorder.last, -1)
+        self.assertRaises(TypeError, flightrecorder.last, 'x')
+        self.assertRaises(TypeError, flightrecorder.last, thread_id='x')
+        for ident in 1, -1, 10**30:
+            self.assertRaisesRegex(LookupError, f'of thread {ident}$', flightrecorder.last, thread_id=ident)
+        self.assertRaises(TypeError, flightrecorder.before, 1)
+        self.assertRaises(TypeError, flightrecorder.before, ValueError)
+        self.assertRaises(TypeError, flightrecorder.dump, exception=ValueError(), thread_id=1)
+        self.assertRaisesRegex(ValueError, '^n must be from 1', flightrecorder.enable_crash_output, 2, 0)
+        self.assertRaises(TypeError, flightrecorder.enable_crash_output, 2, '')
+        self.assertFalse(flightrecorder.disable_crash_output())
+
+    def test_keeps_code(self):
+        # As long as it is in the ring.
+        f = fresh(loop)
+        ref = weakref.ref(f.__code__)
+        flightrecorder.start(100)
+        f(2)
+        del f
+        self.assertIsNotNone(ref())
+        loop(100)
+        flightrecorder.stop()
+        self.assertIsNone(ref())
+
+    def test_freed_code_runs_code(self):
+        calls = []
+
+        def freed(ref):
+            calls.append(ref)
+            if len(calls) == 2:
+                flightrecorder.stop()
+                flightrecorder.start(10)
+        functions = [fresh(loop) for _ in range(3)]
+        refs = [weakref.ref(f.__code__, freed) for f in functions]
+        flightrecorder.start(50)
+        while functions:
+            functions.pop()(1)
+        loop(100)
+        self.assertEqual(len(calls), 3)
+        self.assertTrue(flightrecorder.is_running())
+        flightrecorder.stop()
+        self.assertEqual(len(flightrecorder.last()), 10)
+
+    def test_cycles_are_collected(self):
+        class C:
+            pass
+        flightrecorder.start()
+        c = C()
+        c.self = c
+        ref = weakref.ref(c)
+        del c
+        gc.collect()
+        self.assertIsNone(ref())
+        flightrecorder.stop()
+
+    def test_memory_failure(self):
+        import_helper.import_module('_testcapi')
+        script = '''
+            import _testcapi, flightrecorder, threading
+            flightrecorder.start(4)
+            def f():
+                return 1 + len('abc')
+            for start in range(12):
+                _testcapi.set_nomemory(start, start + 1)
+                try:
+                    f()
+                except MemoryError:
+                    pass
+                finally:
+                    _testcapi.remove_mem_hooks()
+            assert f() == 4
+            flightrecorder.stop()
+            assert len(flightrecorder.last()) == 4
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+
+class OtherTracersTest(TestCase):
+
+    def test_refuses(self):
+        message = '^a trace function is set; flightrecorder does not take it away$'
+        sys.settrace(ignore)
+        self.assertRaisesRegex(RuntimeError, message, flightrecorder.start)
+        self.assertRaisesRegex(RuntimeError, message, flightrecorder.start, all_threads=False)
+        self.assertIs(sys.gettrace(), ignore)
+        sys.settrace(None)
+        threading.settrace(ignore)
+        try:
+            self.assertRaisesRegex(RuntimeError, message, flightrecorder.start)
+            self.assertIs(threading.gettrace(), ignore)
+            flightrecorder.start(all_threads=False)
+            flightrecorder.stop()
+            self.assertIs(threading.gettrace(), ignore)
+        finally:
+            threading.settrace(None)
+        self.assertFalse(flightrecorder.is_running())
+
+    def test_refuses_in_other_thread(self):
+        begun, end = threading.Event(), threading.Event()
+
+        def run():
+            sys.settrace(ignore)
+            begun.set()
+            end.wait()
+
+        with threading_helper.start_threads([threading.Thread(target=run)], unlock=end.set):
+            begun.wait()
+            self.assertRaises(RuntimeError, flightrecorder.start)
+            flightrecorder.start(all_threads=False)
+            flightrecorder.stop()
+
+    def test_program_ends_tracing(self):
+        flightrecorder.start()
+        sys.settrace(None)
+        loop(5)
+        self.assertTrue(flightrecorder.is_running())
+        flightrecorder.stop()
+        self.assertNotIn(loop.__code__, [code for code, offset in flightrecorder.last()])
+
+    def test_program_traces(self):
+        flightrecorder.start()
+        sys.settrace(ignore)
+        loop(5)
+        flightrecorder.stop()
+        self.assertIs(sys.gettrace(), ignore)
+        sys.settrace(None)
+        self.assertNotIn(loop.__code__, [code for code, offset in flightrecorder.last()])
+
+    def test_program_saves_and_restores(self):
+        f, g = fresh(loop), fresh(loop)
+        flightrecorder.start(1000)
+        self.assertRaises(RuntimeError, sys.gettrace)
+        saved = sys.gettracestate()
+        sys.settrace(ignore)
+        f(3)
+        sys.settracestate(**saved)
+        g(3)
+        flightrecorder.stop()
+        codes = [code for code, offset in flightrecorder.last()]
+        self.assertFalse(f.__code__ in codes)
+        self.assertTrue(g.__code__ in codes)
+        self.assertEqual(flightrecorder.last()[codes.index(g.__code__)], (g.__code__, 0))
+        # Again, when it is of no more use.
+        sys.settracestate(**saved)
+        g(3)
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_stop_after_restore(self):
+        flightrecorder.start()
+        saved = sys.gettracestate()
+        sys.settrace(None)
+        sys.settracestate(**saved)
+        flightrecorder.stop()
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_hook_called(self):
+        # Nobody calls it like that; it must not crash.
+        flightrecorder.start()
+        hook = sys.gettracestate()['tracefunc']
+        for args in (), (1, 2, 3), (sys._getframe(), 1, 2):
+            self.assertRaises(TypeError, hook, *args)
+        for event in 'call', 'line', 'return', '':
+            self.assertIsNone(hook(sys._getframe(), event, None))
+        flightrecorder.stop()
+        self.assertIsNone(hook(sys._getframe(), 'call', None))
+        sys.settrace(ignore)
+        self.assertIsNone(hook(sys._getframe(), 'call', None))
+        self.assertIs(sys.gettrace(), ignore)
+
+    def test_audit(self):
+        script = '''
+            import flightrecorder, sys, threading
+            refuse = False
+            events = []
+            def hook(event, args):
+                if event == 'sys.settrace':
+                    events.append(event)
+                    if refuse:
+                        raise ValueError('refused')
+            sys.addaudithook(hook)
+            refuse = True
+            try:
+                flightrecorder.start()
+            except ValueError:
+                refuse = False
+            assert not refuse and not flightrecorder.is_running()
+            assert threading.gettrace() is None and sys.gettrace() is None
+            flightrecorder.start()
+            refuse = True
+            try:
+                flightrecorder.stop()
+            except ValueError:
+                refuse = False
+            assert not refuse and flightrecorder.is_running()
+            flightrecorder.stop()
+            assert not flightrecorder.is_running() and len(events) == 4
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+
+@threading_helper.requires_working_threading()
+class ThreadsTest(TestCase):
+
+    def test_threads(self):
+        functions = [fresh(loop) for _ in range(6)]
+        barrier = threading.Barrier(7)
+
+        def run(f):
+            f(300)
+            barrier.wait()
+            barrier.wait()
+
+        flightrecorder.start(100_000)
+        threads = [threading.Thread(target=run, args=(f,)) for f in functions]
+        with threading_helper.start_threads(threads):
+            barrier.wait()
+            flightrecorder.stop()
+            rings = {t: flightrecorder.last(thread_id=t.ident) for t in threads}
+            idents = flightrecorder.threads()
+            barrier.wait()
+        self.assertEqual(set(idents), {t.ident for t in threads} | {threading.get_ident()})
+        expected = [offset for code, offset in executed(lambda: loop(300)) if code is loop.__code__]
+        for thread, f in zip(threads, functions):
+            entries = rings[thread]
+            self.assertEqual([offset for code, offset in entries if code is f.__code__], expected)
+            self.assertEqual(entries[0], (threading.Thread.run.__code__, 0))
+            self.assertFalse({code for code, offset in entries}
+                             & {other.__code__ for other in functions if other is not f})
+
+    def test_running_thread(self):
+        begun, go, done, end = (threading.Event() for _ in range(4))
+
+        def run():
+            begun.set()
+            go.wait()
+            loop(3)
+            done.set()
+            end.wait()
+            self.state = sys.gettracestate()
+
+        thread = threading.Thread(target=run)
+        with threading_helper.start_threads([thread], unlock=end.set):
+            begun.wait()
+            flightrecorder.start(10_000)
+            go.set()
+            done.wait()
+            flightrecorder.stop()
+            end.set()
+        self.assertIn((loop.__code__, 0), flightrecorder.last(thread_id=thread.ident))
+        self.assertEqual(self.state, DEFAULT)
+
+    def test_stale_thread(self):
+        # One that has not noticed the end is not recorded by the next recording.
+        begun, end = threading.Event(), threading.Event()
+
+        def run():
+            begun.set()
+            end.wait()
+            loop(3)
+
+        thread = threading.Thread(target=run)
+        with threading_helper.start_threads([thread], unlock=end.set):
+            begun.wait()
+            flightrecorder.start()
+            flightrecorder.stop()
+            flightrecorder.start(all_threads=False)
+            end.set()
+            thread.join()
+            flightrecorder.stop()
+        self.assertEqual(flightrecorder.threads(), [threading.get_ident()])
+
+    def test_one_thread(self):
+        flightrecorder.start(all_threads=False)
+        thread = threading.Thread(target=loop, args=(3,))
+        thread.start()
+        thread.join()
+        flightrecorder.stop()
+        self.assertEqual(flightrecorder.threads(), [threading.get_ident()])
+
+    def test_stop_in_thread(self):
+        flightrecorder.start()
+        thread = threading.Thread(target=flightrecorder.stop)
+        thread.start()
+        thread.join()
+        self.assertFalse(flightrecorder.is_running())
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_ended_threads(self):
+        refs = []
+
+        def run(f):
+            f(1)
+
+        flightrecorder.start(10_000)
+        for _ in range(30):
+            f = fresh(loop)
+            refs.append(weakref.ref(f.__code__))
+            thread = threading.Thread(target=run, args=(f,))
+            thread.start()
+            thread.join()
+            del f, thread
+        flightrecorder.stop()
+        support.gc_collect()
+        self.assertEqual([ref() is not None for ref in refs], [False] * 22 + [True] * 8)
+        self.assertLessEqual(len(flightrecorder.threads()), 9)
+        for ident in flightrecorder.threads():
+            self.assertTrue(flightrecorder.last(1, thread_id=ident))
+
+    @support.requires_fork()
+    def test_fork(self):
+        script = '''
+            import flightrecorder, os, threading
+            end = threading.Event()
+            begun = threading.Event()
+            def f():
+                return 1
+            def wait():
+                begun.set()
+                end.wait()
+            flightrecorder.start(50)
+            thread = threading.Thread(target=wait)
+            thread.start()
+            begun.wait()
+            pid = os.fork()
+            if not pid:
+                try:
+                    before = flightrecorder.last()
+                    f()
+                    assert f.__code__ in [code for code, offset in flightrecorder.last()]
+                    assert threading.get_ident() in flightrecorder.threads()
+                    for i in range(20):
+                        t = threading.Thread(target=f)
+                        t.start()
+                        t.join()
+                    flightrecorder.stop()
+                    flightrecorder.start()
+                    flightrecorder.stop()
+                    os._exit(7)
+                finally:
+                    os._exit(1)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+            end.set()
+            thread.join()
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+
+class ExceptionTest(TestCase):
+
+    def start(self, size=1000):
+        flightrecorder.start(size)
+
+    def assertRaisedAt(self, entries, code, opname):
+        self.assertIs(entries[-1][0], code)
+        self.assertEqual(dis.opname[code.co_code[entries[-1][1]]], opname)
+
+    def test_before(self):
+        self.start()
+        try:
+            divide(1, 0)
+        except ZeroDivisionError as e:
+            loop(3)
+            entries = flightrecorder.before(e)
+            loop(3)
+            self.assertEqual(flightrecorder.before(e), entries)
+            self.assertEqual(flightrecorder.before(e, 2), entries[-2:])
+            self.assertEqual(flightrecorder.before(e, n=0), [])
+        flightrecorder.stop()
+        self.assertRaisedAt(entries, divide.__code__, 'BINARY_OP')
+        self.assertEqual([offset for code, offset in entries if code is divide.__code__], [0, 2, 4, 6])
+        self.assertNotIn(loop.__code__, [code for code, offset in entries])
+
+    def test_raised_again(self):
+        def again():
+            try:
+                try:
+                    divide(1, 0)
+                finally:
+                    loop(2)
+            except ZeroDivisionError as e:
+                kept = e
+                loop(2)
+            loop(2)
+            raise kept
+
+        self.start()
+        try:
+            again()
+        except ZeroDivisionError as e:
+            entries = flightrecorder.before(e)
+        flightrecorder.stop()
+        self.assertRaisedAt(entries, divide.__code__, 'BINARY_OP')
+
+    def test_others_meanwhile(self):
+        def noise(n):
+            for _ in range(n):
+                try:
+                    divide(1, 0)
+                except ZeroDivisionError:
+                    pass
+
+        def fail():
+            raise KeyError
+
+        self.start(100_000)
+        try:
+            fail()
+        except KeyError as e:
+            noise(60)
+            self.assertRaisedAt(flightrecorder.before(e), fail.__code__, 'RAISE_VARARGS')
+            noise(10)
+            with self.assertRaisesRegex(LookupError, '^it is not known where'):
+                flightrecorder.before(e)
+        flightrecorder.stop()
+
+    def test_overwritten(self):
+        self.start(50)
+        try:
+            divide(1, 0)
+        except ZeroDivisionError as e:
+            loop(1)
+            self.assertTrue(flightrecorder.before(e))
+            loop(100)
+            self.assertEqual(flightrecorder.before(e), [])
+        flightrecorder.stop()
+
+    def test_unknown(self):
+        try:
+            divide(1, 0)
+        except ZeroDivisionError as e:
+            self.start()
+            self.assertRaises(LookupError, flightrecorder.before, e)
+            self.assertRaises(LookupError, flightrecorder.before, KeyError())
+            self.assertRaises(LookupError, flightrecorder.dump, exception=e)
+        flightrecorder.stop()
+
+    def test_not_kept_alive(self):
+        class Local:
+            pass
+
+        def fail():
+            local = Local()
+            refs.append(weakref.ref(local))
+            raise KeyError
+
+        refs = []
+        self.start()
+        with contextlib.suppress(KeyError):
+            fail()
+        self.assertIsNone(refs[0]())
+        flightrecorder.stop()
+
+    def test_same_address(self):
+        def fail():
+            raise KeyError
+
+        self.start(100_000)
+        for _ in range(50):
+            try:
+                fail()
+            except KeyError as e:
+                self.assertRaisedAt(flightrecorder.before(e), fail.__code__, 'RAISE_VARARGS')
+                del e
+            for _ in range(5):
+                self.assertRaises(LookupError, flightrecorder.before, KeyError())
+        flightrecorder.stop()
+
+    def test_generator_throw(self):
+        def generate():
+            yield 1
+
+        self.start()
+        g = generate()
+        next(g)
+        try:
+            g.throw(KeyError())
+        except KeyError as e:
+            entries = flightrecorder.before(e)
+        flightrecorder.stop()
+        # Nothing more of the generator is executed; it was the call of throw().
+        self.assertRaisedAt(entries, sys._getframe().f_code, 'CALL')
+
+    def test_other_thread(self):
+        errors = []
+
+        def run():
+            try:
+                divide(1, 0)
+            except ZeroDivisionError as e:
+                errors.append(e)
+
+        self.start()
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        entries = flightrecorder.before(errors[0])
+        flightrecorder.stop()
+        self.assertRaisedAt(entries, divide.__code__, 'BINARY_OP')
+
+    def test_excepthook(self):
+        script = '''
+            import flightrecorder, sys
+            def divide(a, b):
+                return a / b
+            def hook(type, value, traceback):
+                flightrecorder.dump(n=3, exception=value)
+            sys.excepthook = hook
+            flightrecorder.start()
+            divide(1, 0)
+        '''
+        error = script_helper.assert_python_failure('-c', textwrap.dedent(script)).err.decode()
+        self.assertRegex(error, textwrap.dedent(r'''
+            Last 3 recorded instructions of thread 0x[0-9a-f]+ before ZeroDivisionError \(most recent last\):
+              File "<string>", line 4, in divide: 2 LOAD_FAST 0 \(a\)
+              File "<string>", line 4, in divide: 4 LOAD_FAST 1 \(b\)
+              File "<string>", line 4, in divide: 6 BINARY_OP 11 \(/\)
+            $''').lstrip())
+
+
+class DumpTest(TestCase):
+
+    def test_dump(self):
+        flightrecorder.start()
+        divide(1, 2)
+        flightrecorder.stop()
+        output = io.StringIO()
+        flightrecorder.dump(output, n=None)
+        lines = output.getvalue().splitlines()
+        entries = flightrecorder.last()
+        self.assertEqual(lines[0], f'Last {len(entries)} recorded instructions of thread '
+                                   f'0x{threading.get_ident():016x} (most recent last):')
+        self.assertEqual(len(lines), len(entries) + 1)
+        line = divide.__code__.co_firstlineno + 1
+        self.assertIn(f'  File "{__file__}", line {line}, in divide: 2 LOAD_FAST 0 (a)', lines)
+        with support.captured_stderr() as stderr:
+            flightrecorder.dump(n=1)
+        self.assertEqual(stderr.getvalue().splitlines()[1:], lines[-1:])
+
+    def test_not_recorded(self):
+        output = io.StringIO()
+        flightrecorder.start()
+        with self.assertRaisesRegex(AttributeError, 'write'):
+            flightrecorder.dump(1)
+        flightrecorder.dump(output)
+        flightrecorder.stop()
+        codes = {code.co_filename for code, offset in flightrecorder.last()}
+        self.assertNotIn(flightrecorder.__file__, codes)
+
+    def test_nothing(self):
+        flightrecorder.start(all_threads=False)
+        output = io.StringIO()
+        thread = threading.Thread(target=flightrecorder.dump, args=(output,))
+        thread.start()
+        thread.join()
+        flightrecorder.stop()
+        self.assertRegex(output.getvalue(), r'^No recorded instructions of thread 0x[0-9a-f]+\n$')
+
+
+class LifeTest(unittest.TestCase):
+
+    def test_shutdown(self):
+        for code in ('flightrecorder.start()',
+                     'flightrecorder.start(); flightrecorder.enable_crash_output()',
+                     'faulthandler.enable(); flightrecorder.enable_crash_output()',
+                     'flightrecorder.enable_crash_output(); faulthandler.enable()',
+                     'flightrecorder.start(); sys.modules.clear()',
+                     'flightrecorder.start(); C.c = C()',
+                     'flightrecorder.start(); threading.Thread(target=time.sleep, args=(100,), daemon=True).start()',
+                     'flightrecorder.start(); del sys.modules["_flightrecorder"]; import _flightrecorder as other; '
+                     'assert other.is_running(); del other; del sys.modules["_flightrecorder"]; '
+                     'assert flightrecorder.is_running(); flightrecorder.stop()'):
+            with self.subTest(code=code):
+                script_helper.assert_python_ok('-c', textwrap.dedent('''
+                    import faulthandler, flightrecorder, sys, threading, time
+                    class C:
+                        def __del__(self):
+                            for i in range(10): pass
+                ''') + code)
+
+    def test_subinterpreter(self):
+        script = '''
+            import flightrecorder
+            from test import support
+            flightrecorder.start()
+            code = """if True:
+                try:
+                    import flightrecorder
+                except ImportError as e:
+                    assert str(e) == 'flightrecorder records the main interpreter only', e
+                else:
+                    raise AssertionError
+            """
+            for _ in range(3):
+                assert support.run_in_subinterp(code) == 0
+            assert flightrecorder.is_running()
+            assert flightrecorder.last()
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+    def test_again_in_process(self):
+        # Py_Initialize() after Py_Finalize(), as programs that embed Python do.
+        program = os.path.join(os.path.dirname(sys.executable), 'Programs', '_testembed')
+        if not sysconfig.is_python_build() or not os.path.exists(program):
+            self.skipTest('needs a build directory')
+        code = ('import sys; sys.path[:] = %r; import flightrecorder as f\n'
+                'assert not f.is_running() and not f.threads()\n'
+                'f.start(); f.enable_crash_output(2)\nfor i in range(5): pass\n'
+                'assert f.last()\nprint("ok")' % (sys.path,))
+        result = subprocess.run([program, 'test_repeated_init_exec', code], capture_output=True, text=True,
+                                cwd=os.path.dirname(sys.executable), timeout=support.LONG_TIMEOUT)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertGreater(result.stdout.split().count('ok'), 1)
+
+    def test_docs(self):
+        path = os.path.join(sysconfig.get_config_var('srcdir') or '', 'Doc', 'library', 'flightrecorder.rst')
+        if not os.path.exists(path):
+            self.skipTest('there is no ' + path)
+        failures, tests = doctest.testfile(path, module_relative=False, optionflags=doctest.ELLIPSIS)
+        self.assertEqual(failures, 0)
+        self.assertGreater(tests, 0)
+
+
+class CrashTest(unittest.TestCase):
+
+    CRASHES = [
+        ('os.abort()', signal.SIGABRT),
+        ('os.kill(os.getpid(), signal.SIGILL)', signal.SIGILL),
+        ('ctypes.string_at(0)', signal.SIGSEGV),
+        ('faulthandler._sigsegv()', signal.SIGSEGV),
+        ('faulthandler._sigfpe()', signal.SIGFPE),
+        ('os.kill(os.getpid(), signal.SIGBUS)', signal.SIGBUS),
+        ('faulthandler._stack_overflow()', signal.SIGSEGV),
+    ]
+    IMPORTS = 'import ctypes, faulthandler, flightrecorder, os, signal, sys, threading\n'
+
+    def crash(self, setup, crash, exitcode):
+        script = self.IMPORTS + textwrap.dedent(setup) + textwrap.dedent(f'''
+            def fail(value):
+                value = value + 1
+                {crash}
+            fail(1)
+            ''')
+        with support.SuppressCrashReport():
+            process = script_helper.spawn_python('-c', script, stderr=subprocess.PIPE)
+            try:
+                output, error = process.communicate(timeout=support.LONG_TIMEOUT)
+            finally:
+                process.kill()
+        self.assertEqual(process.returncode, exitcode, error)
+        return error.decode()
+
+    def each(self):
+        return [(crash, -signum) for crash, signum in self.CRASHES
+                if (not SANITIZED or signum == signal.SIGABRT)      # the others are theirs
+                and ('overflow' not in crash or hasattr(faulthandler, '_stack_overflow'))]
+
+    LAST = r'''(?m)^Last 4 recorded instructions of thread 0x[0-9a-f]+ \(most recent last\):
+(  File ".*", line \d+, in .*: \d+ [A-Z_]+.*
+){4}
+'''
+
+    def test_alone(self):
+        setup = 'flightrecorder.enable_crash_output(n=4); flightrecorder.start()'
+        for crash, exitcode in self.each():
+            error = self.crash(setup, crash, exitcode)
+            self.assertRegex(error, self.LAST)
+            self.assertRegex(error, r'in (fail|string_at): \d+ CALL \d\n\n$')
+            self.assertEqual(error.count('Last 4'), 1)
+
+    def test_names(self):
+        setup = 'flightrecorder.enable_crash_output(n=1000); flightrecorder.start()'
+        error = self.crash(setup, 'os.abort()', -signal.SIGABRT)
+        self.assertRegex(error, r'in fail: 2 LOAD_FAST 0 \(value\)\n')
+        self.assertRegex(error, r'in fail: 4 LOAD_CONST 1\n')
+        self.assertRegex(error, r'in fail: \d+ BINARY_OP 0\n')
+        self.assertRegex(error, r'in fail: \d+ LOAD_GLOBAL 1 \(os\)\n')
+        self.assertRegex(error, r'in fail: \d+ LOAD_ATTR 1 \(abort\)\n')
+        self.assertRegex(error, r'in <module>: \d+ LOAD_NAME \d+ \(fail\)\n')
+
+    def test_with_faulthandler(self):
+        for first, second in (('flightrecorder.enable_crash_output(n=4)', 'faulthandler.enable()'),
+                              ('faulthandler.enable()', 'flightrecorder.enable_crash_output(n=4)')):
+            for crash, exitcode in self.each():
+                error = self.crash(f'{first}; {second}; flightrecorder.start()', crash, exitcode)
+                self.assertRegex(error, self.LAST)
+                self.assertRegex(error, 'Fatal Python error: ')
+                self.assertRegex(error, 'in fail\n')
+                self.assertEqual(error.count('Last 4'), 1)
+                self.assertEqual(error.count('Fatal Python error: '), 1)
+
+    def test_enabled_twice(self):
+        setup = '''
+            flightrecorder.enable_crash_output(n=3)
+            faulthandler.enable()
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+        '''
+        for crash, exitcode in self.each():
+            error = self.crash(setup, crash, exitcode)
+            self.assertEqual(error.count('Last 4'), 1)
+            self.assertEqual(error.count('Fatal Python error: '), 1)
+
+    def test_disabled(self):
+        for setup, faults in (
+            ('flightrecorder.enable_crash_output(); flightrecorder.disable_crash_output()', 0),
+            ('flightrecorder.enable_crash_output(); faulthandler.enable(); flightrecorder.disable_crash_output()', 1),
+            ('faulthandler.enable(); flightrecorder.enable_crash_output(); flightrecorder.disable_crash_output()', 1),
+        ):
+            for crash, exitcode in self.each():
+                if 'overflow' in crash and not faults:
+                    continue
+                error = self.crash(setup + '; flightrecorder.start()', crash, exitcode)
+                self.assertNotIn('recorded instructions', error)
+                self.assertEqual(error.count('Fatal Python error: '), faults)
+
+    def test_enabled_again(self):
+        setup = '''
+            flightrecorder.enable_crash_output(n=3)
+            faulthandler.enable()
+            flightrecorder.disable_crash_output()
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+        '''
+        for crash, exitcode in self.each():
+            error = self.crash(setup, crash, exitcode)
+            self.assertEqual(error.count('Last 4'), 1)
+            self.assertEqual(error.count('Fatal Python error: '), 1)
+
+    def test_default_again(self):
+        setup = '''
+            flightrecorder.enable_crash_output(n=3)
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+        '''
+        self.assertEqual(self.crash(setup, 'os.abort()', -signal.SIGABRT).count('Last 4'), 1)
+
+    def test_not_recorded(self):
+        setup = 'flightrecorder.enable_crash_output()'
+        self.assertRegex(self.crash(setup, 'os.abort()', -signal.SIGABRT),
+                         r'^No recorded instructions of thread 0x[0-9a-f]+\n$|'
+                         r'^No recorded instructions of thread 0x[0-9a-f]+\n\n$')
+
+    def test_stopped(self):
+        setup = '''
+            flightrecorder.enable_crash_output()
+            flightrecorder.start()
+            flightrecorder.stop()
+        '''
+        error = self.crash(setup, 'os.abort()', -signal.SIGABRT)
+        self.assertRegex(error, r'Last \d+ recorded')
+        self.assertNotIn('in fail', error)
+
+    def test_other_thread(self):
+        setup = '''
+            def other(value):
+                os.abort()
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+            thread = threading.Thread(target=other, args=(1,))
+        '''
+        error = self.crash(setup, 'thread.start(); thread.join()', -signal.SIGABRT)
+        self.assertRegex(error, self.LAST)
+        self.assertIn('in other: ', error)
+
+    def test_program_handles(self):
+        # A handler that was there goes on to be called.
+        setup = '''
+            def handler(signum, frame):
+                print('handled', file=sys.stderr, flush=True)
+                os._exit(3)
+            signal.signal(signal.SIGILL, handler)
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+        '''
+        if SANITIZED:
+            self.skipTest('the sanitizer handles it')
+        error = self.crash(setup, 'os.kill(os.getpid(), signal.SIGILL); [i for i in range(10)]', 3)
+        self.assertRegex(error, self.LAST + 'handled')
+
+    def test_file(self):
+        with open(os_helper.TESTFN, 'wb') as f:
+            self.addCleanup(os_helper.unlink, f.name)
+        setup = f'''
+            flightrecorder.enable_crash_output(open({f.name!r}, 'w'), 4)
+            flightrecorder.start()
+        '''
+        self.assertEqual(self.crash(setup, 'os.abort()', -signal.SIGABRT), '')
+        with open(f.name) as f:
+            self.assertRegex(f.read(), self.LAST)
+
+    def test_probes(self):
+        # An instruction with a probe is shown as what it is.
+        setup = '''
+            import codeprobes, dis
+            def f(a):
+                if a:
+                    os.abort()
+            code = f.__code__
+            def select(code):
+                return tuple(i.offset for i in dis.get_instructions(code) if i.opname == 'LOAD_FAST'), (), ()
+            recorder = codeprobes.Recorder(lambda code: select(code) if code is f.__code__ else None, counts=True)
+            recorder.start()
+            flightrecorder.enable_crash_output()
+            flightrecorder.start()
+        '''
+        self.assertRegex(self.crash(setup, 'f(1)', -signal.SIGABRT), r'in f: 2 LOAD_FAST 0 \(a\)\n')
+
+    def test_arguments(self):
+        script = '''
+            import flightrecorder, sys
+            sys.stderr = None
+            try:
+                flightrecorder.enable_crash_output()
+            except RuntimeError as e:
+                print(e)
+            import io
+            try:
+                flightrecorder.enable_crash_output(io.StringIO())
+            except io.UnsupportedOperation:
+                print('unsupported')
+            print(flightrecorder.disable_crash_output())
+            flightrecorder.enable_crash_output(2)
+            print(flightrecorder.disable_crash_output())
+            flightrecorder.dump()
+        '''
+        self.assertEqual(script_helper.assert_python_ok('-c', textwrap.dedent(script)).out.split(b'\n')[:-1],
+                         [b'sys.stderr is None', b'unsupported', b'False', b'True'])
+
+
+if __name__ == '__main__':
+    unittest.main()
