@@ -96,6 +96,10 @@ class TestCase(BaseTestCase):
 
     def setUp(self):
         super().setUp()
+        # CPython's test_threading leaves a trace function there.
+        saved = threading.gettracestate()
+        self.addCleanup(lambda: threading.settracestate(**saved))
+        threading.settrace(None)
         self.addCleanup(flightrecorder.stop)
 
 
@@ -775,7 +779,7 @@ class DumpTest(TestCase):
         self.assertRegex(output.getvalue(), r'^No recorded instructions of thread 0x[0-9a-f]+\n$')
 
 
-class LifeTest(unittest.TestCase):
+class LifeTest(TestCase):
 
     def test_shutdown(self):
         for code in ('flightrecorder.start()',
