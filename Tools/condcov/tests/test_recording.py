@@ -233,6 +233,23 @@ def test_a_thread_forks_while_others_save(folder):
     assert folder.files() == ['.condcov']
 
 
+def test_pools_end(folder):
+    """Their workers get a SIGTERM when they have hardly begun, and some are just about to wait for a semaphore."""
+    folder.write('prog.py', """
+        import multiprocessing
+
+        def square(number):
+            return number ** 2
+
+        if __name__ == '__main__':
+            for _ in range(40):
+                with multiprocessing.get_context('fork').Pool(4) as pool:
+                    pool.map(square, range(20))
+    """)
+    assert folder.condcov('run', 'prog.py').stderr == ''
+    assert 'return number ** 2' in folder.lines('prog.py')
+
+
 def test_a_fork_waits_for_a_thread_that_saves(folder):
     """SQLite has locks of its own, which in the child nobody would release."""
     folder.write('prog.py', """

@@ -35,6 +35,7 @@ os = isolate_module(os)     # a program's tests may replace functions of os whil
 _monotonic = time.monotonic
 
 INTERVAL = 2            # seconds after which new code has what was seen before written
+PATIENCE = 0.05         # seconds after which a SIGTERM that has no effect comes again
 ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to know; see Recording.start()
 
 _current = None
@@ -415,6 +416,7 @@ def _install():
     global _installed
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
+        _insist()
     if _installed:
         return
     _installed = True
@@ -442,8 +444,16 @@ def _save():
             _current.save()
 
 
+def _insist():
+    """Have a SIGTERM come again if a system call, which was about to block, keeps the handler from being called."""
+    import _signalrepeat
+    _signalrepeat.arm(signal.SIGTERM, PATIENCE)
+
+
 def _terminated(signum, frame):
     global _killed
+    import _signalrepeat
+    _signalrepeat.disarm()
     if _busy is not None and _busy._lock._is_owned():
         _killed = True
         return
@@ -481,6 +491,8 @@ def _forked():
     global _busy
     _busy = None
     try:
+        if signal.getsignal(signal.SIGTERM) is _terminated:
+            _insist()
         if _current is not None:
             _current.forked()
     finally:
