@@ -184,9 +184,9 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
 
     EdgeRecorder(select=None, *, counts=False)
 
-    select      a function that is called with each code object when that is
-                first executed, and tells whether its edges are recorded; None:
-                those of all are.  What it raises is raised by a trace function.
+    select      a function that is called with each code object when the first
+                of its edges is taken, and tells whether they are recorded;
+                None: those of all are.  What it raises is raised there.
     counts      whether it is counted how often each edge is taken
 
     It is the trace function of the threads, in C, for 'branch' events.
@@ -202,15 +202,19 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
             if state['tracefunc'] not in (None, self):
                 raise RuntimeError(f"{state['tracefunc']!r} is the trace function: "
                                    "take it away before")
-        self._install()
         threading.settracestate(self, trace_lines=False, trace_branches=True)
+        try:
+            self._install()     # last, for what follows is recorded
+        except BaseException:
+            threading.settracestate(None)
+            raise
 
     def stop(self):
         """Record no more.  What was recorded stays."""
         import threading
+        self._uninstall()
         if threading.gettracestate()['tracefunc'] is self:
             threading.settracestate(None)
-        self._uninstall()
 
     def __enter__(self):
         self.start()

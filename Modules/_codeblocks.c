@@ -101,7 +101,7 @@ add_edge(recorder *self, record *r, int source, int target)
 }
 
 /* The record of a code object, which is asked for on first sight; NULL with an
-   exception set. */
+   exception of the selection set, or NULL if there was no memory for it. */
 static record *
 get_record(recorder *self, PyCodeObject *code)
 {
@@ -131,14 +131,14 @@ get_record(recorder *self, PyCodeObject *code)
         }
         r = PyMem_RawCalloc(1, sizeof(record));
         if (r == NULL) {
-            PyErr_NoMemory();
+            self->lost = 1;
             return NULL;
         }
         r->code = (PyCodeObject *)Py_NewRef(code);
         r->selected = selected;
         if (_Py_hashtable_set(self->records, code, r) < 0) {
             free_record(r);
-            PyErr_NoMemory();
+            self->lost = 1;
             return NULL;
         }
         self->nrecords++;
@@ -192,9 +192,7 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
     record *r = get_record(self, code);
     Py_DECREF(code);            // its frame has it
     if (r == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
-            PyErr_Clear();
-            self->lost = 1;
+        if (!PyErr_Occurred()) {
             return 0;
         }
         // As a trace function in Python that raises is taken away.
@@ -331,7 +329,9 @@ recorder_call(recorder *self, PyObject *args, PyObject *kwds)
     {
         return NULL;
     }
-    if (self->running && install(self, 0) < 0) {
+    if (self->running ? install(self, 0) < 0
+                      : PyEval_SetTraceState(NULL, NULL, NULL) < 0)
+    {
         return NULL;
     }
     Py_RETURN_NONE;

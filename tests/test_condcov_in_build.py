@@ -189,3 +189,8 @@ def test_a_virtual_environment_does_not_see_it(python, condcov, tmp_path):
         assert f"No module named '{name}'" in done.stderr
     packages = json.loads(output(inside, '-m', 'pip', 'list', '--format=json', '--disable-pip-version-check'))
     assert sorted(package['name'] for package in packages) == ['pip', 'setuptools']
+    # Nor does the file that lets the interpreter find condcov hide that of the environment.
+    (folder,) = (tmp_path / 'venv/lib').glob('python*/site-packages')
+    (folder / 'sitecustomize.py').write_text('its = __file__\n')
+    program = 'import sitecustomize; print(sitecustomize.its, sitecustomize.__file__)'
+    assert output(inside, '-c', program) == f'{folder}/sitecustomize.py {folder}/sitecustomize.py\n'

@@ -336,6 +336,7 @@ class EdgeRecorderTests(unittest.TestCase):
 
     def test_what_a_trace_function_is_told(self):
         from test import tracecorpus
+        self.addCleanup(tracecorpus.asyncio.set_event_loop_policy, None)
         found = 0
         for function in tracecorpus.CORPUS:
             with self.subTest(function.__name__):
@@ -531,6 +532,45 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertEqual([id(code) for code, _ in recorder.edges()].sort(),
                          [id(one), id(other)].sort())
         self.assertEqual(len(recorder.edges()), 2)
+
+    def test_a_start_that_fails(self):
+        def select(code):
+            raise ZeroDivisionError
+        recorder = codeblocks.EdgeRecorder(select)
+        with support.swap_attr(codeblocks.EdgeRecorder, '_install', lambda self: 1 / 0):
+            with self.assertRaises(ZeroDivisionError):
+                recorder.start()
+        self.assertIsNone(threading.gettrace())
+        self.assertIsNone(sys.gettrace())
+
+    def test_put_back_when_it_is_stopped(self):
+        recorder = codeblocks.EdgeRecorder()
+        with recorder:
+            state = sys.gettracestate()
+        recorder.clear()
+        sys.settracestate(**state)
+        (lambda: None)()
+        self.assertIsNone(sys.gettrace())
+        self.assertEqual(recorder.edges(), [])
+
+    def test_selection_without_memory(self):
+        calls = []
+
+        def select(code):
+            if code is function.__code__:
+                calls.append(1)
+                raise MemoryError
+            return False
+
+        def function():
+            for _ in range(3):
+                pass
+
+        recorder = codeblocks.EdgeRecorder(select)
+        with self.assertRaises(MemoryError):
+            with recorder:
+                function()
+        self.assertEqual((calls, recorder.edges()), ([1], []))
 
     def test_it_can_be_collected(self):
         class Select:

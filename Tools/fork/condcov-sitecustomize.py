@@ -13,3 +13,16 @@ if sys.prefix == sys.base_prefix:
             pass
         else:
             startup.begin()
+
+# Now the one that this one hides, of whoever uses the interpreter or a virtual environment of it.
+def _hidden():
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import PathFinder
+    here = os.path.dirname(__file__)
+    spec = PathFinder.find_spec('sitecustomize', [folder for folder in sys.path if folder != here])
+    if spec is not None and spec.loader is not None:
+        module = sys.modules['sitecustomize'] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+_hidden()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zipfile
 
 import pytest
 
@@ -36,9 +37,11 @@ def made(monkeypatch):
     return names
 
 
-def run(folder, text=TEXT, name='mod.py'):
-    """Record a program in this process; what it has seen of the file."""
+def run(folder, text=TEXT, name='mod.py', cached=True):
+    """Record a program in this process, as if it was imported before; what it has seen of the file."""
     path = folder.write(name, text)
+    if cached:
+        (folder.path / '__pycache__').mkdir(exist_ok=True)
     started = recording.Recording(config.read(include=(path,)))
     started.start()
     try:
@@ -122,7 +125,7 @@ def test_a_damaged_file(folder, made, damage):
 def test_where_no_bytecode_is_written(folder, made, monkeypatch):
     monkeypatch.setattr(sys, 'dont_write_bytecode', True)
     run(folder)
-    assert not (folder.path / '__pycache__').exists()
+    assert kept(folder) == []
 
 
 def test_the_folder_for_bytecode(folder, made, monkeypatch):
@@ -136,14 +139,63 @@ def test_the_folder_for_bytecode(folder, made, monkeypatch):
 
 def test_a_folder_that_cannot_be(folder, made):
     folder.write('__pycache__', 'a file')
-    run(folder)
+    run(folder, cached=False)
     made.clear()
-    run(folder)
+    run(folder, cached=False)
     assert made == BOTH
+
+
+def test_no_folder_is_made_beside_a_source(folder, made):
+    """Python makes none for a script either, and the program may be about to remove the folder."""
+    run(folder, cached=False)
+    assert not (folder.path / '__pycache__').exists()
+
+
+def test_in_an_archive(folder):
+    folder.write('prog.py', 'import os, sys\nsys.path.insert(0, "arch.zip")\nimport zipped\nos.unlink("arch.zip")\n')
+    with zipfile.ZipFile(folder.path / 'arch.zip', 'w') as archive:
+        archive.writestr('zipped.py', 'x = 1\n')
+    folder.condcov('run', 'prog.py')
+    assert not (folder.path / 'arch.zip').exists()
+
+
+@pytest.mark.parametrize('name, value', [
+    ('importlib.util.cache_from_source', None), ('hashlib.blake2b', None), ('marshal.dumps', None),
+    ('sys.implementation.cache_tag', None)])
+def test_a_program_that_replaces_what_is_needed(folder, made, monkeypatch, name, value):
+    import importlib.util, hashlib, marshal     # noqa: F401
+    monkeypatch.setattr(name, value)
+    assert run(folder).paths
+
+
+def test_an_error_does_no_harm(folder, made, monkeypatch):
+    monkeypatch.setattr(cache.Plans, 'save', None)
+    assert run(folder).paths
+
+
+def test_a_child_writes_what_is_new_to_it(folder):
+    folder.write('prog.py', """
+        import os
+        import mod
+        from condcov import recording
+        def new():
+            return [file.plans.new for file in recording.current()._files.values() if file and 'mod' in file.path]
+        print(new(), flush=True)
+        child = os.fork()
+        if not child:
+            print(new(), flush=True)
+            mod.f(1, 1)
+            print(new(), flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        """)
+    folder.write('mod.py', TEXT.replace('f(1, 0)\nf(1, 1)', ''))
+    assert folder.condcov('run', 'prog.py').stdout == '[True]\n[False]\n[True]\n'
 
 
 def test_two_processes(folder, made):
     path = folder.write('mod.py', TEXT)
+    (folder.path / '__pycache__').mkdir()
     one, other = source.File(path), source.File(path)
     one.plan(compile(TEXT, path, 'exec'))
     other.plan(compile(TEXT, path, 'exec').co_consts[0])

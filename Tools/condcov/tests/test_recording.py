@@ -233,6 +233,65 @@ def test_a_thread_forks_while_others_save(folder):
     assert folder.files() == ['.condcov']
 
 
+def test_a_fork_does_not_wait_for_ever(folder):
+    """The thread that saves may wait for something that the forking thread has."""
+    folder.write('prog.py', """
+        import os, threading
+        from condcov import recording
+        recording.LONGEST = 0.2
+        begun, theirs = threading.Event(), threading.Lock()
+        def save():
+            with recording.current()._uninterrupted():
+                begun.set()
+                theirs.acquire()
+        with theirs:
+            thread = threading.Thread(target=save)
+            thread.start()
+            begun.wait()
+            child = os.fork()
+            if not child:
+                here = 1
+                os._exit(0)
+            print(os.waitpid(child, 0)[1])
+        thread.join()
+    """)
+    assert folder.condcov('run', 'prog.py').stdout == '0\n'
+    assert 'here = 1' in folder.lines('prog.py')
+
+
+def test_a_fork_while_a_fork_waits(folder):
+    folder.write('prog.py', """
+        import os, signal, threading, time
+        from condcov import recording
+        def handler(signum, frame):
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            os.waitpid(child, 0)
+            print('handled')
+        signal.signal(signal.SIGALRM, handler)
+        begun = threading.Event()
+        def save():
+            with recording.current()._uninterrupted():
+                begun.set()
+                time.sleep(1)
+        thread = threading.Thread(target=save)
+        thread.start()
+        begun.wait()
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+        thread.join()
+        print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), recording._held_back,
+              recording.current()._lock.acquire(blocking=False), recording.current()._lock._is_owned())
+        recording.current()._lock.release()
+        print(recording.current()._lock._is_owned())
+    """)
+    assert folder.condcov('run', 'prog.py').stdout == 'handled\nset() {} True True\nFalse\n'
+
+
 def test_pools_end(folder):
     """Their workers get a SIGTERM when they have hardly begun, and some are just about to wait for a semaphore."""
     folder.write('prog.py', """

@@ -12,9 +12,12 @@ import sys
 
 from coverage.misc import isolate_module
 
+import condcov
 from condcov.plan import Plan
 
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+os = isolate_module(os)     # a program's tests may replace functions while it is recorded
+_blake2b, _dumps, _loads, _cache_from_source = (
+    hashlib.blake2b, marshal.dumps, marshal.loads, importlib.util.cache_from_source)
 
 SUFFIX = '.condcov'
 MOST = 10_000               # plans of a file; a program that makes other code under its name in each run adds no more
@@ -27,8 +30,11 @@ class Plans:
     """
 
     def __init__(self, path, sha256):
-        self._file = _file(path)
-        self._head = bytes.fromhex(sha256) + _maker()
+        try:
+            self._file = _file(path)
+            self._head = bytes.fromhex(sha256) + _maker()
+        except (NotImplementedError, OSError):      # nothing is kept where Python keeps no bytecode, nor from an archive
+            self._file = None
         self._plans = self._read()
         self.new = False
 
@@ -49,11 +55,13 @@ class Plans:
     def save(self):
         """Write the new ones, with those that another process has written meanwhile."""
         self.new = False
-        if sys.dont_write_bytecode:
+        if self._file is None or sys.dont_write_bytecode:
             return
-        content = self._head + marshal.dumps(self._read() | self._plans)
+        content = self._head + _dumps(self._read() | self._plans)
         with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(self._file), exist_ok=True)
+            # Beside a source that was imported Python has made the folder; others may be gone, or are to be removed.
+            if sys.pycache_prefix is not None:
+                os.makedirs(os.path.dirname(self._file), exist_ok=True)
             temporary = f'{self._file}.{os.getpid()}'
             try:
                 descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -67,6 +75,8 @@ class Plans:
                 os.unlink(temporary)
 
     def _read(self):
+        if self._file is None:
+            return {}
         try:
             descriptor = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -80,7 +90,7 @@ class Plans:
         if not content.startswith(self._head):
             return {}
         try:
-            plans = marshal.loads(memoryview(content)[len(self._head):])
+            plans = _loads(memoryview(content)[len(self._head):])
         except (EOFError, ValueError, TypeError):       # it was cut off
             return {}
         return plans if isinstance(plans, dict) else {}
@@ -88,12 +98,12 @@ class Plans:
 
 def _file(path):
     """Where the plans of a file are: their name tells the Python and its level of optimization, as that of bytecode."""
-    return importlib.util.cache_from_source(path).removesuffix('.pyc') + SUFFIX
+    return os.path.abspath(_cache_from_source(path)).removesuffix('.pyc') + SUFFIX
 
 
 def _key(code):
     """What a plan depends on, beside the source of the file."""
-    digest = hashlib.blake2b(code.co_code, digest_size=16)
+    digest = _blake2b(code.co_code, digest_size=16)
     for part in code.co_linetable, code.co_exceptiontable, b'%d' % code.co_firstlineno:
         digest.update(b'%d ' % len(part) + part)
     return digest.digest()
@@ -106,7 +116,8 @@ def _maker():
         with os.scandir(os.path.dirname(os.path.abspath(__file__))) as entries:
             files = sorted((entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries
                            if entry.name.endswith('.py'))
-        _made = hashlib.blake2b(repr((importlib.util.MAGIC_NUMBER, files)).encode(), digest_size=16).digest()
+        what = condcov.__version__, importlib.util.MAGIC_NUMBER, files
+        _made = _blake2b(repr(what).encode(), digest_size=16).digest()
     return _made
 
 

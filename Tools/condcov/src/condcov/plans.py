@@ -19,7 +19,7 @@ _NO_PROBE = frozenset(OP[name] for name in (
     'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
     'RESUME', 'SEND', 'YIELD_VALUE'))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
-_PYTEST = '@py_assert'      # what the names of its variables begin with
+_PYTEST = '@py'             # what the names that it adds begin with
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
 

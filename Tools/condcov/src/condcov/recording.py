@@ -36,6 +36,7 @@ _monotonic = time.monotonic
 
 INTERVAL = 2            # seconds after which new code has what was seen before written
 PATIENCE = 0.05         # seconds after which a SIGTERM that has no effect comes again
+LONGEST = 5             # seconds that a fork waits for a thread that is saving
 ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to know; see Recording.start()
 
 _current = None
@@ -167,9 +168,6 @@ class Recording:
                 _real_os.environ[ENVIRONMENT] = self._environment
             self._collect()
             self._write()
-            for file in {id(file): file for file in self._files.values()}.values():
-                if file is not None and file.plans.new:
-                    file.plans.save()
             if self.first:
                 self._add_unexecuted()
                 files = parts(self.config.data_file, self.run)
@@ -178,6 +176,10 @@ class Recording:
                     combine(self.config, files)
                     if files and not self._append:
                         self._problems.update(Data(self.config.data_file).problems())       # of other processes, too
+            with contextlib.suppress(Exception):        # they only save time
+                for file in list(self._files.values()):
+                    if file is not None and file.plans.new:
+                        file.plans.save()
 
     @contextlib.contextmanager
     def _uninterrupted(self):
@@ -351,6 +353,9 @@ class Recording:
         self._reset()
         self.first = False
         self._recorder.harvest()
+        for file in list(self._files.values()):
+            if file is not None:
+                file.plans.new = False      # the parent keeps these
 
 
 # An analysis makes many objects and no garbage in cycles, for which the collector would visit all of the program's
@@ -468,22 +473,28 @@ def _die(signum):
 
 # The interpreter forgets a signal that a child gets before it has begun, and without our handler that would have ended
 # the child: so SIGTERM waits. And a thread that is saving is waited for, since the child would find SQLite's own locks
-# taken for ever. By thread, the signals that it had blocked before, and the lock that it has.
+# taken for ever; not without end, as it may run a finalizer that waits for what this thread has. By thread, for each
+# fork that has begun (a signal handler may fork, too): the signals that it had blocked before, and the lock that it has.
 _held_back = {}
 
 
 def _hold_back():
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
-    lock = contextlib.ExitStack()
-    _held_back[_thread.get_ident()] = blocked, lock
-    if _current is not None:
-        lock.enter_context(_current._lock)
+    held = [blocked, None]
+    _held_back.setdefault(_thread.get_ident(), []).append(held)
+    recording = _current
+    if recording is not None and recording._lock.acquire(timeout=LONGEST):
+        held[1] = recording._lock
 
 
 def _let_through():
-    if _thread.get_ident() in _held_back:
-        blocked, lock = _held_back.pop(_thread.get_ident())
-        lock.close()
+    begun = _held_back.get(_thread.get_ident())
+    if begun:
+        blocked, lock = begun.pop()
+        if not begun:
+            del _held_back[_thread.get_ident()]
+        if lock is not None:
+            lock.release()
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
