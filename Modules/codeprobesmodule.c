@@ -224,8 +224,12 @@ at_probe(void *data, int offset, int what, const void *activation)
         s->executed = s->executed_fresh = 1;
         r->fresh = 1;
     }
-    if (what == PyCodeProbe_EXECUTE || !s->is_jump) {
+    if (!s->is_jump) {
         return 0;
+    }
+    int never_jumps = what == PyCodeProbe_EXECUTE;
+    if (never_jumps) {
+        what = PyCodeProbe_FALL_THROUGH;
     }
     int counts = r->recorder->counts;
     if (!s->went[what] || counts) {
@@ -233,7 +237,7 @@ at_probe(void *data, int offset, int what, const void *activation)
         s->counts[what]++;
         r->fresh = 1;
     }
-    int learned = s->went[0] && s->went[1];
+    int learned = s->went[0] && (s->went[1] || never_jumps);
     if (s->decision >= 0) {
         decision *d = &r->decisions[s->decision];
         if (s->says[what] != SAYS_NOTHING) {

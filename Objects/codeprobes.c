@@ -81,7 +81,6 @@ can_have_probe(int opcode)
     switch (opcode) {
         case CACHE:
         case CALL:
-        case END_ASYNC_FOR:
         case EXTENDED_ARG:
         case JUMP_BACKWARD_NO_INTERRUPT:
         case PUSH_EXC_INFO:

@@ -122,6 +122,11 @@ at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
             return result;
         }
     }
+    else if (opcode == END_ASYNC_FOR) {
+        // The end of the loop, or another exception that passes through.
+        result.jumps = PyErr_GivenExceptionMatches(stack_pointer[-1],
+                                                   PyExc_StopAsyncIteration);
+    }
     _PyCodeProbes_Hit(code, unit, result.jumps, frame);
     return result;
 }

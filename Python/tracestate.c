@@ -684,6 +684,6 @@ _PyTraceState_StackUnit(PyCodeObject *code, int unit)
 int
 _PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit)
 {
-    int opcode = _Py_OPCODE(_PyCode_CODE(code)[unit]);
+    int opcode = _PyCode_BaseOpcode(code, unit);
     return opcode == PUSH_EXC_INFO || opcode == END_ASYNC_FOR;
 }

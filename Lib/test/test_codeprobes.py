@@ -25,7 +25,7 @@ from test.support import import_helper, script_helper, threading_helper
 from test.tracecorpus import CORPUS
 from test.tracesupport import DEFAULT, record
 
-NOWHERE = {'CACHE', 'CALL', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO',
+NOWHERE = {'CACHE', 'CALL', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO',
            'RERAISE', 'RESUME', 'SEND', 'YIELD_VALUE'}
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER'}
 PROBE = 254
@@ -191,6 +191,47 @@ class ApiTest(BaseTestCase):
             f(0, 0)
             self.assertEqual(recorder.harvest(), first)
             recorder.stop()
+
+    def test_async_for(self):
+        """It ends at END_ASYNC_FOR; an instruction that is no jump is one that is never made."""
+        async def items(number):
+            for item in range(number):
+                yield item
+            if number == 3:
+                raise KeyError
+
+        async def function(number):
+            async for item in items(number):
+                if item == 1 and number == 4:
+                    break
+            return number
+
+        def drive(number):
+            coroutine = function(number)
+            try:
+                coroutine.send(None)
+            except (StopIteration, KeyError) as e:
+                return e.args
+            self.fail('not finished')
+
+        instructions = list(dis.get_instructions(function))
+        end, = [i.offset for i in instructions if i.opname == 'END_ASYNC_FOR']
+        entered, = [i.argval for i in instructions if i.opname == 'SEND']
+        plan = (), ((entered, -1, -1, None, None), (end, -1, -1, None, None)), ()
+        for counts in False, True:
+            with self.subTest(counts=counts):
+                function = fresh(function)
+                recorder = self.recorder(select_only(function, plan), counts=counts)
+                recorder.start()
+                seen = []
+                for number in 4, 0, 2, 3, 0:
+                    self.assertEqual(drive(number), () if number == 3 else (number,))
+                    seen += [jumps for _, _, jumps, _ in recorder.harvest()]
+                self.assertEqual(set(probed(function.__code__)), {entered, end} if counts else set())
+                recorder.stop()
+                first = [((entered, 0, 2 if counts else 1),), ((end, 1, 1),)]
+                rest = [((entered, 0, 2), (end, 1, 1)), ((entered, 0, 3), (end, 0, 1)), ((end, 1, 1),)]
+                self.assertEqual(seen, first + (rest if counts else [((end, 0, 1),)]))
 
     def test_stop_and_start(self):
         f = fresh(choose)

@@ -132,7 +132,7 @@ def statements(draw, kind='def', depth=0):
     shape = draw(st.sampled_from([
         'if', 'else', 'elif', 'while', 'assert', 'ternary', 'value', 'values', 'comprehension', 'finally',
         'match', 'for', 'try', 'lambda', 'format', 'default', 'line', 'with', 'subscript',
-        *['yield'] * 2 * (kind == 'generator')]))
+        *['yield'] * 2 * (kind == 'generator'), *['async for'] * 2 * (kind == 'async')]))
     match shape:
         case 'if':
             return f'if {test()}:\n{block()}'
@@ -174,6 +174,10 @@ def statements(draw, kind='def', depth=0):
             return f'match {subject}:\n{cases}'
         case 'for':
             return f'for i in (1, 2):\n{block()}\n    if {test(3)}:\n        continue\n    f()\nelse:\n    f()'
+        case 'async for':
+            leave = draw(st.sampled_from(['break', 'continue', 'f()']))
+            other = draw(st.sampled_from(['', 'else:\n    f()']))
+            return f'async for q in items():\n{block()}\n    if {test(2)}:\n        {leave}\n{other}\nf()'
         case 'try':
             return (f'try:\n{block()}\nexcept (OSError, Boom) if {test(2)} else OSError:\n    f()\n'
                     'except Boom as e:\n    f()')

@@ -22,7 +22,8 @@ def paths_of(text, namespace, run):
     tree = ast.fix_missing_locations(rewriter.visit(ast.parse(text)))
     log.sizes = rewriter.sizes
     namespace.update(_leaf=log.leaf, _set=log.set, _get=log.get, _untested=log.untested, _end=log.end, _try=log.attempt,
-                     _hit=log.hit, _items=log.items, _except=log.matches)
+                     _hit=log.hit, _items=log.items, _aitems=log.aitems,
+                     _except=log.matches)
     exec(compile(tree, 'program', 'exec'), namespace)
     run()
     return log.finish()
@@ -94,6 +95,12 @@ class _Log:
             yield item
         self.write(key, ['F'])
 
+    async def aitems(self, key, iterable):
+        async for item in iterable:
+            self.write(key, ['T'])
+            yield item
+        self.write(key, ['F'])
+
     def matches(self, key, kinds):
         """An except clause with these kinds of exception is tried."""
         self.write(key, ['T' if isinstance(sys.exc_info()[1], kinds) else 'F'])
@@ -157,8 +164,10 @@ class _Rewriter(ast.NodeTransformer):
     def visit_For(self, node):
         key = self.key('for', node.target, node.iter)
         node = self.generic_visit(node)
-        node.iter = _call('_items', key, node.iter)
+        node.iter = _call('_aitems' if isinstance(node, ast.AsyncFor) else '_items', key, node.iter)
         return node
+
+    visit_AsyncFor = visit_For
 
     def visit_ListComp(self, node):
         for generator in node.generators[1:]:
@@ -173,7 +182,9 @@ class _Rewriter(ast.NodeTransformer):
     def visit_comprehension(self, node):
         key = self.key('for', node.target, node.iter)
         node.iter = self.visit(node.iter)
-        if not node.is_async and not hasattr(node, 'is_assignment'):
+        if node.is_async:
+            node.iter = _call('_aitems', key, node.iter)
+        elif not hasattr(node, 'is_assignment'):
             node.iter = _call('_items', key, node.iter)
         node.ifs = [_Decision(self, self.key('comprehension', test)).rewrite(test) for test in node.ifs]
         return node

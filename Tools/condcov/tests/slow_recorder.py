@@ -27,6 +27,11 @@ class _Code:
             if instruction.op in bytecode.CONDITIONAL:
                 self.ways[instruction.offset] = tuple(
                     instructions[way].offset for way in (instruction.target, index + 1))
+            elif index + 1 < len(instructions):
+                # The end of an `async for`, which jumps in a manner of speaking; and what never does.
+                following = instructions[index + 1].offset
+                ends = instruction.name == 'END_ASYNC_FOR'
+                self.ways[instruction.offset] = (following, None) if ends else (None, following)
         self.executed, self.went, self.paths = set(), collections.Counter(), collections.Counter()
 
 

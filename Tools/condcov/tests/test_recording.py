@@ -292,6 +292,37 @@ def test_a_fork_while_a_fork_waits(folder):
     assert folder.condcov('run', 'prog.py').stdout == 'handled\nset() {} True True\nFalse\n'
 
 
+def test_asynchronous_loops(folder):
+    folder.write('prog.py', """
+        import asyncio
+        async def items(number):
+            for item in range(number):
+                yield item
+        async def main():
+            async for one in items(0): pass
+            async for two in items(2):
+                break
+            async for three in items(2): pass
+            print([four async for four in items(1) if four], [five async for five in items(0)])
+            try:
+                async for six in 1: pass
+            except TypeError:
+                pass
+        asyncio.run(main())
+    """)
+    assert folder.condcov('run', '--counts', 'prog.py').stderr == ''
+    (seen,) = folder.data().read().values()
+    text = (folder.path / 'prog.py').read_text().splitlines()
+    found = {text[line - 1].encode()[start:end].decode(): paths
+             for (line, start, _, end, kind), paths in seen[1].paths.items() if kind == 'for'}
+    assert found == {
+        'item in range(number)': {'T': 4, 'F': 4}, 'one in items(0)': {'F': 1}, 'two in items(2)': {'T': 1},
+        'three in items(2)': {'T': 2, 'F': 1}, 'four in items(1)': {'T': 1, 'F': 1}, 'five in items(0)': {'F': 1}}
+    report = folder.condcov('report').stdout
+    assert 'the loop `one in items(0)` was never entered' in report
+    assert 'the loop `six in 1` was never' in report
+
+
 def test_pools_end(folder):
     """Their workers get a SIGTERM when they have hardly begun, and some are just about to wait for a semaphore."""
     folder.write('prog.py', """

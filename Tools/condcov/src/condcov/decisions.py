@@ -145,10 +145,12 @@ class _Finder:
         self.loop(_span(node), node.target, node.iter)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
+    visit_AsyncFor = visit_For
+
     def visit_ListComp(self, node):
         position = _span(node)
         for number, generator in enumerate(node.generators):
-            if not generator.is_async and not (number and _is_assignment(generator.iter, self.constant)):
+            if generator.is_async or not (number and _is_assignment(generator.iter, self.constant)):
                 self.loop(position, generator.target, generator.iter)
             for condition in generator.ifs:
                 tree = self.test_tree(condition)

@@ -14,11 +14,13 @@ MOST_PATHS = 1 << 20        # beyond these nobody waits until all have been seen
 _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
 _IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
-# Where codeprobes.Recorder takes no probe, beside the instructions up to the first RESUME.
+# Where codeprobes.Recorder takes no probe, beside the instructions up to the first RESUME; and END_ASYNC_FOR, which an
+# exception gets to that passes through.
 _NO_PROBE = frozenset(OP[name] for name in (
     'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
     'RESUME', 'SEND', 'YIELD_VALUE'))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
+_ANEXT = OP['GET_ANEXT']
 _PYTEST = '@py'             # what the names that it adds begin with
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 
@@ -32,6 +34,8 @@ class Jump:
     when_jumps, when_not    the condition's truth when it jumps and when it does not: True, False, or None (not yet
                             known)
     reason      why it tests no condition of the source, or '' if nobody knows
+    true_at     of an `async for`, which ends by an exception and jumps nowhere else: index of the instruction that is
+                executed when there is an item
     """
 
     index: int
@@ -39,6 +43,7 @@ class Jump:
     when_jumps: bool | None = None
     when_not: bool | None = None
     reason: str = ''
+    true_at: int | None = None
 
 
 def jumps_of(code, table, instructions=None):
@@ -46,13 +51,21 @@ def jumps_of(code, table, instructions=None):
     instructions = instructions or bytecode.read(code)
     loops = {}
     return [_jump(instructions, index, table, loops)
-            for index, instruction in enumerate(instructions) if instruction.op in bytecode.CONDITIONAL]
+            for index, instruction in enumerate(instructions)
+            if instruction.op in bytecode.CONDITIONAL or instruction.op == _ANEXT]
 
 
 def _jump(instructions, index, table, loops):
     jump = instructions[index]
     if jump.op == OP['FOR_ITER']:
-        return _loop(jump, index, table, loops)
+        operand = _loop(jump, table, loops)
+        return Jump(index, operand, False, True) if operand else Jump(index)
+    if jump.op == _ANEXT:
+        operand = _loop(jump, table, loops)
+        if jump.caught is None or instructions[jump.caught].op != OP['END_ASYNC_FOR']:
+            return Jump(index)
+        # Followed by LOAD_CONST None and the SEND that jumps when the item is there.
+        return Jump(jump.caught, operand, False, None, true_at=instructions[index + 2].target)
     if jump.op in _IF_NONE or jump.op in _IF_NOT_NONE:
         operand = table.fused.get(jump.position)
         if operand:
@@ -86,12 +99,13 @@ def _jump(instructions, index, table, loops):
     return Jump(index, reason=_reason(instructions, before))
 
 
-def _loop(jump, index, table, loops):
+def _loop(jump, table, loops):
+    """The operand of the jump of a loop, or None."""
     operands = table.loops.get(jump.position, ())
     number = loops[jump.position] = loops.get(jump.position, -1) + 1
     if len(operands) == 1:
         number = 0      # the copies of a loop in a finally clause
-    return Jump(index, operands[number], False, True) if number < len(operands) else Jump(index)
+    return operands[number] if number < len(operands) else None
 
 
 def _link(instructions, index, table):
@@ -346,6 +360,11 @@ class _Planner:
                     for jumped, truth in ((True, jump.when_jumps), (False, jump.when_not)):
                         if truth is not None:
                             self._outcomes[offset, jumped] = decision.key, paths.single(operand.condition, truth)
+                if jump.true_at is not None:
+                    # An instruction that is no jump is one that is not made.
+                    at = self._instructions[jump.true_at].offset
+                    self._outcomes[at, False] = decision.key, paths.single(operand.condition, True)
+                    probes.append((at, -1, -1, None, None))
             elif (offset, True) not in self._jump_arcs and (offset, False) not in self._jump_arcs:
                 continue
             truths = (jump.when_jumps, jump.when_not) if number >= 0 else (None, None)
