@@ -80,6 +80,13 @@ def test_the_librarys_own_modules_are_there(python):
     output(python, '-c', 'import ssl, sqlite3, ctypes, zlib, bz2, lzma, readline, curses, uuid, pyexpat, _elementtree, dbm.gnu, dbm.ndbm')
 
 
+def test_environment_of_a_link(python, tmp_path):
+    """./python is a link to the interpreter in the builddir."""
+    (tmp_path / 'python').symlink_to(python)
+    output(tmp_path / 'python', '-m', 'venv', '--without-pip', tmp_path / 'venv')
+    assert output(tmp_path / 'venv/bin/python', '-c', 'import sys; print(sys.prefix)') == f'{tmp_path}/venv\n'
+
+
 def test_second_make_does_nothing(root, builddir):
     assert output('make', f'BUILDDIR=build/{builddir.name}', cwd=root).splitlines()[-1] == f'make: build/{builddir.name}/python is up to date'
 
