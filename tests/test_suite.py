@@ -2,17 +2,18 @@
 
 import re
 import shutil
+import sys
 
 import pytest
 
 # A python that knows `-m test` (which tests there are is in a file beside it, which of them fail in another, one line for
 # each run, and in others what the sanitizers say), `-m venv` and, for the environment it makes, pip and pytest. What is
-# in Tools/suites runs.
+# in Tools/suites runs with the interpreter of these tests: a machine may have no python3.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
-case $1 in Tools/suites/*) exec python3 "$@" ;; esac
+case $1 in Tools/suites/*) exec @PYTHON@ "$@" ;; esac
 [ "$1" != tests/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
 case $2 in
 test)
@@ -46,7 +47,7 @@ venv) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
 pip) [ ! -f "$here/../../nopip" ] || { echo "ERROR: No matching distribution found"; exit 1; } ;;
 pytest) if [ -f "$here/../../red" ]; then echo "1 failed in 0.01s"; exit 1; else echo "3 passed in 0.01s"; fi ;;
 esac
-'''
+'''.replace('@PYTHON@', sys.executable)
 
 
 @pytest.fixture
