@@ -126,7 +126,7 @@ class Door:
         path.mkdir(parents=True)
         for name in 'configure', 'Makefile.pre.in', '.gitignore':
             shutil.copy(root / name, path)
-        shutil.copytree(root / 'Tools/fork', path / 'Tools/fork', ignore=shutil.ignore_patterns('toplevel'))
+        shutil.copytree(root / 'build-aux', path / 'build-aux', ignore=shutil.ignore_patterns('toplevel'))
         self.write('UPSTREAM', f'# a comment\nVERSION=9.9.9\nARCHIVE={release.name}\nSHA256={self.sum}\n'
                                f'URL=https://www.python.invalid/{release.name}\nDEBIAN_SOURCE=python9.9\n')
         self.bin = path.parent / 'bin'
@@ -134,7 +134,7 @@ class Door:
         # no road leads anywhere unless a test makes one
         for name in 'apt-get', 'apt-cache', 'apt-config', 'curl', 'wget':
             self.stub(name, 'echo "E: the stub of $0 fails" >&2; exit 22')
-        self.stub('dpkg-query', 'sed -n "/^[a-z0-9-]* *[a-z-]*$/s/^\\([a-z][a-z0-9+-]*\\)  *[a-z-]*$/installed \\1/p" Tools/fork/deps.sh')
+        self.stub('dpkg-query', 'sed -n "/^[a-z0-9-]* *[a-z-]*$/s/^\\([a-z][a-z0-9+-]*\\)  *[a-z-]*$/installed \\1/p" build-aux/deps.sh')
         if shutil.which('git'):
             self.git('init', '-q')
             self.git('add', '.')

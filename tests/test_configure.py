@@ -184,6 +184,6 @@ def test_tools_are_looked_for_where_there_is_no_dpkg(door):
 
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
 def test_scripts_are_posix_sh(root):
-    scripts = sorted(str(path.relative_to(root)) for path in (root / 'Tools/fork').glob('*.sh'))
+    scripts = sorted(str(path.relative_to(root)) for path in (root / 'build-aux').glob('*.sh'))
     done = subprocess.run(['shellcheck', '-x', '-s', 'sh', '-e', 'SC2034,SC2154', 'configure', *scripts], cwd=root, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout

@@ -62,7 +62,7 @@ def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(door, apt, tmp_
         '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1']
     assert 'fixes: 9.9.9-10: E: Failed to fetch' in done.stdout
     assert 'fixes: 3 of python9.9 9.9.9-1 applied' in done.stdout
-    assert 'fixes: not taken: odd.diff of python9.9 9.9.9-1 (no line of Tools/fork/security-fixes fits it)' in done.stdout
+    assert 'fixes: not taken: odd.diff of python9.9 9.9.9-1 (no line of build-aux/security-fixes fits it)' in done.stdout
     assert 'deb-setup' not in done.stdout and done.stderr == ''
     assert stock(door) == fork(door)
     before, after = published(door, tmp_path), stock(door)
@@ -75,7 +75,7 @@ def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(door, apt, tmp_
         SHOWN,
         'leave deb-setup.diff: packaging: compiler flags',
         'take CVE-2099-1.patch: security',
-        'unknown odd.diff: no line of Tools/fork/security-fixes fits it',
+        'unknown odd.diff: no line of build-aux/security-fixes fits it',
         'take CVE-2099-1-test.patch: security',
         'take frame_dealloc-crash.diff: crash: a freed frame is used']
     assert door.leftovers() == []
@@ -294,15 +294,15 @@ def test_fix_that_takes_a_file_away_or_changes_a_script(door, tmp_path):
 @pytest.mark.parametrize('line', ['takes CVE-* security', 'CVE-*'])
 def test_rule_with_a_bad_line(door, fixes, line):
     door.cached()
-    door.write('Tools/fork/security-fixes', f'# words\n\n{line}\n')
+    door.write('build-aux/security-fixes', f'# words\n\n{line}\n')
     message = door.fails('./configure', f'--with-security-fixes={fixes}')
-    assert "Tools/fork/security-fixes: a line is 'take PATTERN REASON'" in message and line.split()[0] in message
+    assert "build-aux/security-fixes: a line is 'take PATTERN REASON'" in message and line.split()[0] in message
     assert not door.exists('build/src/.release') and door.leftovers() == []
 
 
 def test_another_rule_is_followed(door, apt):
     door.configure()
-    door.write('Tools/fork/security-fixes', 'take odd.diff crash\n' + door.read('Tools/fork/security-fixes'))
+    door.write('build-aux/security-fixes', 'take odd.diff crash\n' + door.read('build-aux/security-fixes'))
     said = door.configure().stdout
     assert 'fixes: 4 of' in said and 'not taken' not in said and door.fork('Modules/m.c').read_text() == 'odd m\n'
 
@@ -320,7 +320,7 @@ def test_edits_are_not_lost(ready, fixes):
 # The overlay and the fixes in one file
 
 def test_overlay_patch_has_one_form_with_fixes_and_without(ready, fixes):
-    ready.write('Tools/fork/toplevel/Makefile.pre.in.patch', diff('Makefile.pre.in', '@@ -1,2 +1,3 @@', ' # Top-level Makefile', '+# ours', ' # second line'))
+    ready.write('build-aux/toplevel/Makefile.pre.in.patch', diff('Makefile.pre.in', '@@ -1,2 +1,3 @@', ' # Top-level Makefile', '+# ours', ' # second line'))
     ready.write('Python/ceval.c.patch', ready.read('Python/ceval.c.patch') +
                 '@@ -18,2 +19,3 @@\n line 18\n+our second hook\n line 19\n')
     ready.git('add', '.')

@@ -6,16 +6,16 @@ from make_believe import diff
 
 
 def test_the_three_kinds_are_laid(ready):
-    ready.write('Tools/fork/toplevel/Makefile.pre.in.patch', diff('Makefile.pre.in', '@@ -1,2 +1,3 @@', ' # Top-level Makefile', '+# ours', ' # second line'))
-    ready.write('Tools/fork/toplevel/Parser/p.c.patch', diff('Parser/p.c', '@@ -1 +1 @@', '-p line', '+our p line'))
-    ready.write('Tools/fork/toplevel/Programs/new.c', 'new\n')
+    ready.write('build-aux/toplevel/Makefile.pre.in.patch', diff('Makefile.pre.in', '@@ -1,2 +1,3 @@', ' # Top-level Makefile', '+# ours', ' # second line'))
+    ready.write('build-aux/toplevel/Parser/p.c.patch', diff('Parser/p.c', '@@ -1 +1 @@', '-p line', '+our p line'))
+    ready.write('build-aux/toplevel/Programs/new.c', 'new\n')
     ready.make()
     assert ready.fork('Python/ours.c').read_text() == 'int ours;\n'
     assert 'line 4\nour hook\nline 5\n' in ready.fork('Python/ceval.c').read_text()
     assert '# ours\n# second line' in ready.fork('Makefile.pre.in').read_text()
     assert ready.fork('Parser/p.c').read_text() == 'our p line\n'
     assert ready.fork('Programs/new.c').exists()
-    assert not ready.fork('Tools/fork').exists()
+    assert not ready.fork('build-aux').exists()
     assert 'hook' not in (ready.path / 'build/src/stock/Python/ceval.c').read_text()
 
 
@@ -99,10 +99,10 @@ def test_edits_are_written_back(ready):
     assert ready.read('Python/sysmodule.c.patch') == diff('Python/sysmodule.c', '@@ -1,2 +1,2 @@', ' sys line 1', '-sys line 2', '+sys line two')
     assert ready.read('Python/ours.c') == 'int mine;\n'
     assert ready.read('Lib/test/test_new.py') == 'new\n'
-    assert '+# end' in ready.read('Tools/fork/toplevel/configure.patch')
+    assert '+# end' in ready.read('build-aux/toplevel/configure.patch')
     assert ready.make('patches').stdout == ''
     changed = {line[3:] for line in ready.git('status', '--porcelain', '-uall').splitlines()}
-    assert changed == {'Python/ceval.c.patch', 'Python/ours.c', 'Python/sysmodule.c.patch', 'Lib/test/test_new.py', 'Tools/fork/toplevel/configure.patch'}
+    assert changed == {'Python/ceval.c.patch', 'Python/ours.c', 'Python/sysmodule.c.patch', 'Lib/test/test_new.py', 'build-aux/toplevel/configure.patch'}
 
 
 def test_edit_that_takes_a_patch_back_removes_it(ready):

@@ -228,7 +228,7 @@ def test_sanitized_what_runs(sanitized):
     assert call.startswith('-m test ') and ' test_sys_settrace ' in call and call.endswith(' test_more test_ours')
     (options,) = sanitized.read('build/sanitized/options').splitlines()
     assert options.startswith('PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:')
-    assert options.endswith(f':suppressions={sanitized.path}/Tools/fork/sanitizer-suppressions:halt_on_error=0')
+    assert options.endswith(f':suppressions={sanitized.path}/build-aux/sanitizer-suppressions:halt_on_error=0')
     tests = [word for word in call.split() if word.startswith('test_')]
     assert done.stdout.splitlines()[-1] == f'make: no report of the sanitizers in {len(tests)} test files'
 

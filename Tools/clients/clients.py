@@ -202,7 +202,7 @@ class Bench:
         place = self.folder / side / client.package
         name = place.relative_to(ROOT / 'build')
         requirements = client.requirements.relative_to(ROOT)
-        done = subprocess.run(['sh', ROOT / 'Tools/fork/venv.sh', name, requirements, self.pythons[side]],
+        done = subprocess.run(['sh', ROOT / 'build-aux/venv.sh', name, requirements, self.pythons[side]],
                               cwd=ROOT, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise Trouble(last_line(done.stderr).partition(': error: ')[2] or f'cannot make {place}')

@@ -1,11 +1,11 @@
 #!/bin/sh
 # trees.sh FIXES: unpack the release archive twice, as the stock tree and as the tree that the overlay is laid over, and
 # apply the security fixes to both; FIXES says which, see fixes.sh. Trees that are so already are left alone.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 LC_ALL=C
 export LC_ALL
-. Tools/fork/fixes.sh
+. build-aux/fixes.sh
 
 want=$(base_wanted "${1-}")
 archive=$(upstream ARCHIVE)
@@ -20,7 +20,7 @@ if base_laid "${1-}"; then
     exit 0
 fi
 
-if [ -f "$RELEASE" ] && [ -f "$LAID" ] && ! sh Tools/fork/lay.sh --unedited; then
+if [ -f "$RELEASE" ] && [ -f "$LAID" ] && ! sh build-aux/lay.sh --unedited; then
     die "another release or other security fixes are wanted, and $FORK has edits that belong to the old one; write them to the overlay with make patches or move them away, and run it again"
 fi
 

@@ -1,11 +1,11 @@
 #!/bin/sh
 # patch-file.sh: the whole overlay as one diff that applies with `patch -p1` to the release as published.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 
 [ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
-sh Tools/fork/lay.sh >&2
+sh build-aux/lay.sh >&2
 tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }
 on_exit cleanup

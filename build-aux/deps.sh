@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh check|install: the packages that the build needs. `check` lists those that are missing, `install` installs them.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 
 # Debian's package, and the command that makes it unnecessary ("-": none, it is a library that CPython's modules need).
 packages='

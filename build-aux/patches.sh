@@ -1,12 +1,12 @@
 #!/bin/sh
 # patches.sh: write the edits made in build/src/fork back to the overlay: to NAME.patch for CPython's own files, to the
 # file itself for ours. With no edit nothing changes.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 
 [ -f "$RELEASE" ] || die "there is no patched tree yet; run ./configure first"
-sh Tools/fork/lay.sh >/dev/null
+sh build-aux/lay.sh >/dev/null
 tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }
 on_exit cleanup

@@ -1,7 +1,7 @@
 #!/bin/sh
 # help.sh BUILDDIR: what make can do.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 
 cat <<HELP
 make              build the fork with condcov in it; ./python is the interpreter

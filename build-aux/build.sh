@@ -4,11 +4,11 @@
 # build.sh condcov BUILDDIR: the same as fork, and condcov is put in again.
 # build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
 # build.sh install BUILDDIR DESTDIR: the fork's build, then CPython's own make install, and condcov's.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 unset LC_ALL
-. Tools/fork/objects.sh
+. build-aux/objects.sh
 
 what=$1
 dir=$(builddir_of "$2")
@@ -26,7 +26,7 @@ fi
 
 # What `python -VV` shows: the last commit of what is built, and a + if there are changes that are not committed; then
 # the version of the source package whose security fixes are in, if there are any.
-built='Python Include Lib Modules Objects UPSTREAM Tools/fork'
+built='Python Include Lib Modules Objects UPSTREAM build-aux'
 commit() {
     # shellcheck disable=SC2086
     commit_of=$(git log -1 --format=%h --abbrev=10 -- $built 2>/dev/null) || commit_of=
@@ -38,24 +38,24 @@ commit() {
 fixes() {
     fixes_in | sed -n 's/^[^ ]* \([^ ]*\): .*/ fixes:\1/p'
 }
-sh Tools/fork/lay.sh
+sh build-aux/lay.sh
 version=$(commit)$(fixes)
 destdir=${1-}
 set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version"
 objects_build "$FORK" "$dir" "$version" "$@"
 [ "$what" = beside ] || ln -sfn "$dir/python" python
 case $what in
-    fork | install) sh Tools/fork/condcov.sh make "$dir" ;;
-    condcov) sh Tools/fork/condcov.sh again "$dir" ;;
+    fork | install) sh build-aux/condcov.sh make "$dir" ;;
+    condcov) sh build-aux/condcov.sh again "$dir" ;;
 esac
 [ "$what" = install ] || exit 0
 
 # CPython would install the file that lets this interpreter find condcov, too.
-put_back() { sh Tools/fork/condcov.sh make "$dir"; }
+put_back() { sh build-aux/condcov.sh make "$dir"; }
 on_exit put_back
-sh Tools/fork/condcov.sh out "$dir"
+sh build-aux/condcov.sh out "$dir"
 progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" "DESTDIR=$destdir" || {
     [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2
     die "make install failed${V:-; the whole output is in $dir/install.log}"
 }
-sh Tools/fork/condcov.sh install "$dir" "$destdir"
+sh build-aux/condcov.sh install "$dir" "$destdir"

@@ -1,17 +1,17 @@
 #!/bin/sh
 # test-sanitized.sh: the fork's tests, and CPython's that exercise tracing most, on a build of the fork with GCC's
 # AddressSanitizer and UndefinedBehaviorSanitizer: build/sanitized, beside the builddir that is configured. Any report
-# is an error, except those of CPython's own that Tools/fork/sanitizer-suppressions names. Six minutes on two
+# is an error, except those of CPython's own that build-aux/sanitizer-suppressions names. Six minutes on two
 # processors, and as long again for the first build.
 #
 # ASAN_OPTIONS and UBSAN_OPTIONS of the environment are added to those below: with UBSAN_OPTIONS=halt_on_error=0 a
 # process goes on after a report of undefined behaviour, so that one run lists all that there is.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 unset LC_ALL
-. Tools/fork/objects.sh
-. Tools/fork/suite.sh
+. build-aux/objects.sh
+. build-aux/suite.sh
 
 dir=build/sanitized
 log=$dir/test-sanitized.log
@@ -30,15 +30,15 @@ tests="test_sys_settrace test_sys_setprofile test_bdb test_pdb test_trace test_g
 # crashes too, before faulthandler does. UndefinedBehaviorSanitizer has no log_path beside it: its reports are in the
 # output of the tests.
 asan='detect_leaks=0:allocator_may_return_null=1:handle_segv=2:abort_on_error=1'
-ubsan="print_stacktrace=1:halt_on_error=1:abort_on_error=1:suppressions=$ROOT/Tools/fork/sanitizer-suppressions"
+ubsan="print_stacktrace=1:halt_on_error=1:abort_on_error=1:suppressions=$ROOT/build-aux/sanitizer-suppressions"
 
 [ -f "$RELEASE" ] || die "there is no source tree in $SRC; run ./configure"
 ASAN_OPTIONS=$asan${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 UBSAN_OPTIONS=$ubsan${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
 export ASAN_OPTIONS UBSAN_OPTIONS
-sh Tools/fork/lay.sh
+sh build-aux/lay.sh
 objects_configure "$FORK" "$dir" "$options"
-sh Tools/fork/build.sh beside "$dir"
+sh build-aux/build.sh beside "$dir"
 
 # Frames on the C stack are several times as large as otherwise.
 # shellcheck disable=SC3045

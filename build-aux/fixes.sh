@@ -8,7 +8,7 @@
 #   a path  those of that file
 # shellcheck shell=sh
 
-FIXES_RULE=Tools/fork/security-fixes
+FIXES_RULE=build-aux/security-fixes
 FIXES_RECORD=$DOWNLOADS/security-fixes      # a line "FILE SHA256 VERSION", made when FILE is there
 
 fixes_cached() { # whether build/downloads has an archive, and then $fixes_file $fixes_sum $fixes_version of it
@@ -36,7 +36,7 @@ fixes_keep() { # FILE: becomes the archive in build/downloads; $fixes_version is
 # The base is the release with the fixes. $RELEASE names what the two trees are: the release's checksum, and where fixes
 # are in, that of their archive, and one for the way they were chosen and applied.
 fixes_ways() {
-    cat "$FIXES_RULE" Tools/fork/fixes.sh | sha256sum | cut -d' ' -f1
+    cat "$FIXES_RULE" build-aux/fixes.sh | sha256sum | cut -d' ' -f1
 }
 
 fixes_laid() { # whether the trees are this release with fixes, chosen and applied as they would be now

@@ -1,14 +1,14 @@
 #!/bin/sh
 # test-clients.sh BUILDDIR: the tests of packages of the package index that trace, on the fork and on stock CPython; all of
 # Tools/clients/clients.toml, or those that CLIENTS names.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/suite.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
 
 dir=$(builddir_of "$1")
 stock=$(stockdir_of "$dir")
-sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/build.sh stock "$dir"
+sh build-aux/build.sh fork "$dir"
+sh build-aux/build.sh stock "$dir"
 # stock CPython compares, so that nothing depends on the fork but the tests
 # shellcheck disable=SC2086
 $SIGNALS "$stock/python" Tools/clients/clients.py --fork "$dir/python" --stock "$stock/python" \

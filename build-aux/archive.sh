@@ -4,12 +4,12 @@
 # --with-cpython-source and --with-security-fixes, see fixes.sh. Where the trees have both already, nothing is fetched.
 # The roads of the release in order: FILE if given (then no other), build/downloads, apt's source package, the Python
 # project's site. The checksum decides on each.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 LC_ALL=C
 export LC_ALL
-. Tools/fork/fixes.sh
-. Tools/fork/apt.sh
+. build-aux/fixes.sh
+. build-aux/apt.sh
 
 archive=$(upstream ARCHIVE)
 want=$(upstream SHA256)

@@ -1,14 +1,14 @@
 #!/bin/sh
 # test-condcov.sh own|packages BUILDDIR: the tests of Tools/condcov, as it is installed from there; "packages" is those
 # of condcov beside coverage.py on packages of the package index, all or those that PACKAGES names.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/suite.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
 
 dir=$(builddir_of "$2")
 venv=build/condcov-venv
-sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/condcov-venv.sh condcov-venv Tools/condcov/tests/requirements.txt "$ROOT/$dir/python"
+sh build-aux/build.sh fork "$dir"
+sh build-aux/condcov-venv.sh condcov-venv Tools/condcov/tests/requirements.txt "$ROOT/$dir/python"
 case $1 in
     own)
         say "$dir: the tests of condcov"

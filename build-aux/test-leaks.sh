@@ -2,12 +2,12 @@
 # test-leaks.sh BUILDDIR: the fork's tests and CPython's of tracing, each six times, to find references, memory blocks and
 # file descriptors that are lost at every turn (-R 3:3). A test that leaks on the fork runs on stock CPython too: what
 # leaks there as well is not the fork's. Needs builds with --with-pydebug; a quarter of an hour on two processors.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 unset LC_ALL
-. Tools/fork/objects.sh
-. Tools/fork/suite.sh
+. build-aux/objects.sh
+. build-aux/suite.sh
 
 theirs='test_sys_settrace test_bdb test_pdb test_threading'
 
@@ -17,8 +17,8 @@ case $(options_of "$dir" 2>/dev/null) in
     *--with-pydebug*) ;;
     *) die "only a debug build counts references; run ./configure --builddir=build/debug --with-pydebug and make BUILDDIR=build/debug test-leaks" ;;
 esac
-sh Tools/fork/build.sh beside "$dir"
-sh Tools/fork/build.sh stock "$dir"
+sh build-aux/build.sh beside "$dir"
+sh build-aux/build.sh stock "$dir"
 
 attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed those that leak or fail
     log=$dir/test-leaks-$1.log

@@ -1,15 +1,15 @@
 #!/bin/sh
 # docs.sh BUILDDIR: the documentation as build/doc/html. A warning of Sphinx is an error: with the pinned versions stock
 # CPython's documentation gives none.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 unset LC_ALL
-. Tools/fork/objects.sh
+. build-aux/objects.sh
 
 dir=$(builddir_of "$1")
-sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/venv.sh doc-venv Tools/fork/docs-requirements.txt "$ROOT/$dir/python"
+sh build-aux/build.sh fork "$dir"
+sh build-aux/venv.sh doc-venv build-aux/docs-requirements.txt "$ROOT/$dir/python"
 
 out=build/doc
 mkdir -p "$FORK/Doc/build" "$out"

@@ -1,13 +1,13 @@
 #!/bin/sh
 # test-all.sh BUILDDIR: CPython's whole suite on the fork and on stock CPython, and what differs, test for test.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/suite.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
 
 dir=$(builddir_of "$1")
 stock=$(stockdir_of "$dir")
-sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/build.sh stock "$dir"
+sh build-aux/build.sh fork "$dir"
+sh build-aux/build.sh stock "$dir"
 
 say "$dir and $stock: CPython's whole test suite on both, an hour or so"
 rm -f "$dir/test-all.report"

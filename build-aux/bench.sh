@@ -2,9 +2,9 @@
 # bench.sh tracing BUILDDIR: what tracing costs on the fork and on stock CPython, side by side.
 # bench.sh pyperformance BUILDDIR: how fast both are without it, by the benchmarks of pyperformance.
 # bench.sh condcov BUILDDIR: what coverage costs on the fork, with condcov and with other tools.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/objects.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/objects.sh
 
 what=$1
 dir=$(builddir_of "$2")
@@ -15,17 +15,17 @@ case $(options_of "$dir" 2>/dev/null) in
         [ -n "${FORCE-}" ] ||
             die "$dir is a --with-pydebug build, whose times tell nothing; name another with BUILDDIR=build/NAME, or insist with FORCE=1" ;;
 esac
-sh Tools/fork/build.sh fork "$dir"
+sh build-aux/build.sh fork "$dir"
 mkdir -p "$out" || full
 if [ "$what" = condcov ]; then
-    sh Tools/fork/condcov-venv.sh bench-condcov Tools/bench/coverages.txt "$ROOT/$dir/python"
+    sh build-aux/condcov-venv.sh bench-condcov Tools/bench/coverages.txt "$ROOT/$dir/python"
     build/bench-condcov/bin/python Tools/bench/coverages.py ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
     say "$out/coverages.json has all that was measured"
     exit 0
 fi
-sh Tools/fork/build.sh stock "$dir"
-sh Tools/fork/venv.sh bench-venv Tools/bench/requirements.txt "$ROOT/$dir/python"
+sh build-aux/build.sh stock "$dir"
+sh build-aux/venv.sh bench-venv Tools/bench/requirements.txt "$ROOT/$dir/python"
 
 set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
 case $what in

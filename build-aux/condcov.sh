@@ -4,11 +4,11 @@
 # condcov.sh again BUILDDIR: the same, done again and an error.
 # condcov.sh out BUILDDIR: have the interpreter do without for a while; "make" puts it back.
 # condcov.sh install BUILDDIR DESTDIR: install them for the interpreter that was installed below DESTDIR.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 unset LC_ALL
-. Tools/fork/objects.sh
+. build-aux/objects.sh
 
 PACKAGE=Tools/condcov
 PINS=$PACKAGE/requirements.txt
@@ -22,7 +22,7 @@ log=$dir/condcov.log
 
 contents() { # of all that condcov is made of: one checksum
     # shellcheck disable=SC2086
-    find Tools/fork/condcov.sh "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
+    find build-aux/condcov.sh "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
         LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
 }
 
@@ -31,7 +31,7 @@ begins_at() {
     printf '%s/%s/sitecustomize.py\n' "$dir" "$(cat "$dir/pybuilddir.txt")"
 }
 go_in() {
-    cmp -s Tools/fork/condcov-sitecustomize.py "$(begins_at)" || cp Tools/fork/condcov-sitecustomize.py "$(begins_at)"
+    cmp -s build-aux/condcov-sitecustomize.py "$(begins_at)" || cp build-aux/condcov-sitecustomize.py "$(begins_at)"
 }
 go_out() {
     rm -f "$(begins_at)"

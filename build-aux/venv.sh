@@ -1,8 +1,8 @@
 #!/bin/sh
 # venv.sh NAME REQUIREMENTS PYTHON: the virtual environment build/NAME of PYTHON with exactly REQUIREMENTS installed;
 # made anew only if one of them changed.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 
 everything_of() { # REQUIREMENTS: with the files that are included
     cat "$1"

@@ -1,17 +1,17 @@
 #!/bin/sh
 # test-oracle.sh BUILDDIR: the events of 10,000 random programs, or as many as PROGRAMS says, others each time, beside
 # those that a model computes. make test has a few hundred, the same each time.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/suite.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
 
 dir=$(builddir_of "$1")
 ORACLE_PROGRAMS=${PROGRAMS:-10000}
 case $ORACLE_PROGRAMS in
     0* | *[!0-9]*) die "PROGRAMS is how many programs to try, such as 10000; '$ORACLE_PROGRAMS' is not a number of programs" ;;
 esac
-sh Tools/fork/build.sh fork "$dir"
-sh Tools/fork/venv.sh venv tests/requirements.txt "$ROOT/$dir/python"
+sh build-aux/build.sh fork "$dir"
+sh build-aux/venv.sh venv tests/requirements.txt "$ROOT/$dir/python"
 FORK_BUILDDIR=$dir
 export FORK_BUILDDIR ORACLE_PROGRAMS
 say "$dir: the events of $ORACLE_PROGRAMS random programs"

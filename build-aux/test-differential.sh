@@ -1,9 +1,9 @@
 #!/bin/sh
 # test-differential.sh BUILDDIR: tests of CPython's suite, or those that MODULES names, under each combination of flags
 # with a tracer that does nothing, beside the same untraced. The report stays in BUILDDIR/test-differential.report.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/suite.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
 
 dir=$(builddir_of "$1")
 stock=$(stockdir_of "$dir")
@@ -13,12 +13,12 @@ for module in ${MODULES:-}; do
             die "MODULES has names of tests in Lib/test, such as test_grammar, with spaces between; not '$module'" ;;
     esac
 done
-sh Tools/fork/build.sh fork "$dir"
+sh build-aux/build.sh fork "$dir"
 for module in ${MODULES:-}; do
     [ -e "$FORK/Lib/test/$module.py" ] || [ -e "$FORK/Lib/test/$module/__init__.py" ] ||
         die "MODULES has $module, and there is no such test in $FORK/Lib/test"
 done
-sh Tools/fork/build.sh stock "$dir"
+sh build-aux/build.sh stock "$dir"
 say "$dir: tests of the standard library under each combination of flags (report: $dir/test-differential.report)"
 # shellcheck disable=SC2086
 $SIGNALS "$dir/python" tests/differential.py "$ROOT/$dir/python" --stock "$ROOT/$stock/python" \

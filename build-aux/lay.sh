@@ -2,9 +2,9 @@
 # lay.sh: bring build/src/fork up to date with the overlay. A file is rewritten only if its content changes, and an edit
 # made in build/src/fork is never overwritten.
 # lay.sh --unedited: change nothing; true if build/src/fork has no edits that `make patches` would have to write back.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
-. Tools/fork/overlay.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/overlay.sh
 
 tmp=$(mktemp -d "$SRC/tmp.XXXXXX" 2>/dev/null) || full
 cleanup() { rm -rf "$tmp"; }

@@ -1,12 +1,12 @@
 #!/bin/sh
 # clean.sh objects: remove everything that was compiled, and keep the downloads, the source trees and the environments.
 # clean.sh all: remove everything that was made.
-cd "$(dirname "$0")/../.." || exit 1
-. Tools/fork/common.sh
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
 
 rm -f python
 if [ "$1" = all ]; then
-    if [ -f "$RELEASE" ] && ! sh Tools/fork/lay.sh --unedited; then
+    if [ -f "$RELEASE" ] && ! sh build-aux/lay.sh --unedited; then
         die "$FORK has edits that are not in the overlay yet; run make patches first, or delete build/ yourself"
     fi
     rm -rf build Makefile
