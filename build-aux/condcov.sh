@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset LC_ALL
 . build-aux/objects.sh
 
-PACKAGE=Tools/condcov
+PACKAGE=condcov
 PINS=$PACKAGE/requirements.txt
 WHEELS=$DOWNLOADS/wheels        # what the package index served, so that it is asked once
 

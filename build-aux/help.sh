@@ -12,7 +12,7 @@ make test-leaks   the tests of tracing six times each on a --with-pydebug build:
 make test-oracle  the events of 10,000 random programs beside those that a model computes, in half an hour or so
 make test-differential   a corpus of CPython's tests under each combination of flags beside the same untraced, in half an hour or so
 make test-clients   the tests of coverage.py, hunter, greenlet, pytest and debugpy on the fork and on stock CPython, compared
-make test-condcov   the tests of condcov, the coverage tool in Tools/condcov
+make test-condcov   the tests of condcov, the coverage tool in condcov
 make test-condcov-packages   what condcov and coverage.py record of the tests of six packages, compared line for line, in a quarter of an hour or so
 make condcov      put condcov in once more, as make does when it builds; pip has to reach a package index the first time
 make stock        build the same release with the same fixes and options and without the overlay: $(stockdir_of "$(builddir_of "$1")")/python

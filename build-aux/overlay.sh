@@ -4,9 +4,9 @@
 LC_ALL=C
 export LC_ALL
 
-# The mapping, in both directions. A file in one of these folders stands for the file of the same path in CPython's tree,
-# except for Tools/condcov, which is a package of its own. Whatever else CPython has at its top level (its Makefile.pre.in
-# and configure, which ours would shadow, or Parser/ and Programs/) is found below build-aux/toplevel.
+# The mapping, in both directions. A file in one of these folders stands for the file of the same path in CPython's tree.
+# Whatever else CPython has at its top level (its Makefile.pre.in and configure, which ours would shadow, or Parser/ and
+# Programs/) is found below build-aux/toplevel.
 OVERLAY_DIRS='Python Include Lib Modules Objects Doc Tools'
 TOPLEVEL=build-aux/toplevel
 
@@ -24,7 +24,7 @@ NOT_OURS='-name __pycache__ -o -name *.py[co] -o -name *~ -o -name *.orig -o -na
 overlay_files() { # every file of the overlay, one path a line
     for overlay_dir in $OVERLAY_DIRS; do
         # shellcheck disable=SC2086
-        [ ! -d "$overlay_dir" ] || find "$overlay_dir" -path Tools/condcov -prune -o \( $NOT_OURS \) -prune -o -type f -print
+        [ ! -d "$overlay_dir" ] || find "$overlay_dir" \( $NOT_OURS \) -prune -o -type f -print
     done
     # shellcheck disable=SC2086
     [ ! -d "$TOPLEVEL" ] || find "$TOPLEVEL" \( $NOT_OURS \) -prune -o -type f -print

@@ -51,8 +51,8 @@ def pretended(ready):
     ready.write('build/release/python', PYTHON)
     ready.write('build/release/pybuilddir.txt', 'build/lib')
     (ready.path / 'build/release/build/lib').mkdir(parents=True)
-    ready.write('Tools/condcov/requirements.txt', 'coverage==1\n')
-    ready.write('Tools/condcov/src/condcov/__init__.py', '')
+    ready.write('condcov/requirements.txt', 'coverage==1\n')
+    ready.write('condcov/src/condcov/__init__.py', '')
     return ready
 
 
@@ -95,12 +95,12 @@ def test_what_was_fetched_serves_again(pretended):
     pretended.write('build/release/index', '')
     pretended.make()
     (pretended.path / 'build/release/index').unlink()
-    pretended.write('Tools/condcov/src/condcov/__init__.py', 'changed = 1\n')
+    pretended.write('condcov/src/condcov/__init__.py', 'changed = 1\n')
     assert 'is ready' in pretended.make().stdout
-    pretended.write('Tools/condcov/tests/test_it.py', '')
+    pretended.write('condcov/tests/test_it.py', '')
     assert pretended.make().stdout == f'{UP_TO_DATE}\n'
     shutil.rmtree(pretended.path / 'build/downloads/wheels')
-    pretended.write('Tools/condcov/src/condcov/__init__.py', 'changed = 2\n')
+    pretended.write('condcov/src/condcov/__init__.py', 'changed = 2\n')
     assert 'condcov in build/release/python stays as it was (ERROR: ' in pretended.make().stdout
     assert made(pretended) == IN
     (pretended.path / START).unlink()

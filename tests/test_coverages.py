@@ -230,7 +230,7 @@ def test_make(ready):
     ready.write('build/release/python', PYTHON)
     done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')
     calls = ready.read('build/bench-condcov/bin/calls').splitlines()
-    assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./Tools/condcov')
+    assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./condcov')
     assert calls[2] == ('Tools/bench/coverages.py --fast --cpu=1 --folder build/bench/coverages '
                         '--output build/bench/coverages.json')
     assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')

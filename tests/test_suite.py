@@ -58,7 +58,7 @@ def suite(ready, root):
     ready.write('tests/requirements.txt', 'pytest\n')
     ready.make()
     ready.make('stock')
-    ready.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
+    ready.write('condcov/tests/requirements.txt', 'pytest\n')
     for where, tests in ('release', 'test_a test_b test_more test_ours'), ('stock', 'test_a test_b'):
         ready.write(f'build/{where}/python', PYTHON)
         ready.write(f'build/{where}/tests', tests)
@@ -84,11 +84,11 @@ def test_all_parts_run(suite):
 
 
 def test_an_included_file_that_changes_makes_the_environment_anew(suite):
-    suite.write('Tools/condcov/tests/requirements.txt', '-r ../more.txt\n')
-    suite.write('Tools/condcov/more.txt', 'pytest==8\n')
+    suite.write('condcov/tests/requirements.txt', '-r ../more.txt\n')
+    suite.write('condcov/more.txt', 'pytest==8\n')
     assert 'installing' in suite.make('test-condcov').stdout
     assert 'installing' not in suite.make('test-condcov').stdout
-    suite.write('Tools/condcov/more.txt', 'pytest==9\n')
+    suite.write('condcov/more.txt', 'pytest==9\n')
     assert 'installing' in suite.make('test-condcov').stdout
 
 
@@ -357,22 +357,22 @@ def test_differential_that_finds_a_difference(suite):
 def test_condcov_what_runs(suite):
     done = suite.make('test-condcov')
     inside = calls(suite, 'build/condcov-venv/bin')
-    assert inside[1].startswith('-m pip install') and inside[1].endswith(' ./Tools/condcov')
-    assert inside[2].startswith('-m pytest') and inside[2].endswith(' Tools/condcov/tests')
+    assert inside[1].startswith('-m pip install') and inside[1].endswith(' ./condcov')
+    assert inside[2].startswith('-m pytest') and inside[2].endswith(' condcov/tests')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
     suite.write('build/red', '')
     assert 'tests of condcov fail' in suite.run('make', 'test-condcov', status=1).stderr
 
 
 def test_condcov_of_packages(suite):
-    suite.write('Tools/condcov/tests/requirements.txt', 'pytest\n')
+    suite.write('condcov/tests/requirements.txt', 'pytest\n')
     suite.make('test-condcov-packages')
-    assert calls(suite, 'build/condcov-venv/bin')[2].endswith(' Tools/condcov/tests/test_packages.py')
+    assert calls(suite, 'build/condcov-venv/bin')[2].endswith(' condcov/tests/test_packages.py')
     suite.write('build/red', '')
     assert 'condcov differs from coverage.py' in suite.run('make', 'test-condcov-packages', status=1).stderr
 
 
 def test_condcov_is_not_laid_over_cpython(suite):
-    suite.write('Tools/condcov/pyproject.toml', '')
+    suite.write('condcov/pyproject.toml', '')
     suite.make()
-    assert not suite.exists('build/src/fork/Tools/condcov')
+    assert not suite.exists('build/src/fork/condcov')

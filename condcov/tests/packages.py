@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / 'Tools/clients'))
 import clients  # noqa: E402  (fetches source distributions, and is found by its folder only)
 sys.path.pop(0)
