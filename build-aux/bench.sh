@@ -18,22 +18,22 @@ esac
 sh build-aux/build.sh fork "$dir"
 mkdir -p "$out" || full
 if [ "$what" = condcov ]; then
-    sh build-aux/condcov-venv.sh bench-condcov Tools/bench/coverages.txt "$ROOT/$dir/python"
-    build/bench-condcov/bin/python Tools/bench/coverages.py ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
+    sh build-aux/condcov-venv.sh bench-condcov qa/bench/coverages.txt "$ROOT/$dir/python"
+    build/bench-condcov/bin/python qa/bench/coverages.py ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
     say "$out/coverages.json has all that was measured"
     exit 0
 fi
 sh build-aux/build.sh stock "$dir"
-sh build-aux/venv.sh bench-venv Tools/bench/requirements.txt "$ROOT/$dir/python"
+sh build-aux/venv.sh bench-venv qa/bench/requirements.txt "$ROOT/$dir/python"
 
 set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
 case $what in
     tracing)
-        build/bench-venv/bin/python Tools/bench/bench.py "$@" --output "$out/bench.json" --suites "$out" \
+        build/bench-venv/bin/python qa/bench/bench.py "$@" --output "$out/bench.json" --suites "$out" \
             --pyperformance "$out/pyperformance.json" </dev/null
         say "$out/bench.json has all that was measured" ;;
     pyperformance)
-        build/bench-venv/bin/python Tools/bench/suite.py "$@" --folder "$out" </dev/null
+        build/bench-venv/bin/python qa/bench/suite.py "$@" --folder "$out" </dev/null
         say "$out/pyperformance.json has the result, and make bench shows it" ;;
 esac

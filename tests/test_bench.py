@@ -1,4 +1,4 @@
-"""make bench and Tools/bench: what is measured and how it is judged, and bad input.  Nothing here depends on how fast
+"""make bench and qa/bench: what is measured and how it is judged, and bad input.  Nothing here depends on how fast
 anything is."""
 
 import copy
@@ -19,20 +19,20 @@ STOCK = ABOUT | {'settracestate': False, 'branches': False, 'commit': ''}
 
 @pytest.fixture(scope='module')
 def tools(root):
-    """The modules of Tools/bench."""
-    sys.path.insert(0, str(root / 'Tools/bench'))
+    """The modules of qa/bench."""
+    sys.path.insert(0, str(root / 'qa/bench'))
     import bench
     import instructions
     import measure
     import suite
     yield type('tools', (), {'bench': bench, 'instructions': instructions, 'measure': measure, 'suite': suite})
-    sys.path.remove(str(root / 'Tools/bench'))
+    sys.path.remove(str(root / 'qa/bench'))
 
 
 @pytest.fixture
 def bench(root):
     def run(*arguments, status=0):
-        done = subprocess.run([sys.executable, root / 'Tools/bench/bench.py', *map(str, arguments)], text=True,
+        done = subprocess.run([sys.executable, root / 'qa/bench/bench.py', *map(str, arguments)], text=True,
                               capture_output=True)
         assert done.returncode == status, done.stderr
         return done
@@ -201,7 +201,7 @@ def test_the_filter_is_a_twentieth(tools):
 
 def test_worker_counts(root, python, stock_python):
     """Every opcode event of stock CPython is an instruction event of the fork."""
-    counts = [json.loads(subprocess.run([one, root / 'Tools/bench/worker.py', '--count', 'parser'], check=True, text=True,
+    counts = [json.loads(subprocess.run([one, root / 'qa/bench/worker.py', '--count', 'parser'], check=True, text=True,
                                         stdout=subprocess.PIPE).stdout) for one in (python, stock_python)]
     ours, theirs = counts
     assert ours['opcode'] == theirs['opcode'] and ours['opcodes'] == theirs['opcodes']
@@ -283,7 +283,7 @@ def test_files_of_others(error, tmp_path, text):
 
 @pytest.fixture
 def built(ready: Door):
-    ready.write('Tools/bench/requirements.txt', 'pyperf\n')
+    ready.write('qa/bench/requirements.txt', 'pyperf\n')
     ready.make()
     ready.make('stock')
     ready.write('build/release/python', PYTHON)
@@ -296,12 +296,12 @@ def calls(door):
 
 def test_make_bench(built):
     done = built.make('bench', 'FAST=1', 'CPU=1')
-    assert calls(built) == ['Tools/bench/bench.py --fork build/release/python --stock build/stock/python --fast --cpu=1 '
+    assert calls(built) == ['qa/bench/bench.py --fork build/release/python --stock build/stock/python --fast --cpu=1 '
                             '--output build/bench/bench.json --suites build/bench '
                             '--pyperformance build/bench/pyperformance.json']
     assert 'build/bench/bench.json' in done.stdout
     built.make('bench-pyperformance')
-    assert calls(built)[1:] == ['Tools/bench/suite.py --fork build/release/python --stock build/stock/python '
+    assert calls(built)[1:] == ['qa/bench/suite.py --fork build/release/python --stock build/stock/python '
                                 '--folder build/bench']
 
 

@@ -1,4 +1,4 @@
-"""make bench-condcov and Tools/bench/coverages.py: what is run, how it is judged, and bad input. Nothing here depends
+"""make bench-condcov and qa/bench/coverages.py: what is run, how it is judged, and bad input. Nothing here depends
 on how fast anything is, and no package is fetched."""
 
 import copy
@@ -17,11 +17,11 @@ from test_suite import PYTHON
 
 @pytest.fixture(scope='module')
 def coverages(root):
-    """The module Tools/bench/coverages.py."""
-    sys.path.insert(0, str(root / 'Tools/bench'))
+    """The module qa/bench/coverages.py."""
+    sys.path.insert(0, str(root / 'qa/bench'))
     import coverages
     yield coverages
-    sys.path.remove(str(root / 'Tools/bench'))
+    sys.path.remove(str(root / 'qa/bench'))
 
 
 def samples(without, *ratios):
@@ -106,7 +106,7 @@ def test_a_run(coverages, runner, pretend, tmp_path, monkeypatch):
     cpu, wall = runner.run(work(coverages, tmp_path), 'without', 7)
     assert 0 <= cpu and 0 < wall < 60
     (call,) = (tmp_path / 'calls').read_text().splitlines()
-    assert call.startswith(' 7 ') and call.endswith('/Tools/bench/repeat.py sudoku 3')
+    assert call.startswith(' 7 ') and call.endswith('/qa/bench/repeat.py sudoku 3')
 
 
 def test_a_first_run_finds_no_plans(coverages, runner, pretend, tmp_path, monkeypatch):
@@ -131,7 +131,7 @@ def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_pat
     words = [call.partition(' run ')[0] if ' run ' in call else ' '.join(call.split()[:3]) for call in calls]
     assert words[1:] == ['-m condcov', '-m condcov', '-m condcov', '-m coverage', '-m slipcover --branch']
     assert '--counts' in calls[3] and '--branch' in calls[4]
-    assert all('Tools/bench/programs' in call for call in calls[1:])
+    assert all('qa/bench/programs' in call for call in calls[1:])
     assert set(runner.lines['sudoku'].values()) == {5}
     assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 6
 
@@ -177,7 +177,7 @@ def test_fast_programs_are_shorter(coverages, tmp_path):
 
 
 def test_repeat_prints_the_result(root):
-    done = subprocess.run([sys.executable, root / 'Tools/bench/repeat.py', 'sudoku', '2'], stdout=subprocess.PIPE,
+    done = subprocess.run([sys.executable, root / 'qa/bench/repeat.py', 'sudoku', '2'], stdout=subprocess.PIPE,
                           text=True)
     assert done.stdout == "['417369825', '483921657']\n"
 
@@ -201,7 +201,7 @@ def test_packages_are_those_with_the_checksum(coverages, tmp_path):
 def error(root):
     """The one line that coverages.py ends with."""
     def run(*arguments):
-        done = subprocess.run([sys.executable, root / 'Tools/bench/coverages.py', *map(str, arguments)], text=True,
+        done = subprocess.run([sys.executable, root / 'qa/bench/coverages.py', *map(str, arguments)], text=True,
                               capture_output=True)
         (line,) = done.stderr.splitlines()
         assert done.returncode == 1 and ': error: ' in line
@@ -225,13 +225,13 @@ def test_what_cannot_be_measured(error, coverages, tmp_path):
 # --- make bench-condcov -----------------------------------------------------------------
 
 def test_make(ready):
-    ready.write('Tools/bench/coverages.txt', 'coverage\n')
+    ready.write('qa/bench/coverages.txt', 'coverage\n')
     ready.make()
     ready.write('build/release/python', PYTHON)
     done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')
     calls = ready.read('build/bench-condcov/bin/calls').splitlines()
     assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./condcov')
-    assert calls[2] == ('Tools/bench/coverages.py --fast --cpu=1 --folder build/bench/coverages '
+    assert calls[2] == ('qa/bench/coverages.py --fast --cpu=1 --folder build/bench/coverages '
                         '--output build/bench/coverages.json')
     assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')
 
