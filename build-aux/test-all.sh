@@ -13,7 +13,7 @@ say "$dir and $stock: CPython's whole test suite on both, an hour or so"
 rm -f "$dir/test-all.report"
 status=0
 # Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.
-$SIGNALS "$stock/python" Tools/suites/compare.py run "$dir/test-all" --fork "$dir/python" --stock "$stock/python" \
+$SIGNALS "$stock/python" qa/compare/compare.py run "$dir/test-all" --fork "$dir/python" --stock "$stock/python" \
     ${IGNORE:+--ignore "$IGNORE"} --report "$dir/test-all.report" </dev/null || status=$?
 case $status in
     0) say "the report is in $dir/test-all.report" ;;

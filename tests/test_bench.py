@@ -291,7 +291,7 @@ def built(ready: Door):
 
 
 def calls(door):
-    return [call for call in door.read('build/bench-venv/bin/calls').splitlines() if call.startswith('Tools/')]
+    return [call for call in door.read('build/bench-venv/bin/calls').splitlines() if call.startswith('qa/')]
 
 
 def test_make_bench(built):

@@ -1,4 +1,4 @@
-"""make test-clients and Tools/clients: how results are compared and shown, and bad input. No package is
+"""make test-clients and qa/clients: how results are compared and shown, and bad input. No package is
 fetched."""
 
 import json
@@ -12,11 +12,11 @@ from test_suite import PYTHON
 
 @pytest.fixture(scope='module')
 def clients(root):
-    """The module Tools/clients/clients.py."""
-    sys.path.insert(0, str(root / 'Tools/clients'))
+    """The module qa/clients/clients.py."""
+    sys.path.insert(0, str(root / 'qa/clients'))
     import clients
     yield clients
-    sys.path.remove(str(root / 'Tools/clients'))
+    sys.path.remove(str(root / 'qa/clients'))
 
 
 P, F, S = 'passed', 'failed', 'skipped'
@@ -97,7 +97,7 @@ def test_never(): pass
     def pytest_run(*options):
         subprocess.run([sys.executable, '-m', 'pytest', '-p', 'outcomes', '--outcomes', file, '-p', 'no:cacheprovider',
                         *options], cwd=tmp_path,
-                       env={'PYTHONPATH': str(root / 'Tools/clients')}, stdout=subprocess.DEVNULL)
+                       env={'PYTHONPATH': str(root / 'qa/clients')}, stdout=subprocess.DEVNULL)
         return clients.read(file)
     outcomes, why = pytest_run('test_x.py')
     assert outcomes == {f'test_x.py::test_{name}': outcome for name, outcome in {
@@ -165,7 +165,7 @@ def test_choosing(clients):
 
 def test_bad_input(root, tmp_path, python, stock_python):
     def error(*arguments):
-        done = subprocess.run([sys.executable, root / 'Tools/clients/clients.py', '--report', tmp_path / 'r',
+        done = subprocess.run([sys.executable, root / 'qa/clients/clients.py', '--report', tmp_path / 'r',
                                '--folder', tmp_path, *arguments], text=True, capture_output=True)
         assert done.returncode == 1 and done.stderr.count('\n') == 1 and ': error: ' in done.stderr
         return done.stderr
@@ -192,5 +192,5 @@ def test_make_passes_the_names_on(ready):
         ready.write(f'build/{where}/python', PYTHON)
     ready.make('test-clients', 'CLIENTS=coverage hunter')
     (call,) = ready.read('build/stock/calls').splitlines()
-    assert call == ('Tools/clients/clients.py --fork build/release/python --stock build/stock/python '
+    assert call == ('qa/clients/clients.py --fork build/release/python --stock build/stock/python '
                     '--report build/release/test-clients.report coverage hunter')

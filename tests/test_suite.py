@@ -8,12 +8,12 @@ import pytest
 
 # A python that knows `-m test` (which tests there are is in a file beside it, which of them fail in another, one line for
 # each run, and in others what the sanitizers say), `-m venv` and, for the environment it makes, pip and pytest. What is
-# in Tools/suites runs with the interpreter of these tests: a machine may have no python3.
+# in qa/compare runs with the interpreter of these tests: a machine may have no python3.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
-case $1 in Tools/suites/*) exec @PYTHON@ "$@" ;; esac
+case $1 in qa/compare/*) exec @PYTHON@ "$@" ;; esac
 [ "$1" != tests/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
 case $2 in
 test)
@@ -52,7 +52,7 @@ esac
 
 @pytest.fixture
 def suite(ready, root):
-    shutil.copytree(root / 'Tools/suites', ready.path / 'Tools/suites', ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copytree(root / 'qa/compare', ready.path / 'qa/compare', ignore=shutil.ignore_patterns('__pycache__'))
     ready.write('Lib/test/test_ours.py', '')
     ready.write('Lib/test/test_more/__init__.py', '')
     ready.write('tests/requirements.txt', 'pytest\n')
@@ -124,7 +124,7 @@ def test_all_that_is_the_same(suite):
     assert '  test_more: 1 test\n  test_ours: 1 test\n' in done.stdout
     (fork,) = calls(suite)
     judge, stock = calls(suite, 'build/stock')
-    assert alike(fork) == alike(stock.replace('stock.xml', 'fork.xml')) and judge.startswith('Tools/suites/compare.py run ')
+    assert alike(fork) == alike(stock.replace('stock.xml', 'fork.xml')) and judge.startswith('qa/compare/compare.py run ')
     assert '--tempdir=' in fork     # of one length, so that a path is too long for both sides or none
     for name in 'fork.log', 'fork.xml', 'stock.log', 'stock.xml':
         assert suite.exists(f'build/release/test-all/{name}')

@@ -1,4 +1,4 @@
-"""Tools/suites: two results of CPython's test suite compared, from output and XML such as python -m test leaves."""
+"""qa/compare: two results of CPython's test suite compared, from output and XML such as python -m test leaves."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-SUITES = Path(__file__).resolve().parent.parent / 'Tools/suites'
+SUITES = Path(__file__).resolve().parent.parent / 'qa/compare'
 COMPARE = SUITES / 'compare.py'
 ERROR = 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: {}\n'
 

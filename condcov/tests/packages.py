@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / 'Tools/clients'))
+sys.path.insert(0, str(REPOSITORY / 'qa/clients'))
 import clients  # noqa: E402  (fetches source distributions, and is found by its folder only)
 sys.path.pop(0)
 
