@@ -11,7 +11,7 @@ from differential_corpus import EXCEPTIONS, MODULES, Listed
 from differential_report import Report
 from differential_runs import COMBINATIONS
 
-DRIVER = Path(__file__).with_name('differential.py')
+DRIVER = Path(__file__).parent.parent / 'qa/compare/differential.py'
 QUICK = ['test.test_generators', 'test.test_with', 'test.test_named_expressions']
 FULL = 'lines+all instructions+branches'
 FEW = {name: COMBINATIONS[name] for name in ('calls', FULL, 'some instructions')}

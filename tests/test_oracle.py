@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, strategies as st
 
 from oracle_programs import programs
 
-WORKER = Path(__file__).with_name('oracle_worker.py')
+WORKER = Path(__file__).parent.parent / 'qa/oracle/oracle_worker.py'
 PROGRAMS = os.environ.get('ORACLE_PROGRAMS')
 
 # What Hypothesis keeps between runs belongs to the virtual environment.

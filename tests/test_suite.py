@@ -13,8 +13,8 @@ PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
-case $1 in qa/compare/*) exec @PYTHON@ "$@" ;; esac
-[ "$1" != tests/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
+case $1 in qa/compare/compare.py) exec @PYTHON@ "$@" ;; esac
+[ "$1" != qa/compare/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
 case $2 in
 test)
     echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
@@ -330,7 +330,7 @@ def test_all_leaves_out_what_it_is_told(suite):
 
 def test_differential_what_runs(suite):
     done = suite.make('test-differential', env={'PYTHONPATH': '/elsewhere'})
-    command = (f'tests/differential.py {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
+    command = (f'qa/compare/differential.py {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
                '--report build/release/test-differential.report')
     assert calls(suite) == [command]
     assert '(report: build/release/test-differential.report)' in done.stdout.splitlines()[-1]
