@@ -18,14 +18,14 @@ esac
 sh build-aux/build.sh fork "$dir"
 mkdir -p "$out" || full
 if [ "$what" = condcov ]; then
-    sh build-aux/condcov-venv.sh bench-condcov qa/bench/coverages.txt "$ROOT/$dir/python"
+    sh build-aux/venv.sh bench-condcov build-aux/requirements/bench-condcov.txt "$ROOT/$dir/python" condcov
     build/bench-condcov/bin/python qa/bench/coverages.py ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
     say "$out/coverages.json has all that was measured"
     exit 0
 fi
 sh build-aux/build.sh stock "$dir"
-sh build-aux/venv.sh bench-venv qa/bench/requirements.txt "$ROOT/$dir/python"
+sh build-aux/venv.sh bench-venv build-aux/requirements/bench.txt "$ROOT/$dir/python"
 
 set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
 case $what in

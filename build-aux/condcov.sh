@@ -11,7 +11,7 @@ unset LC_ALL
 . build-aux/objects.sh
 
 PACKAGE=condcov
-PINS=$PACKAGE/requirements.txt
+PINS=build-aux/requirements/condcov.txt
 WHEELS=$DOWNLOADS/wheels        # what the package index served, so that it is asked once
 
 what=$1
@@ -22,7 +22,7 @@ log=$dir/condcov.log
 
 contents() { # of all that condcov is made of: one checksum
     # shellcheck disable=SC2086
-    find build-aux/condcov.sh "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
+    find build-aux/condcov.sh "$PINS" "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
         LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
 }
 
@@ -90,7 +90,7 @@ cause() {
     why "$(grep '^ERROR: ' "$log" || cat "$log")"
 }
 
-[ -f "$PINS" ] || exit 0
+[ -f "$PACKAGE/pyproject.toml" ] || exit 0
 if [ -f "$dir/.without-condcov" ]; then
     [ "$what" != again ] || die "$dir is configured --without-condcov; run ./configure without that option"
     go_out

@@ -9,7 +9,7 @@ unset LC_ALL
 
 dir=$(builddir_of "$1")
 sh build-aux/build.sh fork "$dir"
-sh build-aux/venv.sh doc-venv build-aux/docs-requirements.txt "$ROOT/$dir/python"
+sh build-aux/venv.sh doc-venv build-aux/requirements/docs.txt "$ROOT/$dir/python"
 
 out=build/doc
 mkdir -p "$FORK/Doc/build" "$out"

@@ -1,4 +1,4 @@
-# Running CPython's test suite, python -m test. Sourced after overlay.sh.
+# Running CPython's test suite, python -m test, and the tests that pytest runs. Sourced after overlay.sh.
 # shellcheck shell=sh
 
 our_tests() { # the fork's own tests, by their place in the overlay
@@ -13,6 +13,26 @@ suite() { # PYTHON TEST...: the tests, as many at once as there are processors
     suite_python=$1
     shift
     $SIGNALS "$suite_python" -m test -j"$(nproc)" --timeout=600 "$@" </dev/null
+}
+
+# What tests leave behind goes when the script ends.
+temporary_folder() {
+    TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/fork-test.XXXXXX") || die "cannot make a folder in ${TMPDIR:-/tmp}; is the disk full?"
+    export TMPDIR
+    temporary=$TMPDIR
+    on_exit remove_temporary_folder
+}
+
+remove_temporary_folder() {
+    chmod -R u+rwX "$temporary" 2>/dev/null
+    rm -rf "$temporary"
+}
+
+pytest() { # BUILDDIR ARGUMENT...: pytest on that build, as many tests at once as there are processors
+    FORK_BUILDDIR=$1
+    export FORK_BUILDDIR
+    shift
+    $SIGNALS build/venv/bin/python -m pytest -rs -p no:cacheprovider -n "$(nproc)" --dist loadgroup "$@" </dev/null
 }
 
 failed_in() { # LOG of suite: the tests that failed, one a line

@@ -1,22 +1,22 @@
 #!/bin/sh
-# test-condcov.sh own|packages BUILDDIR: the tests of condcov, as it is installed from there; "packages" is those
-# of condcov beside coverage.py on packages of the package index, all or those that PACKAGES names.
+# test-condcov.sh own|packages BUILDDIR: the tests of condcov, as it is installed from there; "packages" compares condcov
+# and coverage.py on packages of the package index, all or those that PACKAGES names.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
 
 dir=$(builddir_of "$2")
-venv=build/condcov-venv
 sh build-aux/build.sh fork "$dir"
-sh build-aux/condcov-venv.sh condcov-venv condcov/tests/requirements.txt "$ROOT/$dir/python"
+sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" condcov
+temporary_folder
 case $1 in
     own)
         say "$dir: the tests of condcov"
-        $SIGNALS "$venv/bin/python" -m pytest -q -p no:cacheprovider -n "$(nproc)" -c condcov/pyproject.toml \
-            condcov/tests </dev/null || die "tests of condcov fail, as told above" ;;
+        pytest "$dir" -c condcov/pyproject.toml condcov/tests || die "tests of condcov fail; see above" ;;
     packages)
-        say "$dir: condcov beside coverage.py"
-        CONDCOV_PACKAGES=${PACKAGES:-all} $SIGNALS "$venv/bin/python" -m pytest -v -rP -p no:cacheprovider \
-            -c condcov/pyproject.toml condcov/tests/test_packages.py </dev/null ||
-            die "condcov differs from coverage.py or from the source, as told above" ;;
+        say "$dir: condcov and coverage.py on the tests of packages"
+        CONDCOV_PACKAGES=${PACKAGES:-all}
+        export CONDCOV_PACKAGES
+        pytest "$dir" -n 0 -v -rP -c condcov/pyproject.toml condcov/tests/test_packages.py ||
+            die "condcov differs from coverage.py or from the source; see above" ;;
 esac

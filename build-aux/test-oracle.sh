@@ -11,8 +11,8 @@ case $ORACLE_PROGRAMS in
     0* | *[!0-9]*) die "PROGRAMS is how many programs to try, such as 10000; '$ORACLE_PROGRAMS' is not a number of programs" ;;
 esac
 sh build-aux/build.sh fork "$dir"
-sh build-aux/venv.sh venv tests/requirements.txt "$ROOT/$dir/python"
-FORK_BUILDDIR=$dir
-export FORK_BUILDDIR ORACLE_PROGRAMS
+sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" condcov
+export ORACLE_PROGRAMS
+temporary_folder
 say "$dir: the events of $ORACLE_PROGRAMS random programs"
-$SIGNALS build/venv/bin/python -m pytest -s tests/test_oracle.py </dev/null || die "what the fork announced is not what the model expects; the program is above"
+pytest "$dir" -n 0 -s tests/test_oracle.py || die "what the fork announced is not what the model expects; the program is above"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# venv.sh NAME REQUIREMENTS PYTHON: the virtual environment build/NAME of PYTHON with exactly REQUIREMENTS installed;
-# made anew only if one of them changed.
+# venv.sh NAME REQUIREMENTS PYTHON [condcov]: the virtual environment build/NAME of PYTHON with exactly the packages that
+# the file REQUIREMENTS lists, and with condcov too if it is named. Does only what has changed since the last time.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 
@@ -9,12 +9,25 @@ everything_of() { # REQUIREMENTS: with the files that are included
     sed -n 's/^-r //p' "$1" | while IFS= read -r included; do everything_of "$(dirname "$1")/$included"; done
 }
 
+condcov_sources() { # the files that condcov is built of
+    find condcov \( -path condcov/tests -o -path condcov/docs -o -name __pycache__ \) -prune -o -type f -print
+}
+
 venv=build/$1
 want="$ROOT $3 $(everything_of "$2" | sha256sum | cut -d' ' -f1)"
-if [ "$(cat "$venv/.made" 2>/dev/null)" = "$want" ]; then exit 0; fi
-say "$venv: installing $2"
-rm -rf "$venv"
-mkdir -p "$venv"
-output=$("$3" -m venv "$venv" 2>&1 && "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$2" </dev/null 2>&1) ||
-    die "cannot make $venv with $2: $(why "$output"); pip needs to reach a package index, or the folder that PIP_FIND_LINKS names"
-printf '%s\n' "$want" >"$venv/.made"
+if [ "$(cat "$venv/.made" 2>/dev/null)" != "$want" ]; then
+    say "$venv: installing $2"
+    rm -rf "$venv"
+    mkdir -p "$venv"
+    output=$("$3" -m venv "$venv" 2>&1 && "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$2" </dev/null 2>&1) ||
+        die "cannot make $venv with $2: $(why "$output"); pip needs to reach a package index, or the folder that PIP_FIND_LINKS names"
+    printf '%s\n' "$want" >"$venv/.made"
+fi
+
+[ "${4-}" = condcov ] || exit 0
+want=$(condcov_sources | LC_ALL=C sort | xargs sha256sum)
+[ "$(cat "$venv/.condcov" 2>/dev/null)" != "$want" ] || exit 0
+say "$venv: installing condcov"
+output=$("$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
+    --force-reinstall ./condcov </dev/null 2>&1) || die "cannot install condcov in $venv: $(why "$output")"
+printf '%s\n' "$want" >"$venv/.condcov"

@@ -283,7 +283,6 @@ def test_files_of_others(error, tmp_path, text):
 
 @pytest.fixture
 def built(ready: Door):
-    ready.write('qa/bench/requirements.txt', 'pyperf\n')
     ready.make()
     ready.make('stock')
     ready.write('build/release/python', PYTHON)

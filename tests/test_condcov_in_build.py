@@ -23,7 +23,7 @@ for a do
     before=$a
 done
 case $* in
-*requirements.txt)
+*requirements/condcov.txt)
     if [ -n "$PIP_NO_INDEX" ]; then [ -f "$from/coverage.whl" ]; else [ -f "$here/index" ] && [ "$PIP_RETRIES" = 1 ]; fi || {
         echo "ERROR: No matching distribution found for coverage==1"; echo "a hint"; exit 1
     }
@@ -51,7 +51,7 @@ def pretended(ready):
     ready.write('build/release/python', PYTHON)
     ready.write('build/release/pybuilddir.txt', 'build/lib')
     (ready.path / 'build/release/build/lib').mkdir(parents=True)
-    ready.write('condcov/requirements.txt', 'coverage==1\n')
+    ready.write('condcov/pyproject.toml', '')
     ready.write('condcov/src/condcov/__init__.py', '')
     return ready
 

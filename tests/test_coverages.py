@@ -225,7 +225,7 @@ def test_what_cannot_be_measured(error, coverages, tmp_path):
 # --- make bench-condcov -----------------------------------------------------------------
 
 def test_make(ready):
-    ready.write('qa/bench/coverages.txt', 'coverage\n')
+    ready.write('condcov/README.rst', '')
     ready.make()
     ready.write('build/release/python', PYTHON)
     done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')

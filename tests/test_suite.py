@@ -45,9 +45,12 @@ test)
     echo "2 tests skipped:"; echo "    test_devpoll test_msilib"; exit 2 ;;
 venv) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
 pip) [ ! -f "$here/../../nopip" ] || { echo "ERROR: No matching distribution found"; exit 1; } ;;
-pytest) if [ -f "$here/../../red" ]; then echo "1 failed in 0.01s"; exit 1; else echo "3 passed in 0.01s"; fi ;;
+pytest) [ ! -f "$here/../../litters" ] || { mkdir "$TMPDIR/x"; chmod 0 "$TMPDIR/x"; echo "$TMPDIR" > "$here/../../release/litter"; }
+    if [ -f "$here/../../red" ]; then echo "1 failed in 0.01s"; exit 1; else echo "3 passed in 0.01s"; fi ;;
 esac
 '''.replace('@PYTHON@', sys.executable)
+
+REQUIREMENTS = 'build-aux/requirements/test.txt'
 
 
 @pytest.fixture
@@ -55,10 +58,9 @@ def suite(ready, root):
     shutil.copytree(root / 'qa/compare', ready.path / 'qa/compare', ignore=shutil.ignore_patterns('__pycache__'))
     ready.write('Lib/test/test_ours.py', '')
     ready.write('Lib/test/test_more/__init__.py', '')
-    ready.write('tests/requirements.txt', 'pytest\n')
     ready.make()
     ready.make('stock')
-    ready.write('condcov/tests/requirements.txt', 'pytest\n')
+    ready.write('condcov/README.rst', '')
     for where, tests in ('release', 'test_a test_b test_more test_ours'), ('stock', 'test_a test_b'):
         ready.write(f'build/{where}/python', PYTHON)
         ready.write(f'build/{where}/tests', tests)
@@ -75,20 +77,36 @@ def test_all_parts_run(suite):
     assert len(inside) == 1 and 'test_sys_settrace' in inside[0] and inside[0].endswith(' test_more test_ours')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
     suite.make('test')
-    assert len([call for call in calls(suite) if call.startswith('-m venv')]) == 2
-    assert len([call for call in calls(suite, 'build/condcov-venv/bin') if 'pytest' in call]) == 2
-    assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 1
-    suite.write('tests/requirements.txt', 'pytest==8\n')
+    assert len([call for call in calls(suite) if call.startswith('-m venv')]) == 1
+    assert len([call for call in calls(suite, 'build/venv/bin') if 'pytest' in call]) == 4
+    assert [call.split()[-1] for call in calls(suite, 'build/venv/bin') if 'pip install' in call] == [REQUIREMENTS, './condcov']
+    suite.write('condcov/README.rst', 'changed\n')
     suite.make('test')
-    assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 1   # a new environment
+    assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 3
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(suite, tmp_path):
+    suite.write('build/litters', '')
+    (tmp_path / 'temporary').mkdir()
+    suite.make('test', env={'TMPDIR': str(tmp_path / 'temporary')})
+    assert suite.read('build/release/litter').startswith(f'{tmp_path}/temporary/')
+    assert not list((tmp_path / 'temporary').iterdir())
+
+
+def test_quick_leaves_out_what_is_slow(suite):
+    suite.write('Lib/test/test_tracestate_faults.py', '')
+    suite.make('test-quick')
+    inside, = [call for call in calls(suite) if call.startswith('-m test ')]
+    assert inside.endswith(' test_sys_settrace test_more test_ours')
+    assert [" -m not slow" in call for call in calls(suite, 'build/venv/bin') if 'pytest' in call] == [True, True]
 
 
 def test_an_included_file_that_changes_makes_the_environment_anew(suite):
-    suite.write('condcov/tests/requirements.txt', '-r ../more.txt\n')
-    suite.write('condcov/more.txt', 'pytest==8\n')
+    suite.write(REQUIREMENTS, '-r more/these.txt\n')
+    suite.write('build-aux/requirements/more/these.txt', 'pytest==8\n')
     assert 'installing' in suite.make('test-condcov').stdout
     assert 'installing' not in suite.make('test-condcov').stdout
-    suite.write('condcov/more.txt', 'pytest==9\n')
+    suite.write('build-aux/requirements/more/these.txt', 'pytest==9\n')
     assert 'installing' in suite.make('test-condcov').stdout
 
 
@@ -96,17 +114,17 @@ def test_one_part_that_fails_does_not_hide_the_other(suite):
     suite.write('build/release/fails', 'test_sys\n')
     done = suite.run('make', 'test', status=1)
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
-    assert 'make: error: python -m test: FAILED; pytest tests: passed; condcov: passed' in done.stderr
+    assert 'make: error: these failed: python -m test\n' in done.stderr
     suite.write('build/red', '')
     done = suite.run('make', 'test', status=1)
     assert done.stdout.splitlines()[-1] == '1 failed in 0.01s'
-    assert 'make: error: python -m test: passed; pytest tests: FAILED; condcov: FAILED' in done.stderr
+    assert 'make: error: these failed: pytest tests, pytest condcov/tests\n' in done.stderr
 
 
 def test_environment_that_cannot_be_made(suite):
     suite.write('build/nopip', '')
     done = suite.run('make', 'test', status=1)
-    assert 'make: error: cannot make build/venv with tests/requirements.txt: ERROR: No matching distribution found' in done.stderr
+    assert 'make: error: cannot make build/venv with build-aux/requirements/test.txt: ERROR: No matching distribution found' in done.stderr
     (suite.path / 'build/nopip').unlink()
     suite.make('test')
 
@@ -264,7 +282,7 @@ def test_oracle_takes_the_number_of_programs(suite):
     suite.write('tests/test_oracle.py', '')
     assert 'make: build/release: the events of 10000 random programs' in suite.make('test-oracle').stdout
     assert 'the events of 7 random programs' in suite.make('test-oracle', 'PROGRAMS=7').stdout
-    assert calls(suite, 'build/venv/bin')[-1] == '-m pytest -s tests/test_oracle.py'
+    assert calls(suite, 'build/venv/bin')[-1].endswith(' -n 0 -s tests/test_oracle.py')
     for wrong in '0', 'many', '-1', '1e4':
         assert f"'{wrong}' is not a number of programs" in suite.fails('make', 'test-oracle', f'PROGRAMS={wrong}')
 
@@ -356,7 +374,7 @@ def test_differential_that_finds_a_difference(suite):
 
 def test_condcov_what_runs(suite):
     done = suite.make('test-condcov')
-    inside = calls(suite, 'build/condcov-venv/bin')
+    inside = calls(suite, 'build/venv/bin')
     assert inside[1].startswith('-m pip install') and inside[1].endswith(' ./condcov')
     assert inside[2].startswith('-m pytest') and inside[2].endswith(' condcov/tests')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
@@ -365,14 +383,13 @@ def test_condcov_what_runs(suite):
 
 
 def test_condcov_of_packages(suite):
-    suite.write('condcov/tests/requirements.txt', 'pytest\n')
     suite.make('test-condcov-packages')
-    assert calls(suite, 'build/condcov-venv/bin')[2].endswith(' condcov/tests/test_packages.py')
+    assert calls(suite, 'build/venv/bin')[2].endswith(' condcov/tests/test_packages.py')
     suite.write('build/red', '')
     assert 'condcov differs from coverage.py' in suite.run('make', 'test-condcov-packages', status=1).stderr
 
 
 def test_condcov_is_not_laid_over_cpython(suite):
-    suite.write('condcov/pyproject.toml', '')
+    suite.write('condcov/README.rst', '')
     suite.make()
     assert not suite.exists('build/src/fork/condcov')

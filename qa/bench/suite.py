@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench import geometric_mean, positive, spread  # noqa: E402
 from measure import BenchError, describe_machine, last_line, the_two  # noqa: E402
 
-REQUIREMENTS = Path(__file__).resolve().parent / 'requirements.txt'
+REQUIREMENTS = Path(__file__).resolve().parents[2] / 'build-aux/requirements/bench.txt'
 
 # sitecustomize.py of the virtual environments: the clock of pyperf and of pyperformance's benchmarks.
 PROCESSOR_TIME = '''\
