@@ -118,8 +118,8 @@ ROWS = [
     Row('filter', 'a filter that lets one in twenty through / no filter, whole program', 0.2, 0.1),
     Row('filter-all', 'a filter that lets everything through / no filter, whole program', None, None),
 ]
-FOOTNOTE = ('A filter that is not used has no row: whatever it costs is part of all rows but the last two. The last one is '
-            'what it costs to use one, without what it saves.')
+FOOTNOTE = ('An unused filter has no row of its own: its cost is part of every row but the last two. '
+            'The last row is the cost of a filter without its savings.')
 
 
 def evaluate(data):
