@@ -10,7 +10,7 @@ def price(amount, member, coupon):
 
 
 def edges_taken(func, *calls):
-    """The edges that these calls take, as pairs of offsets."""
+    """Return the edges taken by these calls, as pairs of offsets."""
     taken = set()
 
     def tracer(frame, event, arg):
@@ -31,13 +31,13 @@ def edges_taken(func, *calls):
 
 
 def print_not_taken(func, taken):
-    """Print the ways out of conditions that are not among these edges."""
+    """Print the outcomes of conditions whose edges were not taken."""
     for block in codeblocks.basic_blocks(func):
         for edge in block.successors:
             source, target, kind, condition = edge
             if condition is None or (source, target) in taken:
                 continue
-            # The instruction before the jump made the operand.
+            # The instruction before the jump produced the operand.
             operand = block.instructions[-2:][0].positions
             line = linecache.getline(func.__code__.co_filename, operand.lineno)
             text = line[operand.col_offset:operand.end_col_offset]
