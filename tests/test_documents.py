@@ -94,8 +94,9 @@ def named_files(text):
 def test_files_that_it_names_exist(root, document):
     names = named_files((root / document).read_text())
     assert len(names) > 5
-    missing = sorted(name for name in names if not any(root.glob(name.rstrip('/'))))
-    assert not missing
+    places = [root, root / 'build/src/fork']        # ours, and CPython's
+    missing = [name for name in names if not any(any(place.glob(name.rstrip('/'))) for place in places)]
+    assert not sorted(missing)
 
 
 @pytest.mark.parametrize('document', ['README.rst', 'CONTRIBUTING.rst'])
