@@ -11,6 +11,7 @@ make lint         check the sources with ruff and shellcheck
 make test-all     CPython's whole test suite on the fork and on stock CPython, compared test for test
 make test-sanitized   the tests of tracing on a build of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 make test-leaks   the tests of tracing six times each on a --with-pydebug build: what leaks there and not on stock CPython
+make test-bare    run the README's commands in a bare Debian chroot; needs root and debootstrap; about an hour
 make test-oracle  the events of 10,000 random programs beside those that a model computes, in half an hour or so
 make test-differential   a corpus of CPython's tests under each combination of flags beside the same untraced, in half an hour or so
 make test-clients   the tests of coverage.py, hunter, greenlet, pytest and debugpy on the fork and on stock CPython, compared
