@@ -29,7 +29,7 @@ pip_files() { # the files that have pip's settings for every user, and this user
 }
 
 pip_paths() { # what these settings name on this machine: folders of wheels, indexes, constraints, certificates
-    { pip_files | xargs -r cat; env | grep '^PIP_'; } | tr ' =,' '\n\n\n' | sed -n 's,^file://,,; s,^\(/.*\)/*$,\1,p' |
+    { pip_files | xargs -r cat; env | grep '^PIP_'; } | tr ' =,' '\n' | sed -n 's,^file://,,; s,^\(/.*\)/*$,\1,p' |
         sort -u | while IFS= read -r path; do [ ! -e "$path" ] || printf '%s\n' "$path"; done
 }
 
@@ -66,7 +66,7 @@ case ${1-} in
         # shellcheck disable=SC2046
         bind $(pip_files) $(pip_paths)
         for file in "${SSL_CERT_FILE-}" "${CURL_CA_BUNDLE-}" "${REQUESTS_CA_BUNDLE-}" /etc/ssl/certs/ca-certificates.crt; do
-            [ ! -f "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -L "$file" "$root$file"; }
+            if [ -f "$file" ] && [ ! -e "$root$file" ]; then bind "$file"; fi
         done
         say "bare: the chroot is ready after $(took "$start")"
 
@@ -94,12 +94,11 @@ case ${1-} in
         if ! have debootstrap || ! have unshare; then die "make test-bare needs debootstrap and unshare (util-linux)"; fi
         have git || die "make test-bare needs git, to clone HEAD"
         codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-        mkdir -p build && root=$(mktemp -d "$ROOT/build/bare.XXXXXX") || full
+        root=$(mkdir -p build && mktemp -d "$ROOT/build/bare.XXXXXX") || full
         # No mount of the namespace is seen from here, so this removes nothing but the chroot.
         cleanup() { rm -rf "$root" "$root.clone" "$root.log"; }
         on_exit cleanup
         git clone -q --no-hardlinks . "$root.clone"
-        rm -rf "$root.clone/.git"       # minbase has no git, and a newcomer may as well have an archive
         start=$(date +%s)
         unshare --mount --pid --fork --kill-child sh build-aux/test-bare.sh --inside "$root" "$codename" &
         inside=$!

@@ -1,4 +1,4 @@
-"""Fixtures: the front door over a make-believe release, and the real builds of this repository."""
+"""Fixtures: a checkout with a fake release, and the real builds of this repository."""
 
 import os
 import shutil
@@ -6,36 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from make_believe import Door, make_archive
+from support.fake_release import Checkout, make_archive
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope='session')
 def release(tmp_path_factory):
-    """The archive of a make-believe CPython that builds in no time."""
+    """The archive of a fake CPython that builds in no time."""
     return make_archive(tmp_path_factory.mktemp('release'))
 
 
 @pytest.fixture
-def door(tmp_path, release):
-    """A copy of the front door, in a git repository of its own, whose UPSTREAM names the make-believe release."""
-    return Door(ROOT, tmp_path / 'door', release)
+def checkout(tmp_path, release):
+    """The build scripts of this repository, in a git repository of their own whose UPSTREAM names the fake release."""
+    return Checkout(ROOT, tmp_path / 'checkout', release)
 
 
 @pytest.fixture
-def ready(door):
+def ready(checkout):
     """The same after ./configure, with a small overlay: a patch, a file of ours, and a patch to a top-level file."""
-    door.cached()
-    door.write('Python/ours.c', 'int ours;\n')
-    door.write('Include/ours.h', '#define OURS 1\n')
-    door.write('Python/ceval.c.patch',
+    checkout.cached()
+    checkout.write('Python/ours.c', 'int ours;\n')
+    checkout.write('Include/ours.h', '#define OURS 1\n')
+    checkout.write('Python/ceval.c.patch',
                '--- a/Python/ceval.c\n+++ b/Python/ceval.c\n@@ -4,2 +4,3 @@\n line 4\n+our hook\n line 5\n')
     if shutil.which('git'):
-        door.git('add', '.')
-        door.git('commit', '-qm', 'overlay')
-    door.configure()
-    return door
+        checkout.git('add', '.')
+        checkout.git('commit', '-qm', 'overlay')
+    checkout.configure()
+    return checkout
 
 
 @pytest.fixture(scope='session')

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from make_believe import Door
-from test_suite import PYTHON
+from support.fake_release import Checkout
+from support.fake_python import PYTHON
 
 ABOUT = {'version': '3.11.2', 'commit': 'abc', 'compiler': 'GCC 1', 'config_args': "'--enable-optimizations' '--with-lto'",
          'opt': '', 'debug': False, 'settracestate': True, 'branches': True, 'monitoring': False, 'free_threaded': False}
@@ -282,15 +282,15 @@ def test_files_of_others(error, tmp_path, text):
 # --- make bench -------------------------------------------------------------------
 
 @pytest.fixture
-def built(ready: Door):
+def built(ready: Checkout):
     ready.make()
     ready.make('stock')
     ready.write('build/release/python', PYTHON)
     return ready
 
 
-def calls(door):
-    return [call for call in door.read('build/bench-venv/bin/calls').splitlines() if call.startswith('qa/')]
+def calls(checkout):
+    return [call for call in checkout.read('build/bench-venv/bin/calls').splitlines() if call.startswith('qa/')]
 
 
 def test_make_bench(built):

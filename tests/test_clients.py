@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from test_suite import PYTHON
+from support.fake_python import PYTHON
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"""condcov in the interpreter that make builds: how it gets there, on a make-believe pip, and what it does in the real build."""
+"""condcov in the interpreter that make builds: how it gets there, on a fake pip, and what it does in the real build."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from test_real_build import output
+from support.commands import output
 
 # A python of which condcov.sh asks pip only. It has an index if there is a file index beside it, and the packages that
 # it installs are a file each.
@@ -44,7 +44,7 @@ UP_TO_DATE = 'make: build/release/python is up to date'
 
 @pytest.fixture
 def pretended(ready):
-    """A make-believe build whose python pretends to have pip, in a repository that has condcov."""
+    """A fake build whose python pretends to have pip, in a repository that has condcov."""
     ready.fork('Lib/ensurepip/_bundled').mkdir(parents=True)
     ready.fork('Lib/ensurepip/_bundled/pip-1-py3-none-any.whl').write_text('pip')
     ready.make()
@@ -56,10 +56,10 @@ def pretended(ready):
     return ready
 
 
-def made(door):
+def made(checkout):
     """The files that are there of condcov in the builddir."""
-    there = door.path / HERE
-    return sorted(str(path.relative_to(there)) for path in there.rglob('*') if path.is_file()) + [START] * door.exists(START)
+    there = checkout.path / HERE
+    return sorted(str(path.relative_to(there)) for path in there.rglob('*') if path.is_file()) + [START] * checkout.exists(START)
 
 
 IN = ['.made', 'site/condcov.py', 'wheels/condcov.whl', 'wheels/coverage.whl', START]

@@ -12,7 +12,7 @@ import tarfile
 import pytest
 
 from test_bench import ABOUT
-from test_suite import PYTHON
+from support.fake_python import PYTHON
 
 
 @pytest.fixture(scope='module')

@@ -6,8 +6,7 @@ import shutil
 
 import pytest
 
-from make_believe import FIXES, diff, make_fixes
-from test_archive import full_disk
+from support.fake_release import FIXES, TOOLS, diff, full_disk, make_fixes
 
 SHOWN = 'python9.9 9.9.9-1: 3 fixes'
 
@@ -18,145 +17,144 @@ def fixes(tmp_path):
 
 
 @pytest.fixture
-def apt(door, tmp_path, fixes):
+def apt(checkout, tmp_path, fixes):
     """An apt that has both archives, and whose mirror lacks the newest version."""
-    door.cached()
-    door.stub('apt-config', 'exit 0')
-    door.stub_mirror(f'''
+    checkout.cached()
+    checkout.stub('apt-config', 'exit 0')
+    checkout.stub_mirror(f'''
         *update) ;;
         *--diff-only*) cp {fixes} . ;;
         *) exit 100 ;;''')
     return tmp_path / 'calls'
 
 
-def offline(door):
+def offline(checkout):
     for name in 'apt-get', 'apt-cache':
-        door.stub(name, 'exit 100')
+        checkout.stub(name, 'exit 100')
 
 
 def tree(path):
     return {str(file.relative_to(path)): (file.read_bytes(), file.stat().st_mode) for file in path.rglob('*') if file.is_file()}
 
 
-def published(door, tmp_path):
+def published(checkout, tmp_path):
     """The release as it was published."""
-    shutil.unpack_archive(door.release, tmp_path / 'published')
+    shutil.unpack_archive(checkout.release, tmp_path / 'published')
     return tree(tmp_path / 'published/Python-9.9.9')
 
 
-def stock(door):
-    return tree(door.path / 'build/src/stock')
+def stock(checkout):
+    return tree(checkout.path / 'build/src/stock')
 
 
-def fork(door):
-    return tree(door.path / 'build/src/fork')
+def fork(checkout):
+    return tree(checkout.path / 'build/src/fork')
 
 
-def shown(door):
-    return door.read('build/src/security-fixes').splitlines()[0]
+def shown(checkout):
+    return checkout.read('build/src/security-fixes').splitlines()[0]
 
 
-def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(door, apt, tmp_path):
-    done = door.configure()
+def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(checkout, apt, tmp_path):
+    done = checkout.configure()
     assert apt.read_text().splitlines() == [
         '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1']
     assert 'fixes: 9.9.9-10: E: Failed to fetch' in done.stdout
     assert 'fixes: 3 of python9.9 9.9.9-1 applied' in done.stdout
     assert 'fixes: not taken: odd.diff of python9.9 9.9.9-1 (no line of build-aux/security-fixes fits it)' in done.stdout
     assert 'deb-setup' not in done.stdout and done.stderr == ''
-    assert stock(door) == fork(door)
-    before, after = published(door, tmp_path), stock(door)
+    assert stock(checkout) == fork(checkout)
+    before, after = published(checkout, tmp_path), stock(checkout)
     assert set(after) - set(before) == {'Lib/test_fix.py', 'Misc/NEWS.d/Core and more/1.rst'} and not set(before) - set(after)
     assert {name for name in before if before[name] != after[name]} == {'Python/ceval.c', 'Python/sysmodule.c', 'Makefile.pre.in'}
     assert b'line 14\na better fix\nline 15' in after['Python/ceval.c'][0]
     assert after['Makefile.pre.in'][0].startswith(before['Makefile.pre.in'][0])
     assert after['Makefile.pre.in'][0].endswith(f'\nSECURITY_FIXES=\t{SHOWN}\n'.encode())
-    assert door.read('build/src/security-fixes').splitlines() == [
+    assert checkout.read('build/src/security-fixes').splitlines() == [
         SHOWN,
         'leave deb-setup.diff: packaging: compiler flags',
         'take CVE-2099-1.patch: security',
         'unknown odd.diff: no line of build-aux/security-fixes fits it',
         'take CVE-2099-1-test.patch: security',
         'take frame_dealloc-crash.diff: crash: a freed frame is used']
-    assert door.leftovers() == []
+    assert checkout.leftovers() == []
 
 
-def test_once_there_they_are_not_asked_for_again(door, apt):
-    door.configure()
+def test_once_there_they_are_not_asked_for_again(checkout, apt):
+    checkout.configure()
     apt.unlink()
-    state = {path: path.stat().st_mtime_ns for path in door.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
-    assert door.configure().stdout.splitlines() == ['configure: build/release is configured already', 'configure: ready; now run make']
+    state = {path: path.stat().st_mtime_ns for path in checkout.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
+    assert checkout.configure().stdout.splitlines() == ['configure: build/release is configured already', 'configure: ready; now run make']
     assert state == {path: path.stat().st_mtime_ns for path in state}
-    door.configure('--builddir=build/debug')
-    shutil.rmtree(door.path / 'build/src')      # from the archive in build/downloads
-    assert 'fixes: 3 of' in door.configure().stdout
-    shutil.rmtree(door.path / 'build/downloads')
-    door.configure()
-    assert shown(door) == SHOWN and not apt.exists()
+    checkout.configure('--builddir=build/debug')
+    shutil.rmtree(checkout.path / 'build/src')      # from the archive in build/downloads
+    assert 'fixes: 3 of' in checkout.configure().stdout
+    shutil.rmtree(checkout.path / 'build/downloads')
+    checkout.configure()
+    assert shown(checkout) == SHOWN and not apt.exists()
 
 
-def test_the_release_and_the_fixes_come_with_one_asking(door, apt):
-    (door.path / 'build/downloads' / door.release.name).unlink()
-    door.stub('curl', f'while [ "$1" != -o ]; do shift; done; cp {door.release} "$2"')
-    door.configure()
-    assert apt.read_text().count('update') == 1 and shown(door) == SHOWN
+def test_the_release_and_the_fixes_come_with_one_asking(checkout, apt):
+    (checkout.path / 'build/downloads' / checkout.release.name).unlink()
+    checkout.stub('curl', f'while [ "$1" != -o ]; do shift; done; cp {checkout.release} "$2"')
+    checkout.configure()
+    assert apt.read_text().count('update') == 1 and shown(checkout) == SHOWN
 
 
-def test_mirror_in_a_folder_of_the_machine(door, apt, fixes):
-    door.stub('apt-get', f'''
+def test_mirror_in_a_folder_of_the_machine(checkout, apt, fixes):
+    checkout.stub('apt-get', f'''
         case $* in
         *-10) exit 100 ;;
         *--diff-only*) ln -s {fixes} . ;;
-        *--tar-only*) ln -s {door.release} python9.9_9.9.9.orig.tar.gz ;;
+        *--tar-only*) ln -s {checkout.release} python9.9_9.9.9.orig.tar.gz ;;
         esac''')
-    (door.path / 'build/downloads' / door.release.name).unlink()
-    door.configure()
-    assert shown(door) == SHOWN
-    assert not any(path.is_symlink() for path in (door.path / 'build/downloads').iterdir())
+    (checkout.path / 'build/downloads' / checkout.release.name).unlink()
+    checkout.configure()
+    assert shown(checkout) == SHOWN
+    assert not any(path.is_symlink() for path in (checkout.path / 'build/downloads').iterdir())
 
 
-def test_where_there_are_none_a_line_says_so(door, apt, tmp_path):
-    has = [door.bin / name for name in ('apt-get', 'apt-cache')]
+def test_where_there_are_none_a_line_says_so(checkout, apt, tmp_path):
+    has = [checkout.bin / name for name in ('apt-get', 'apt-cache')]
     for path in has:
         path.rename(f'{path}.has')
-    offline(door)
+    offline(checkout)
     line = 'configure: fixes: none to be had (no version on offer has the archive), so the release is taken without; --with-security-fixes asks again'
-    assert line in door.configure().stdout.splitlines()
-    assert shown(door) == 'unavailable' and stock(door) == published(door, tmp_path) == fork(door)
+    assert line in checkout.configure().stdout.splitlines()
+    assert shown(checkout) == 'unavailable' and stock(checkout) == published(checkout, tmp_path) == fork(checkout)
     # demanded, they are an error
-    assert 'apt has none (no version on offer' in door.fails('./configure', '--with-security-fixes')
-    assert 'configured already' in door.configure().stdout
+    assert 'apt has none (no version on offer' in checkout.fails('./configure', '--with-security-fixes')
+    assert 'configured already' in checkout.configure().stdout
     for path in has:
         path.with_name(f'{path.name}.has').rename(path)
-    assert 'fixes: none, as there were none' in door.configure().stdout and not apt.exists()
-    assert 'begun afresh' in door.configure('--with-security-fixes').stdout
-    assert shown(door) == SHOWN
-    offline(door)
-    assert 'apt has none' in door.fails('./configure', '--with-security-fixes')
-    door.configure()
-    assert shown(door) == SHOWN
+    assert 'fixes: none, as there were none' in checkout.configure().stdout and not apt.exists()
+    assert 'begun afresh' in checkout.configure('--with-security-fixes').stdout
+    assert shown(checkout) == SHOWN
+    offline(checkout)
+    assert 'apt has none' in checkout.fails('./configure', '--with-security-fixes')
+    checkout.configure()
+    assert shown(checkout) == SHOWN
 
 
-def test_trees_of_before_the_fixes(door, apt):
+def test_trees_of_before_the_fixes(checkout, apt):
     """What an older checkout left says nothing of fixes; they are asked for."""
-    door.configure('--without-security-fixes')
-    (door.path / 'build/src/security-fixes').unlink()
-    has = (door.bin / 'apt-cache').read_text()
-    door.stub('apt-cache', 'exit 100')
-    assert 'fixes: none to be had' in door.configure().stdout and shown(door) == 'unavailable'
-    (door.path / 'build/src/security-fixes').unlink()
-    (door.bin / 'apt-cache').write_text(has)
-    door.configure()
-    assert shown(door) == SHOWN
+    checkout.configure('--without-security-fixes')
+    (checkout.path / 'build/src/security-fixes').unlink()
+    has = (checkout.bin / 'apt-cache').read_text()
+    checkout.stub('apt-cache', 'exit 100')
+    assert 'fixes: none to be had' in checkout.configure().stdout and shown(checkout) == 'unavailable'
+    (checkout.path / 'build/src/security-fixes').unlink()
+    (checkout.bin / 'apt-cache').write_text(has)
+    checkout.configure()
+    assert shown(checkout) == SHOWN
 
 
-def test_no_debian(door):
-    door.cached()
+def test_no_debian(checkout):
+    checkout.cached()
     for name in 'apt-get', 'apt-cache':
-        (door.bin / name).unlink()
-    from make_believe import TOOLS
-    door.stub('make', '')
-    assert 'fixes: none to be had (no apt-get here)' in door.configure(env=door.only_commands(*TOOLS)).stdout
+        (checkout.bin / name).unlink()
+    checkout.stub('make', '')
+    assert 'fixes: none to be had (no apt-get here)' in checkout.configure(env=checkout.only_commands(*TOOLS)).stdout
 
 
 def test_without(ready, fixes, tmp_path):
@@ -179,20 +177,20 @@ def test_without(ready, fixes, tmp_path):
     assert ready.git('status', '--porcelain') == ''
 
 
-def test_named_file(door, fixes, apt):
-    door.run('../configure', f'--with-security-fixes={os.path.relpath(fixes, door.path / "build")}', cwd=door.path / 'build')
-    assert shown(door) == SHOWN and not apt.exists()
+def test_named_file(checkout, fixes, apt):
+    checkout.run('../configure', f'--with-security-fixes={os.path.relpath(fixes, checkout.path / "build")}', cwd=checkout.path / 'build')
+    assert shown(checkout) == SHOWN and not apt.exists()
     newer = make_fixes(fixes.parent, '9.9.9-2+deb1', {'CVE-2099-2.patch': diff('Objects/a.c', '@@ -1 +1 @@', '-a', '+b')})
-    door.configure(f'--with-security-fixes={newer}')
-    assert shown(door) == 'python9.9 9.9.9-2+deb1: 1 fixes'
-    assert door.fork('Objects/a.c').read_text() == 'b\n' and 'fix' not in door.fork('Python/ceval.c').read_text()
-    assert sorted(path.name for path in (door.path / 'build/downloads').iterdir()) == [
+    checkout.configure(f'--with-security-fixes={newer}')
+    assert shown(checkout) == 'python9.9 9.9.9-2+deb1: 1 fixes'
+    assert checkout.fork('Objects/a.c').read_text() == 'b\n' and 'fix' not in checkout.fork('Python/ceval.c').read_text()
+    assert sorted(path.name for path in (checkout.path / 'build/downloads').iterdir()) == [
         'Python-9.9.9.tgz', 'python9.9_9.9.9-2+deb1.debian.tar.xz', 'security-fixes']
-    door.configure()
-    assert shown(door) == 'python9.9 9.9.9-2+deb1: 1 fixes'
-    shutil.copy(fixes, door.path / 'newest')    # a name like any other
-    door.configure('--with-security-fixes=newest')
-    assert shown(door) == SHOWN and not apt.exists()
+    checkout.configure()
+    assert shown(checkout) == 'python9.9 9.9.9-2+deb1: 1 fixes'
+    shutil.copy(fixes, checkout.path / 'newest')    # a name like any other
+    checkout.configure('--with-security-fixes=newest')
+    assert shown(checkout) == SHOWN and not apt.exists()
 
 
 @pytest.mark.parametrize('make', [
@@ -202,36 +200,36 @@ def test_named_file(door, fixes, apt):
     lambda folder: make_fixes(folder, source='python9.8'),
     lambda folder: make_fixes(folder, series=False),
 ])
-def test_named_file_that_is_no_such_archive(door, tmp_path, make):
-    door.cached()
+def test_named_file_that_is_no_such_archive(checkout, tmp_path, make):
+    checkout.cached()
     path = make(tmp_path / 'fixes')
-    line = door.fails('./configure', f'--with-security-fixes={path}')
+    line = checkout.fails('./configure', f'--with-security-fixes={path}')
     assert str(path) in line and ('no readable file' in line or "not the .debian.tar archive of a version of Debian's python9.9 9.9.9" in line)
-    assert not door.exists('build/src/.release') and door.leftovers() == []
-    assert not door.exists('build/downloads/security-fixes')
+    assert not checkout.exists('build/src/.release') and checkout.leftovers() == []
+    assert not checkout.exists('build/downloads/security-fixes')
 
 
-def test_named_file_that_is_cut(door, fixes, tmp_path):
-    door.cached()
-    door.configure('--without-security-fixes')
+def test_named_file_that_is_cut(checkout, fixes, tmp_path):
+    checkout.cached()
+    checkout.configure('--without-security-fixes')
     cut = tmp_path / 'cut.debian.tar.xz'
     for content in fixes.read_bytes()[:200], b'', b'words\n':
         cut.write_bytes(content)
-        assert 'is not the .debian.tar archive' in door.fails('./configure', f'--with-security-fixes={cut}')
-        assert door.leftovers() == [] and shown(door) == 'none'
+        assert 'is not the .debian.tar archive' in checkout.fails('./configure', f'--with-security-fixes={cut}')
+        assert checkout.leftovers() == [] and shown(checkout) == 'none'
 
 
-def test_damaged_archive_in_the_cache(door, apt):
-    door.configure()
+def test_damaged_archive_in_the_cache(checkout, apt):
+    checkout.configure()
     name = 'build/downloads/python9.9_9.9.9-1.debian.tar.xz'
-    door.write(name, 'damaged')
+    checkout.write(name, 'damaged')
     apt.unlink()
-    door.configure()        # the trees have the fixes
-    assert shown(door) == SHOWN and not apt.exists()
-    shutil.rmtree(door.path / 'build/src')
-    door.configure()
-    assert shown(door) == SHOWN and apt.exists() and door.read('build/downloads/security-fixes').split()[1] in {
-        hashlib.sha256((door.path / name).read_bytes()).hexdigest()}
+    checkout.configure()        # the trees have the fixes
+    assert shown(checkout) == SHOWN and not apt.exists()
+    shutil.rmtree(checkout.path / 'build/src')
+    checkout.configure()
+    assert shown(checkout) == SHOWN and apt.exists() and checkout.read('build/downloads/security-fixes').split()[1] in {
+        hashlib.sha256((checkout.path / name).read_bytes()).hexdigest()}
 
 
 @pytest.mark.parametrize('name, text, message', [
@@ -264,47 +262,47 @@ def test_fix_that_cannot_be_applied(ready, tmp_path, name, text, message):
     assert list((ready.path / 'build/src').iterdir()) == []
 
 
-def test_fix_of_a_module_that_includes_an_internal_header(door, tmp_path):
+def test_fix_of_a_module_that_includes_an_internal_header(checkout, tmp_path):
     """Debian builds such a module into the interpreter."""
     macro = '#ifndef Py_BUILD_CORE_BUILTIN\n#  define Py_BUILD_CORE_MODULE 1\n#endif\n'
-    door.cached()
-    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
+    checkout.cached()
+    checkout.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
         'CVE-1.patch': diff('Modules/m.c', '@@ -1 +1,2 @@', '+#include "pycore_ceval.h"', ' m') +
         diff('Objects/a.c', '@@ -1 +1,2 @@', '+#include "pycore_ceval.h"', ' a')})))
-    assert door.fork('Modules/m.c').read_text() == f'{macro}#include "pycore_ceval.h"\nm\n'
-    assert door.fork('Objects/a.c').read_text() == '#include "pycore_ceval.h"\na\n'
-    assert stock(door) == fork(door) and door.make('patches').stdout == ''
-    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'more', '9.9.9-2', fixes={
+    assert checkout.fork('Modules/m.c').read_text() == f'{macro}#include "pycore_ceval.h"\nm\n'
+    assert checkout.fork('Objects/a.c').read_text() == '#include "pycore_ceval.h"\na\n'
+    assert stock(checkout) == fork(checkout) and checkout.make('patches').stdout == ''
+    checkout.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'more', '9.9.9-2', fixes={
         'CVE-1.patch': diff('Modules/m.c', '@@ -1 +1,3 @@', '+#define Py_BUILD_CORE_MODULE 1', '+#include "pycore_ceval.h"', ' m')})))
-    assert door.fork('Modules/m.c').read_text() == '#define Py_BUILD_CORE_MODULE 1\n#include "pycore_ceval.h"\nm\n'
+    assert checkout.fork('Modules/m.c').read_text() == '#define Py_BUILD_CORE_MODULE 1\n#include "pycore_ceval.h"\nm\n'
 
 
-def test_fix_that_takes_a_file_away_or_changes_a_script(door, tmp_path):
-    door.cached()
-    door.configure('--without-security-fixes')
-    door.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
+def test_fix_that_takes_a_file_away_or_changes_a_script(checkout, tmp_path):
+    checkout.cached()
+    checkout.configure('--without-security-fixes')
+    checkout.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
         'CVE-1.patch': '--- a/Parser/p.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-p line\n',
         'CVE-2.patch': diff('configure', '@@ -1,2 +1,3 @@', ' #!/bin/sh', '+# fixed', ' src=$(dirname "$0")') +
         diff('configure.ac', '@@ -0,0 +1 @@', '+a')})))
-    assert not door.fork('Parser/p.c').exists() and not (door.path / 'build/src/stock/Parser/p.c').exists()
-    assert '# fixed' in door.fork('configure').read_text() and os.access(door.fork('configure'), os.X_OK)
-    assert door.make('patches').stdout == ''
+    assert not checkout.fork('Parser/p.c').exists() and not (checkout.path / 'build/src/stock/Parser/p.c').exists()
+    assert '# fixed' in checkout.fork('configure').read_text() and os.access(checkout.fork('configure'), os.X_OK)
+    assert checkout.make('patches').stdout == ''
 
 
 @pytest.mark.parametrize('line', ['takes CVE-* security', 'CVE-*'])
-def test_rule_with_a_bad_line(door, fixes, line):
-    door.cached()
-    door.write('build-aux/security-fixes', f'# words\n\n{line}\n')
-    message = door.fails('./configure', f'--with-security-fixes={fixes}')
+def test_rule_with_a_bad_line(checkout, fixes, line):
+    checkout.cached()
+    checkout.write('build-aux/security-fixes', f'# words\n\n{line}\n')
+    message = checkout.fails('./configure', f'--with-security-fixes={fixes}')
     assert "build-aux/security-fixes: a line is 'take PATTERN REASON'" in message and line.split()[0] in message
-    assert not door.exists('build/src/.release') and door.leftovers() == []
+    assert not checkout.exists('build/src/.release') and checkout.leftovers() == []
 
 
-def test_another_rule_is_followed(door, apt):
-    door.configure()
-    door.write('build-aux/security-fixes', 'take odd.diff crash\n' + door.read('build-aux/security-fixes'))
-    said = door.configure().stdout
-    assert 'fixes: 4 of' in said and 'not taken' not in said and door.fork('Modules/m.c').read_text() == 'odd m\n'
+def test_another_rule_is_followed(checkout, apt):
+    checkout.configure()
+    checkout.write('build-aux/security-fixes', 'take odd.diff crash\n' + checkout.read('build-aux/security-fixes'))
+    said = checkout.configure().stdout
+    assert 'fixes: 4 of' in said and 'not taken' not in said and checkout.fork('Modules/m.c').read_text() == 'odd m\n'
 
 
 def test_edits_are_not_lost(ready, fixes):
@@ -396,19 +394,19 @@ def test_what_is_built_says_which_fixes_are_in(ready, fixes):
     assert f'# tag=settracestate version={commit}\n' in built('release') and 'fix' not in built('release') + built('stock')
 
 
-def test_interrupted(door, fixes):
-    door.cached()
-    door.configure('--without-security-fixes')
-    door.stub('comm', 'kill -TERM $PPID; sleep 1')
-    door.run('./configure', f'--with-security-fixes={fixes}', status=1)
-    assert door.leftovers() == [] and shown(door) == 'none' and stock(door) == fork(door)
-    (door.bin / 'comm').unlink()
-    door.configure()
-    assert shown(door) == SHOWN
+def test_interrupted(checkout, fixes):
+    checkout.cached()
+    checkout.configure('--without-security-fixes')
+    checkout.stub('comm', 'kill -TERM $PPID; sleep 1')
+    checkout.run('./configure', f'--with-security-fixes={fixes}', status=1)
+    assert checkout.leftovers() == [] and shown(checkout) == 'none' and stock(checkout) == fork(checkout)
+    (checkout.bin / 'comm').unlink()
+    checkout.configure()
+    assert shown(checkout) == SHOWN
 
 
 @pytest.mark.parametrize('size', ['2300k', '3175k', '3200k', '3225k'])
-def test_full_disk(door, fixes, size):
-    done = full_disk(door, size, './configure', f'--with-cpython-source={door.release}', f'--with-security-fixes={fixes}')
+def test_full_disk(checkout, fixes, size):
+    done = full_disk(checkout, size, './configure', f'--with-cpython-source={checkout.release}', f'--with-security-fixes={fixes}')
     assert done.stderr.startswith('configure: error: ') and done.stderr.count('\n') == 1, done.stderr
     assert 'No space left' in done.stderr or 'is the disk full' in done.stderr

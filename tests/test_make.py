@@ -3,8 +3,8 @@
 import shutil
 
 
-def compiled(done, door, where='build/release'):
-    return sorted(line.split('/')[-1] for line in door.read(f'{where}/build.log').splitlines() if line.startswith('compiled'))
+def compiled(done, checkout, where='build/release'):
+    return sorted(line.split('/')[-1] for line in checkout.read(f'{where}/build.log').splitlines() if line.startswith('compiled'))
 
 
 def test_build_and_build_again(ready):
@@ -64,13 +64,13 @@ def test_failed_build(ready):
     assert 'up to date' in ready.make().stdout
 
 
-def test_make_before_configure(door):
-    door.cached()
-    door.configure()
-    assert 'run ./configure --builddir=build/debug' in door.fails('make', 'BUILDDIR=build/debug')
-    assert 'build/NAME' in door.fails('make', 'BUILDDIR=/tmp')
-    shutil.rmtree(door.path / 'build/release')
-    assert 'run ./configure' in door.fails('make')
+def test_make_before_configure(checkout):
+    checkout.cached()
+    checkout.configure()
+    assert 'run ./configure --builddir=build/debug' in checkout.fails('make', 'BUILDDIR=build/debug')
+    assert 'build/NAME' in checkout.fails('make', 'BUILDDIR=/tmp')
+    shutil.rmtree(checkout.path / 'build/release')
+    assert 'run ./configure' in checkout.fails('make')
 
 
 def test_stock_is_the_release_with_the_same_options(ready):

@@ -1,8 +1,10 @@
 """Laying the overlay over the release, and writing edits in the patched tree back to it."""
 
+import hashlib
+
 import pytest
 
-from make_believe import diff
+from support.fake_release import diff, make_archive
 
 
 def test_the_three_kinds_are_laid(ready):
@@ -164,8 +166,6 @@ def test_interrupted_lay_heals(ready):
 
 
 def test_another_release(ready, tmp_path):
-    from make_believe import make_archive
-    import hashlib
     (tmp_path / 'new').mkdir()
     archive = make_archive(tmp_path / 'new')
     ready.write('UPSTREAM', ready.read('UPSTREAM').replace(ready.sum, hashlib.sha256(archive.read_bytes()).hexdigest()))
@@ -180,8 +180,6 @@ def test_another_release(ready, tmp_path):
 
 
 def test_edits_to_files_that_the_overlay_does_not_touch_are_not_lost(ready, tmp_path):
-    from make_believe import make_archive
-    import hashlib
     (tmp_path / 'new').mkdir()
     archive = make_archive(tmp_path / 'new')
     for name in 'Lib/os.py', 'Lib/mine.py', 'Lib/my own.py':

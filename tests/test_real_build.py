@@ -1,26 +1,17 @@
 """What the built fork is, seen from outside; needs the builds that make test makes."""
 
 import json
-import os
 import shutil
 import subprocess
 
-
 import pytest
+
+from support.commands import output
 
 ABOUT = '''
 import json, sys, sysconfig, importlib.util
 print(json.dumps([list(sys.version_info), sysconfig.get_config_var("SOABI"), importlib.util.MAGIC_NUMBER.hex(), sys.api_version, sys.hexversion,
                   sys.abiflags, sys.implementation.cache_tag]))'''
-
-
-def output(*command, **how):
-    __tracebackhide__ = True
-    environment = {name: value for name, value in os.environ.items() if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'V')}
-    done = subprocess.run([str(part) for part in command], text=True, capture_output=True, stdin=subprocess.DEVNULL,
-                          env={**environment, **how.pop('env', {})}, **how)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_it_says_that_it_is_the_fork(python, root):

@@ -1,4 +1,4 @@
-"""A make-believe CPython release, and the front door in a folder of its own to try it on."""
+"""A fake CPython release that builds in no time, and a checkout of this repository to build it with."""
 
 import hashlib
 import io
@@ -82,11 +82,11 @@ def make_archive(folder):
     return path
 
 
-# A make-believe Debian's fixes to it: the series in its order, what each entry changes.
 def diff(target, *lines):
     return f'--- a/{target}\n+++ b/{target}\n' + ''.join(f'{line}\n' for line in lines)
 
 
+# The security fixes of a fake Debian, in the order of its series, and what each changes.
 FIXES = {
     'deb-setup.diff': diff('Objects/a.c', '@@ -1 +1 @@', '-a', '+packaged a'),
     'CVE-2099-1.patch': diff('Python/ceval.c', '@@ -14,3 +14,4 @@', ' line 14', '+a fix', ' line 15', ' line 16'),
@@ -118,7 +118,9 @@ def make_fixes(folder, version='9.9.9-1', fixes=FIXES, series=None, source='pyth
     return path
 
 
-class Door:
+class Checkout:
+    """The build scripts of this repository, in a git repository of their own whose UPSTREAM names the fake release."""
+
     def __init__(self, root, path, release):
         self.path = path
         self.release = release
@@ -138,7 +140,7 @@ class Door:
         if shutil.which('git'):
             self.git('init', '-q')
             self.git('add', '.')
-            self.git('commit', '-qm', 'front door')
+            self.git('commit', '-qm', 'first')
 
     # the folder
 
@@ -232,3 +234,13 @@ class Door:
     def leftovers(self):
         """Temporary files in build/."""
         return [str(path) for path in (self.path / 'build').rglob('*') if 'tmp.' in path.name or '.part' in path.name]
+
+
+def full_disk(checkout, size, *command):
+    """Run command with build/ on a disk of this size; the disk is gone afterwards."""
+    (checkout.path / 'build').mkdir(exist_ok=True)
+    script = f'mount -t tmpfs -o size={size} none build && exec "$@"'
+    unshare = ['unshare', '-rm', 'sh', '-c']
+    if subprocess.run([*unshare, 'mount -t tmpfs none /mnt'], capture_output=True).returncode:
+        pytest.skip('this user cannot mount')
+    return checkout.run(*unshare, script, 'sh', *command, status=1)
