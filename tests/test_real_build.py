@@ -78,10 +78,16 @@ def test_environment_of_a_link(python, tmp_path):
     assert output(tmp_path / 'venv/bin/python', '-c', 'import sys; print(sys.prefix)') == f'{tmp_path}/venv\n'
 
 
+# Not two at a time: they work on the one build.
+one_at_a_time = pytest.mark.xdist_group('make')
+
+
+@one_at_a_time
 def test_second_make_does_nothing(root, builddir):
     assert output('make', f'BUILDDIR=build/{builddir.name}', cwd=root).splitlines()[-1] == f'make: build/{builddir.name}/python is up to date'
 
 
+@one_at_a_time
 @pytest.mark.skipif(shutil.which('git') is None, reason='git is not installed')
 def test_make_patches_changes_nothing(root):
     before = output('git', 'status', '--porcelain', cwd=root) + output('git', 'diff', cwd=root)
@@ -89,6 +95,7 @@ def test_make_patches_changes_nothing(root):
     assert before == output('git', 'status', '--porcelain', cwd=root) + output('git', 'diff', cwd=root)
 
 
+@one_at_a_time
 def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     patch = root / output('make', 'patch-file', cwd=root).split()[-1]
     src = root / 'build/src'
@@ -118,6 +125,8 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     assert all(line.startswith('Only in ') for line in rest.splitlines()), rest
 
 
+@pytest.mark.slow
+@one_at_a_time
 def test_installed_interpreter_and_wheels(root, builddir, tmp_path):
     """make install DESTDIR=..., condcov in it, then a virtual environment of it, with ordinary cp311 wheels."""
     output('make', f'BUILDDIR=build/{builddir.name}', 'install', f'DESTDIR={tmp_path}', cwd=root)
