@@ -1,7 +1,6 @@
 """condcov in the interpreter that make builds: how it gets there, on a fake pip, and what it does in the real build."""
 
 import json
-import os
 import shutil
 import subprocess
 

@@ -6,8 +6,6 @@ import subprocess
 import termios
 import textwrap
 
-import pytest
-
 PAGE = 'Doc/howto/watch-python-run.rst'
 REFERENCE = 'Doc/library/lltrace.rst'
 

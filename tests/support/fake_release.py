@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tarfile
 import textwrap
-from pathlib import Path
 
 import pytest
 
