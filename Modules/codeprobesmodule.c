@@ -10,7 +10,7 @@
 /* What the truth of a condition is if its jump goes one way. */
 enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
 
-/* At most that many conditions, for which there are bits. */
+/* Of one decision: a path has a bit for each condition. */
 #define MAX_CONDITIONS 64
 /* Of the evaluations that are interrupted at a time by others of the same
    decision: those that were left by an exception are among them. */
@@ -850,9 +850,31 @@ static PyType_Spec recorder_spec = {
 
 /* --- The module ----------------------------------------------------------- */
 
+static PyObject *
+unsupported_opcodes(void)
+{
+    PyObject *opcodes = PyFrozenSet_New(NULL);
+    for (int opcode = 0; opcodes != NULL && opcode < 256; opcode++) {
+        if (!PyCodeProbe_IsSupported(opcode)) {
+            PyObject *item = PyLong_FromLong(opcode);
+            if (item == NULL || PySet_Add(opcodes, item) < 0) {
+                Py_CLEAR(opcodes);
+            }
+            Py_XDECREF(item);
+        }
+    }
+    return opcodes;
+}
+
 static int
 module_exec(PyObject *module)
 {
+    PyObject *opcodes = unsupported_opcodes();
+    int failed = PyModule_AddObjectRef(module, "UNSUPPORTED_OPCODES", opcodes) < 0;
+    Py_XDECREF(opcodes);
+    if (failed || PyModule_AddIntMacro(module, MAX_CONDITIONS) < 0) {
+        return -1;
+    }
     PyObject *type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
     if (type == NULL) {
         return -1;

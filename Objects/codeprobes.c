@@ -6,6 +6,7 @@
    has no probe costs nothing, and neither does a probe that was removed. */
 
 #include "Python.h"
+#include "pycore_codeblocks.h"    // _PyCodeBlocks_Operation()
 #include "pycore_codeprobes.h"
 #include "pycore_interp.h"        // PyInterpreterState.code_watch
 #include "pycore_pystate.h"       // _PyThreadState_GET()
@@ -73,11 +74,11 @@ _PyCodeProbes_Init(void)
 
 /* --- The bytecode --------------------------------------------------------- */
 
-/* A probe there would be passed over (what a PRECALL has executed too), or hide
-   an instruction that the interpreter looks for. */
-static int
-can_have_probe(int opcode)
+int
+PyCodeProbe_IsSupported(int opcode)
 {
+    // A probe at one of these would be skipped (a CALL whose PRECALL has already
+    // executed it) or hide an instruction that the interpreter looks for.
     switch (opcode) {
         case CACHE:
         case CALL:
@@ -94,20 +95,22 @@ can_have_probe(int opcode)
     }
 }
 
-/* For each code unit, whether a probe can be there; NULL without memory. */
+/* For each code unit, whether it starts an instruction that can have a probe;
+   NULL without memory. */
 static char *
 find_places(PyCodeObject *code)
 {
-    const _Py_CODEUNIT *original = (_Py_CODEUNIT *)PyBytes_AS_STRING(code->_co_code);
     char *places = PyMem_Calloc(Py_SIZE(code), 1);
     if (places == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    for (int unit = 0; unit < Py_SIZE(code); ) {
-        int opcode = _Py_OPCODE(original[unit]);
-        places[unit] = unit > code->_co_firsttraceable && can_have_probe(opcode);
-        unit += 1 + _PyOpcode_Caches[opcode];
+    for (int start = 0; start < Py_SIZE(code); ) {
+        int unit = _PyCodeBlocks_Operation(code, start);
+        int opcode = _PyCode_BaseOpcode(code, unit);
+        places[start] = unit > code->_co_firsttraceable
+                        && PyCodeProbe_IsSupported(opcode);
+        start = unit + 1 + _PyOpcode_Caches[opcode];
     }
     return places;
 }
@@ -194,7 +197,7 @@ new_probes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
             p = NULL;
             goto done;
         }
-        p->units[i] = unit;
+        p->units[i] = _PyCodeBlocks_Operation(code, unit);
     }
 done:
     PyMem_Free(places);
@@ -262,6 +265,17 @@ _PyCodeProbes_Clear(PyCodeObject *code)
     }
 }
 
+/* The offset of the first EXTENDED_ARG prefix of the instruction whose opcode is
+   at a code unit.  The caches in co_code are zero, unlike any prefix. */
+static int
+offset_of(PyCodeObject *code, int unit)
+{
+    while (unit > 0 && _PyCodeProbes_Opcode(code, unit - 1) == EXTENDED_ARG) {
+        unit--;
+    }
+    return unit * (int)sizeof(_Py_CODEUNIT);
+}
+
 void
 _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation)
 {
@@ -270,7 +284,7 @@ _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation
     if (p == NULL || !has_probe(code, unit)) {
         return;
     }
-    if (!p->func(p->data, unit * (int)sizeof(_Py_CODEUNIT), what, activation)) {
+    if (!p->func(p->data, offset_of(code, unit), what, activation)) {
         remove_probe(code, unit);
     }
 }

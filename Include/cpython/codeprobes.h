@@ -12,17 +12,21 @@ extern "C" {
 #define PyCodeProbe_FALL_THROUGH 0  /* a conditional jump that does not jump */
 #define PyCodeProbe_JUMP 1          /* a conditional jump that jumps */
 
-/* Called at a probe.  'offset' is in bytes, as in dis.  'activation' tells the
-   executions of the code object apart: it is the same as long as one lasts, and
-   good for comparing only.  Must not run Python code, raise or release the GIL.
-   Return 0 to remove the probe, anything else to keep it. */
+/* Called at a probe.  'offset' is the byte offset of the instruction or of its
+   first EXTENDED_ARG prefix, as in trace events.  'activation' identifies one
+   execution of the code object as long as it lasts; only compare it.  Must not run
+   Python code, raise or release the GIL.  Return 0 to remove the probe, anything
+   else to keep it. */
 typedef int (*PyCodeProbe_Func)(void *data, int offset, int what,
                                 const void *activation);
 
-/* Put probes at the n instructions at 'offsets' in code, each with
-   func(data, ...) to be called, instead of those that are there.  With n == 0,
-   remove all.  Return 0, or -1 with ValueError for an offset where none can be,
-   or with MemoryError, and the probes as they were. */
+/* Can an instruction with this opcode (not a specialized one) have a probe? */
+PyAPI_FUNC(int) PyCodeProbe_IsSupported(int opcode);
+
+/* Replace the probes in code by probes that call func(data, ...) at the n
+   instructions at 'offsets'.  With n == 0, remove all probes.  Return 0, or -1 with
+   an exception set and the probes unchanged: ValueError if an offset cannot have a
+   probe, or MemoryError. */
 PyAPI_FUNC(int) PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func,
                                  void *data, const int *offsets, Py_ssize_t n);
 

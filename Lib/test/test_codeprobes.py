@@ -1,5 +1,6 @@
 """Tests of probes in bytecode: the codeprobes module, and what it is built on."""
 
+import codeblocks
 import codeprobes
 import contextlib
 import copy
@@ -25,8 +26,6 @@ from test.support import import_helper, script_helper, threading_helper
 from test.tracecorpus import CORPUS
 from test.tracesupport import DEFAULT, record
 
-NOWHERE = {'CACHE', 'CALL', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO',
-           'RERAISE', 'RESUME', 'SEND', 'YIELD_VALUE'}
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER'}
 PROBE = 254
 # A function of the C library does for one that must not run Python: it keeps the probe if its data is not 0.
@@ -40,12 +39,30 @@ get_probes = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_void_
 restore_probes = ctypes.PYFUNCTYPE(None, ctypes.py_object)(('PyCode_RestoreProbes', ctypes.pythonapi))
 
 
+def instructions_of(code):
+    """Those of dis, but one with EXTENDED_ARG prefixes is one, at the offset of the first."""
+    start = None
+    for i in dis.get_instructions(code):
+        if start is None:
+            start = i.offset
+        if i.opname != 'EXTENDED_ARG':
+            yield i._replace(offset=start)
+            start = None
+
+
+def operation_of(code, offset):
+    """The offset of the opcode itself in the instruction at an offset."""
+    while code.co_code[offset] == dis.EXTENDED_ARG:
+        offset += 2
+    return offset
+
+
 def places(code):
     """The instructions where a probe can be."""
     started = False
     found = []
-    for i in dis.get_instructions(code):
-        if started and i.opname not in NOWHERE:
+    for i in instructions_of(code):
+        if started and i.opcode not in codeprobes.UNSUPPORTED_OPCODES:
             found.append(i)
         started |= i.opname == 'RESUME'
     return found
@@ -69,11 +86,11 @@ def remove(code):
 def probed(code):
     """The offsets where there are probes now."""
     adaptive = code._co_code_adaptive       # where a byte of a cache can be the same
-    return [i.offset for i in dis.get_instructions(code) if adaptive[i.offset] == PROBE]
+    return [i.offset for i in instructions_of(code) if adaptive[operation_of(code, i.offset)] == PROBE]
 
 
 def conditions(code):
-    return [i for i in dis.get_instructions(code) if i.opname in CONDITIONAL]
+    return [i for i in instructions_of(code) if i.opname in CONDITIONAL]
 
 
 def decision(code, jumps=None):
@@ -82,7 +99,7 @@ def decision(code, jumps=None):
     Each jump tests another condition, and its truth decides if it is an ..._IF_TRUE or an ..._IF_FALSE.
     """
     jumps = jumps or conditions(code)
-    instructions = {i.offset: i for i in dis.get_instructions(code)}
+    instructions = {i.offset: i for i in instructions_of(code)}
     offsets = sorted(instructions)
     number = {i.offset: n for n, i in enumerate(jumps)}
 
@@ -399,6 +416,54 @@ class CApiTest(BaseTestCase):
                     set_probes(code, FUNC, 1, (ctypes.c_int * 1)(offset), 1)
             self.assertEqual(probed(code), before)
 
+    def test_prefixed_instructions(self):
+        # Offsets are those of the trace events and of the edges that codeblocks reports: of the first prefix.
+        def f(x):
+            if x:
+                return 1
+            return 2
+
+        def raw(name, arg=0):
+            return bytes([dis.opmap[name], arg])
+
+        before = raw('RESUME')
+        load = len(before)
+        before += raw('EXTENDED_ARG', 1) + raw('EXTENDED_ARG') + raw('LOAD_CONST') + raw('POP_TOP') + raw('LOAD_FAST')
+        test = len(before)
+        f.__code__ = code = f.__code__.replace(
+            co_consts=tuple(range(65537)),
+            co_code=(before + raw('EXTENDED_ARG', 1) + raw('POP_JUMP_FORWARD_IF_FALSE') + raw('NOP') * 254
+                     + raw('LOAD_CONST', 1) + raw('RETURN_VALUE') + raw('LOAD_CONST', 2) + raw('RETURN_VALUE')))
+        events = set()
+
+        def trace(frame, event, arg):
+            if event == 'instruction' and frame.f_code is code:
+                events.add(frame.f_lasti)
+            return trace
+
+        sys.settracestate(trace, trace_lines=False, trace_instructions=True)
+        self.assertEqual((f(1), f(0)), (1, 2))
+        sys.settracestate(None)
+        offsets = [i.offset for i in places(code)]
+        self.assertEqual(sorted(events), offsets)
+        self.assertLessEqual({load, test}, events)
+        edges = [edge for block in codeblocks.basic_blocks(code) for edge in block.successors]
+        self.assertEqual({edge.source for edge in edges}, {test})
+
+        set_everywhere(code, 1)
+        self.assertEqual(probed(code), offsets)
+        remove(code)
+        for wrong in load + 2, load + 4, test + 2:
+            with self.assertRaisesRegex(ValueError, f'offset {wrong} of <code'):
+                set_probes(code, FUNC, 1, (ctypes.c_int * 1)(wrong), 1)
+
+        plan = (load, test), ((test, 0, 0, False, True),), ((((-1, -1),), 2),)
+        recorder = self.started(select_only(f, plan))
+        self.assertEqual((f(0), f(1)), (2, 1))
+        self.assertEqual(recorder.harvest(), [
+            (code, (load, test), ((test, False, 1), (test, True, 1)), ((0, 1, 0, True, 1), (0, 1, 1, True, 1)))])
+        self.assertEqual(probed(code), [])
+
     def test_the_recorder_leaves_probes_of_others(self):
         f = fresh(choose)
         recorder = self.started(select_only(f))
@@ -451,7 +516,8 @@ class DocumentationTest(BaseTestCase):
             self.skipTest('needs the documentation')
         with open(path, encoding='utf-8') as file:
             text = file.read().partition('(:exc:`ValueError`), which is so for:')[2].partition('.. c:function')[0]
-        self.assertEqual(set(re.findall('opcode:`([A-Z_]+)`', text)) - {'PRECALL'}, NOWHERE - {'CACHE'})
+        documented = {dis.opmap[name] for name in re.findall('opcode:`([A-Z_]+)`', text)}
+        self.assertEqual(documented - {dis.opmap['PRECALL']}, codeprobes.UNSUPPORTED_OPCODES - {dis.opmap['CACHE']})
 
 
 # --- Nobody sees the probes -----------------------------------------------
@@ -803,24 +869,17 @@ def edges_of(function):
 
     def of(code):
         if id(code) not in instructions:
-            table, operation = {}, {}
-            for i in reversed(list(dis.get_instructions(code))):
-                if i.opname == 'EXTENDED_ARG':
-                    operation[i.offset] = operation[following]
-                else:
-                    operation[i.offset] = i.offset
-                    table[i.offset] = i
-                following = i.offset
-            instructions[id(code)] = code, table, operation, sorted(operation)
+            table = {i.offset: i for i in instructions_of(code)}
+            instructions[id(code)] = code, table, sorted(table)
         return instructions[id(code)]
 
     def trace(frame, event, arg):
         if event == 'instruction':
-            code, table, operation, offsets = of(frame.f_code)
+            code, table, offsets = of(frame.f_code)
             here = frame.f_lasti
-            executed.setdefault(id(code), set()).add(operation[here])
+            executed.setdefault(id(code), set()).add(here)
             if arg >= 0:
-                before = table[operation[arg]]
+                before = table[arg]
                 if before.opname in CONDITIONAL:
                     after = offsets[offsets.index(before.offset) + 1]
                     jumped = {before.argval: True, after: False}.get(here)

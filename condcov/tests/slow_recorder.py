@@ -14,15 +14,8 @@ class _Code:
         lines, jumps, self.decisions = plan
         self.lines = frozenset(lines)
         self.jumps = {offset: jump for offset, *jump in jumps}
-        self.offset = {}            # of the operation, for that of its first EXTENDED_ARG
         self.ways = {}              # for a jump: (target, following)
-        instructions, before = bytecode.read(code), -2
-        for instruction in instructions:
-            first = before + 2
-            while code.co_code[first] == 0 and first < instruction.offset:      # CACHE
-                first += 2
-            self.offset[first] = self.offset[instruction.offset] = instruction.offset
-            before = instruction.offset
+        instructions = bytecode.read(code)
         for index, instruction in enumerate(instructions):
             if instruction.op in bytecode.CONDITIONAL:
                 self.ways[instruction.offset] = tuple(
@@ -81,11 +74,11 @@ class SlowRecorder:
         if record is None:
             return None
         if event == 'instruction':
-            now = record.offset[frame.f_lasti]
+            now = frame.f_lasti
             if now in record.lines:
                 record.executed.add(now)
-            if record.offset.get(previous) in record.jumps:
-                self.jump(frame, record, record.offset[previous], now)
+            if previous in record.jumps:
+                self.jump(frame, record, previous, now)
         return self.trace
 
     def jump(self, frame, record, offset, now):

@@ -24,7 +24,7 @@ CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
 class Instruction:
     """An instruction.
 
-    offset      in bytes, of the operation itself, behind its EXTENDED_ARGs
+    offset      in bytes, of its first EXTENDED_ARG if it has any, as in trace events
     line        its line number or None
     target      index of the instruction that a jump goes to, or None
     successors  indices of the instructions that control can go to, exceptions aside: a jump's target last
@@ -62,20 +62,20 @@ def read(code):
     """The instructions of a code object, in order."""
     raw = code.co_code
     instructions, at, targets = [], {}, []
-    start, extended = 0, 0          # of the next instruction, what its EXTENDED_ARGs give
+    start, extended, following = 0, 0, 0        # of the instruction; what its EXTENDED_ARGs give; of the next operation
     for unit, position in enumerate(code.co_positions()):
-        if unit < start:
+        if unit < following:
             continue                # the cache of the one before
         op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
         index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:
             extended = argument << 8
             continue
-        start = unit + 1 + _CACHES[op]
+        following = unit + 1 + _CACHES[op]
         if op in _JUMPS:
-            targets.append((index, start - argument if op in _BACKWARD else start + argument))
-        instructions.append(Instruction(2 * unit, op, argument, position))
-        extended = 0
+            targets.append((index, following - argument if op in _BACKWARD else following + argument))
+        instructions.append(Instruction(2 * start, op, argument, position))
+        start, extended = following, 0
     for index, target in targets:
         instructions[index].target = at[target]
     last = len(instructions) - 1

@@ -1,0 +1,112 @@
+"""check-pep7.py: report where our C departs from PEP 7, one finding a line; exit status 1 if there is any.
+
+It reads the C files of the overlay and the lines that its patches add to CPython's C files. clang-format does not serve:
+it would also rewrite docstrings, tables and macros that PEP 7 leaves to the author. Output of Argument Clinic is skipped.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WIDTH = 79
+KEYWORD = re.compile(r'(?:else if|if|for|while|switch)\b')
+# The head of a definition: its type, name and parameters, and the brace.
+TYPE_AND_NAME = re.compile(r'^(?!typedef|struct|enum)(?:\w+[ *]+)+\w+\([^;{}]*\)\s*\{', re.MULTILINE)
+# Comments and literals, whose content is not code.
+NOT_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.DOTALL)
+
+
+def blank(match):
+    """The same number of lines and columns, without what could be taken for code."""
+    text = match[0]
+    if text[0] in '"\'':
+        return text[0] + 'x' * (len(text) - 2) + text[-1]
+    return re.sub(r'[^\n]', ' ', text)
+
+
+def of_line(line):
+    """Findings that need no context."""
+    if len(line) > WIDTH:
+        yield f'longer than {WIDTH} characters'
+    if '\t' in line:
+        yield 'a tab'
+    if line != line.rstrip():
+        yield 'white space at the end'
+
+
+def end_of_condition(lines, number):
+    """The number of the line where the parentheses of a condition that begins here are closed, and what follows them."""
+    depth = 0
+    for at in range(number, len(lines)):
+        for column, character in enumerate(lines[at]):
+            depth += (character == '(') - (character == ')')
+            if character == ')' and depth == 0:
+                return at, lines[at][column + 1:].strip(' \\')
+    return None
+
+
+def of_code(text):
+    """(line number, finding) of a whole file: what depends on the lines around."""
+    text = NOT_CODE.sub(blank, text)
+    for function in TYPE_AND_NAME.finditer(text):
+        yield text.count('\n', 0, function.start()), 'a function whose name is on the line of its type'
+    lines = text.split('\n')
+    for number, line in enumerate(lines):
+        code = line.strip(' \\')
+        if code.startswith('#'):
+            continue
+        if re.search(r'\b(?:if|for|while|switch|return)\(', code):
+            yield number, 'no space between a keyword and a parenthesis'
+        if re.search(r'\S\s*\}\s*else\b|^\}\s*else\b', code):
+            yield number, 'else on the line of a brace'
+        keyword = KEYWORD.match(code)
+        if re.search(r'\w\{$', code) or keyword and code.endswith('){'):
+            yield number, 'no space before a brace'
+        found = end_of_condition(lines, number) if keyword else None
+        if found:
+            end, rest = found
+            if end > number and keyword[0] != 'for' and rest == '{':
+                yield end, 'a brace after a condition of several lines must be on a line of its own'
+            elif not rest:
+                following = lines[end + 1].strip(' \\') if end + 1 < len(lines) else ''
+                if following != '{' or end == number:
+                    yield number, f'{keyword[0]} without braces'
+            elif rest != '{' and not rest.startswith(('{ ', ';', 'goto ', '{}')):
+                yield number, f'{keyword[0]} without braces'
+        if re.fullmatch(r'else|do', code):
+            yield number, f'{code} without braces'
+
+
+def c_files():
+    """The files to look at: ours whole, and the patches."""
+    names = subprocess.run(['git', 'ls-files', '*.c', '*.h', '*.c.patch', '*.h.patch'], cwd=ROOT, check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.split()
+    return [name for name in names if '/clinic/' not in name]
+
+
+def check(name):
+    """(line number from 1, finding) of a file."""
+    text = (ROOT / name).read_text(encoding='utf-8')
+    patch = name.endswith('.patch')
+    for number, line in enumerate(text.split('\n'), 1):
+        if not patch:
+            yield from ((number, finding) for finding in of_line(line))
+        elif line.startswith('+') and not line.startswith('+++'):
+            yield from ((number, finding) for finding in of_line(line[1:]))
+    if not patch:
+        yield from ((number + 1, finding) for number, finding in of_code(text))
+        if not text.endswith('\n') or text.endswith('\n\n'):
+            yield text.count('\n') + 1, 'must end with one newline'
+
+
+def main():
+    """Print what is found in all files."""
+    findings = [f'{name}:{number}: {finding}' for name in c_files() for number, finding in sorted(check(name))]
+    print(*findings, sep='\n', end='\n' if findings else '')
+    return 1 if findings else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
