@@ -79,7 +79,7 @@ builddir_of() { # DIR as the user wrote it: build/NAME
     case $builddir_name in
         '' | .* | -* | *[!A-Za-z0-9._-]* | build)
             die "a builddir is build/NAME, with letters, digits and . _ - in NAME; '$1' is not" ;;
-        bare.* | downloads | src | venv | clients | bench | bench-* | condcov-* | doc | doc-* | stock | stock-* | *.patch | *.log)
+        bare.* | downloads | src | venv | clients | bench | bench-* | lint-* | doc | doc-* | stock | stock-* | *.patch | *.log)
             die "build/$builddir_name is taken by the build itself; choose another NAME for the builddir build/NAME" ;;
     esac
     printf 'build/%s\n' "$builddir_name"
