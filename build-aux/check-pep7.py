@@ -1,15 +1,16 @@
 """check-pep7.py: report where our C departs from PEP 7, one finding a line; exit status 1 if there is any.
 
-It reads the C files of the overlay and the lines that its patches add to CPython's C files. clang-format does not serve:
-it would also rewrite docstrings, tables and macros that PEP 7 leaves to the author. Output of Argument Clinic is skipped.
+It reads the C files of the overlay and the lines that its patches add to CPython's C files, except the output of
+Argument Clinic. clang-format does not fit: it would also rewrite docstrings, tables and macros that PEP 7 leaves
+to the author.
 """
 
 import pathlib
 import re
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDERS = ('Doc', 'Include', 'Modules', 'Objects', 'Python', 'qa')
 WIDTH = 79
 KEYWORD = re.compile(r'(?:else if|if|for|while|switch)\b')
 # The head of a definition: its type, name and parameters, and the brace.
@@ -37,7 +38,7 @@ def of_line(line):
 
 
 def end_of_condition(lines, number):
-    """The number of the line where the parentheses of a condition that begins here are closed, and what follows them."""
+    """The number of the line where the parentheses of a condition that begins here are closed, and the text after."""
     depth = 0
     for at in range(number, len(lines)):
         for column, character in enumerate(lines[at]):
@@ -81,8 +82,8 @@ def of_code(text):
 
 def c_files():
     """The files to look at: ours whole, and the patches."""
-    names = subprocess.run(['git', 'ls-files', '*.c', '*.h', '*.c.patch', '*.h.patch'], cwd=ROOT, check=True,
-                           stdout=subprocess.PIPE, text=True).stdout.split()
+    names = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob('*'))
+    names = [name for name in names if name.removesuffix('.patch').endswith(('.c', '.h'))]
     return [name for name in names if '/clinic/' not in name]
 
 

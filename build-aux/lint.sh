@@ -9,13 +9,17 @@ sh build-aux/venv.sh lint-venv build-aux/requirements/lint.txt "$ROOT/$dir/pytho
 bin=build/lint-venv/bin
 failed=
 
-check() { # COMMAND...
-    say "$(basename "$1")"
-    "$@" </dev/null || failed="$failed $(basename "$1")"
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    say "$name"
+    "$@" </dev/null || failed="$failed $name"
 }
 
-check $bin/ruff check --quiet --no-cache .
+check ruff $bin/ruff check --quiet --no-cache .
+check mypy $bin/mypy --cache-dir=build/lint-venv/mypy --config-file condcov/pyproject.toml condcov/src
+check check-pep7 $bin/python build-aux/check-pep7.py
 set +f
 # The scripts share variables, and shellcheck sees one file at a time: SC2034, not used, and SC2154, not assigned.
-check $bin/shellcheck -x -P . -e SC2034,SC2154 configure .ci/run build-aux/*.sh
+check shellcheck $bin/shellcheck -x -P . -e SC2034,SC2154 configure .ci/run build-aux/*.sh
 [ -z "$failed" ] || die "these found something, see above:$failed"
