@@ -1,51 +1,78 @@
-"""Instructions and value stacks as lines of text, for pdb.
+"""The instructions of code objects, and how pdb shows them and the value stack.
 
-All offsets are in bytes, and those of instructions: of the first EXTENDED_ARG.
+Offsets are in bytes.  The offset of an instruction with EXTENDED_ARG prefixes is
+the offset of the first prefix, as in trace events.
 """
 
 import bisect
 import dis
 import linecache
 import shutil
+import types
+
+
+def code_of(x):
+    """Return the code object of x: x itself, or what dis would disassemble.
+
+    Raises TypeError if there is none, SyntaxError for a string that cannot be
+    compiled.
+    """
+    code = dis._get_code_object(x)
+    if not isinstance(code, types.CodeType):
+        raise TypeError(f"don't know the code of {type(x).__name__} objects")
+    return code
+
+
+def without_prefixes(instructions):
+    """Yield (offset, dis.Instruction) for each instruction but EXTENDED_ARG."""
+    offset = None
+    for instruction in instructions:
+        if offset is None:
+            offset = instruction.offset
+        if instruction.opcode != dis.EXTENDED_ARG:
+            yield offset, instruction
+            offset = None
+
+
+def instructions(code):
+    """Return {offset: dis.Instruction} in order of offset."""
+    return dict(without_prefixes(dis.get_instructions(code)))
+
+
+def handlers(code):
+    """Return the offsets of the exception handlers, a frozenset."""
+    return frozenset(entry.target for entry in dis._parse_exception_table(code))
 
 
 class Code:
-    """The instructions of a code object, in order, without EXTENDED_ARGs.
+    """A code object as a sequence of instructions, without EXTENDED_ARGs.
 
-    offsets         their offsets
-    instructions    a dis.Instruction for each, with the whole argument
-    targets         the offsets that jumps and exception handlers lead to
+    offsets         the offset of each instruction, in order
+    instructions    the dis.Instruction of each, with the whole argument
+    targets         the offsets of jump targets and exception handlers
     """
 
     def __init__(self, code):
         self.code = code
-        self.offsets, self.instructions = [], []
-        self.targets = {entry.target for entry in dis._parse_exception_table(code)}
-        offset = None
-        for instruction in dis.get_instructions(code):
-            if offset is None:
-                offset = instruction.offset
-            if instruction.opcode == dis.EXTENDED_ARG:
-                continue
-            self.offsets.append(offset)
-            self.instructions.append(instruction)
-            if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
-                self.targets.add(instruction.argval)
-            offset = None
+        found = instructions(code)
+        self.offsets, self.instructions = list(found), list(found.values())
+        self.targets = handlers(code).union(
+            instruction.argval for instruction in self.instructions
+            if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs)
 
     def index(self, offset):
-        """Of the instruction that offset, perhaps of its inline cache, is in."""
+        """Return the index of the instruction that has offset, or whose inline cache has it."""
         return max(bisect.bisect_right(self.offsets, offset) - 1, 0)
 
     def traced_near(self, offset):
-        """The traced offsets next to this one, before and after, and itself."""
+        """Return the nearest traced offsets before and after offset, and offset if it is traced."""
         names = [instruction.opname for instruction in self.instructions]
         traced = self.offsets[names.index('RESUME'):]
         left, right = bisect.bisect_left(traced, offset), bisect.bisect_right(traced, offset)
         return traced[max(left - 1, 0):right + 1]
 
     def format(self, index):
-        """The instruction as dis shows it, without its offset."""
+        """Return the instruction as dis shows it, without its offset."""
         instruction = self.instructions[index]
         text = instruction.opname
         if instruction.arg is not None:
@@ -55,14 +82,13 @@ class Code:
         return text
 
     def listing(self, first, last, current, breaks, line_breaks, module_globals):
-        """The lines that show the instructions of range(first, last), by index.
+        """Yield the lines of text for the instructions with indexes first to last - 1.
 
-        The line of source code comes before its instructions, once for all that
-        follow each other.  '->' marks the instruction at the index current, '>>'
-        what jumps and handlers lead to, 'B' the offsets in breaks and the lines
-        in line_breaks.
+        Each run of instructions from one line follows its source code.  '->' marks
+        the instruction at the index current, '>>' jump targets and handlers, and
+        'B' the offsets in breaks and the lines in line_breaks.
         """
-        lineno = 0              # no line yet; None for instructions without one
+        lineno = 0              # no line yet; None means an instruction without a line
         for i in range(first, last):
             line = self.instructions[i].positions.lineno
             if line != lineno:
@@ -79,10 +105,10 @@ class Code:
 
 
 def line_of(code, offset):
-    """Return the line of the instruction at offset, or one near by.
+    """Return the line of the instruction at offset, or a nearby line.
 
-    An instruction that the compiler made up has no line.  The first one of
-    a handler goes with what follows it, any other with what comes before.
+    Some instructions that the compiler adds have no line.  The first instruction
+    of a handler gets the line that follows, any other the line before.
     """
     before = after = None
     for start, end, line in code.co_lines():
@@ -100,9 +126,9 @@ def line_of(code, offset):
     return code.co_firstlineno if before is None else before
 
 
-# How many values each instruction leaves on the stack, of those that it takes
-# and those that it makes, when it does not jump: a number, or a function of its
-# argument and stack effect.  What it takes follows from the stack effect.
+# How many values each instruction pushes if it does not jump, counting those that
+# it pops and pushes back: a number, or a function of its argument and its stack
+# effect.  taken() computes the number of popped values from it.
 PUSHED = dict.fromkeys('''
     CACHE COPY_FREE_VARS DELETE_ATTR DELETE_DEREF DELETE_FAST DELETE_GLOBAL DELETE_NAME
     DELETE_SUBSCR DICT_MERGE DICT_UPDATE END_ASYNC_FOR EXTENDED_ARG IMPORT_STAR
@@ -137,14 +163,14 @@ PUSHED = dict.fromkeys('''
 
 
 def taken(instruction):
-    """How many values, from the top of the stack, the instruction works on.
+    """Return how many values at the top of the stack the instruction uses.
 
-    It takes them off, or puts them back with its result on top, as FOR_ITER
-    does.  Copying a value or changing a container further down does not count.
+    It pops them, or keeps them below its result, as FOR_ITER does.  A value or
+    container further down that it copies or changes does not count.
     """
     opcode, arg = instruction.opcode, instruction.arg
     effect = dis.stack_effect(opcode, arg, jump=False)
-    # The compiler has PRECALL take the arguments of the CALL that follows.
+    # In dis, PRECALL pops the arguments of the CALL that follows it.
     if instruction.opname == 'PRECALL':
         effect = 0
     elif instruction.opname == 'CALL':
@@ -156,7 +182,7 @@ def taken(instruction):
 
 
 def format_value(value):
-    """repr(value), or what came of it."""
+    """Return repr(value), or a text that names the exception it raised."""
     try:
         return repr(value)
     except KeyboardInterrupt:
@@ -166,9 +192,9 @@ def format_value(value):
 
 
 def stack_lines(values, instruction=None):
-    """The lines that show the values, deepest first, each with its index.
+    """Yield a line of text for each value, deepest first, with its index.
 
-    '*' marks those that instruction, the next one, works on.
+    '*' marks the values that instruction, the next one, uses.
     """
     first = len(values) - (taken(instruction) if instruction else 0)
     for i, value in enumerate(values):
@@ -177,7 +203,7 @@ def stack_lines(values, instruction=None):
 
 
 def fit(line):
-    """The line, cut to the width of the terminal."""
+    """Return the line, cut to the width of the terminal."""
     width = shutil.get_terminal_size().columns
     text, newline, rest = line.partition('\n')
     if len(text) > width or newline:

@@ -1,41 +1,40 @@
 """Basic blocks of bytecode, and the edges between them.
 
-A basic block is a sequence of instructions that control enters at its first
-one, the leader, and leaves after its last one.  The blocks are those whose
-entries sys.settracestate(trace_branches=True) reports: an edge's (source,
-target) is the argument of a 'branch' event.  All offsets are in bytes, as in
-dis and frame.f_lasti.
+A basic block is a sequence of instructions that control enters at the first
+instruction, the leader, and leaves after the last one.
+sys.settracestate(trace_branches=True) reports each entry into a block: the
+argument of a 'branch' event is the (source, target) of an edge.  Offsets are in
+bytes, as in dis and frame.f_lasti.
 """
 
 import collections
 import dis
 import sys
-import types
 
 import _codeblocks
+from _bytecodeview import code_of, without_prefixes
 
 __all__ = ['basic_blocks', 'BasicBlock', 'Edge', 'EdgeRecorder']
 
 
 class Edge(collections.namedtuple('Edge', 'source target kind condition')):
-    """A way that control takes into a basic block.
+    """A transition into a basic block.
 
-    source      offset of the instruction that control comes from; -1 for the
-                entry of the code
-    target      offset of the instruction that control goes to, a leader
-    kind        'entry'         of the code, at its first RESUME
+    source      offset of the instruction executed before; -1 for the entry of
+                the code
+    target      offset of the leader of the block
+    kind        'entry'         start of the code, at its first RESUME
                 'fall-through'  to the next instruction
-                'jump'          as the instruction says
+                'jump'          to the target of a jump
                 'resume'        from a yield to the RESUME after it
-                'throw'         from the yield of a 'yield from' or 'await',
-                                where generator.throw() has ended what it
-                                waited for
-                'exception'     to the handler
-    condition   for the two edges of a conditional jump, the truth value of what
-                it tests: of the operand; for a ..._IF_NONE or ..._IF_NOT_NONE,
-                whether the operand is None; for FOR_ITER, whether there is one
-                more item; for SEND, whether there is one more value to yield.
-                None for all other edges.
+                'throw'         from the yield of a 'yield from' or 'await' when
+                                generator.throw() ends the awaited iterator
+                'exception'     to an exception handler
+    condition   for the two edges of a conditional jump, the result of its test:
+                whether the operand is true; for ..._IF_NONE and
+                ..._IF_NOT_NONE, whether the operand is None; for FOR_ITER,
+                whether there is another item; for SEND, whether there is another
+                value to yield.  None for all other edges.
     """
 
     __slots__ = ()
@@ -47,12 +46,13 @@ class BasicBlock(collections.namedtuple(
 
     start           offset of its first instruction, the leader
     end             offset after its last instruction and its inline cache
-    instructions    a tuple of dis.Instruction, with EXTENDED_ARG prefixes as
-                    instructions of their own; each has its source positions
+    instructions    a tuple of dis.Instruction, including EXTENDED_ARG prefixes;
+                    each has its source positions
     predecessors    a tuple of the edges that lead to the leader
-    successors      a tuple of the edges that leave the block: those of kind
-                    'exception' from any instruction that can raise (a trace
-                    function can anywhere), all others from the last one
+    successors      a tuple of the edges that leave the block: edges of kind
+                    'exception' from any instruction that can raise an exception
+                    (if traced, any instruction can), all others from the last
+                    instruction
     """
 
     __slots__ = ()
@@ -61,8 +61,8 @@ class BasicBlock(collections.namedtuple(
         return f'<basic block {self.start} to {self.end}>'
 
 
-# Instructions that cannot raise an exception, so that no handler is entered
-# from them.  RERAISE and jumps back, which can be interrupted, are not here.
+# Instructions that cannot raise an exception.  Jumps back are not among them
+# because they can be interrupted.
 _CANNOT_RAISE = frozenset(dis.opmap[name] for name in (
     'CACHE', 'COPY', 'COPY_FREE_VARS', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT',
     'JUMP_FORWARD', 'KW_NAMES', 'LOAD_CLOSURE', 'LOAD_CONST', 'NOP', 'POP_EXCEPT',
@@ -83,20 +83,12 @@ _ENDS = _UNCONDITIONAL | _NO_SUCCESSOR
 _SEND = dis.opmap['SEND']
 _YIELD_VALUE = dis.opmap['YIELD_VALUE']
 
-# What a conditional jump's operand is when it jumps.
+# The result of a conditional jump's test when it jumps.
 _JUMPS_IF = {
     dis.opmap['FOR_ITER']: False,
     dis.opmap['SEND']: False,
 } | {opcode: not name.endswith(('_IF_FALSE', '_IF_FALSE_OR_POP', '_IF_NOT_NONE'))
      for name, opcode in dis.opmap.items() if '_IF_' in name}
-
-
-def _code_of(x):
-    """The code object of x: itself, or what dis would disassemble."""
-    code = dis._get_code_object(x)
-    if not isinstance(code, types.CodeType):
-        raise TypeError(f"don't know the code of {type(x).__name__} objects")
-    return code
 
 
 def basic_blocks(x):
@@ -106,11 +98,11 @@ def basic_blocks(x):
     of source code, as for dis.get_instructions().  Raises TypeError for anything
     else, SyntaxError for a string that cannot be compiled.
 
-    The first block starts at the first RESUME.  What comes before (it makes
-    cells or a generator) is never traced and is in no block; neither is what
-    cannot be reached because it follows a return, raise or jump.
+    The first block starts at the first RESUME.  Instructions before it (which
+    create cells or a generator) are never traced and belong to no block.
+    Neither do instructions that are unreachable after a return, raise or jump.
     """
-    code = _code_of(x)
+    code = code_of(x)
     leaders = sys._getcodeleaders(code)
     starts = set(leaders)
     instructions = list(dis.get_instructions(code))
@@ -130,7 +122,7 @@ def basic_blocks(x):
 
     successors = []
     for i, (body, end) in enumerate(zip(bodies, ends)):
-        # SEND goes to what throw() does when it ends the loop that follows.
+        # throw() goes where SEND does when it ends the loop that follows.
         before = bodies[i - 1][-1]
         throw_target = before.argval if i and before.opcode == _SEND else None
         successors.append(_successors(body, end, starts, handlers, throw_target))
@@ -146,16 +138,10 @@ def basic_blocks(x):
 
 
 def _successors(body, end, leaders, handlers, throw_target):
-    """The edges that leave a block, which ends at offset end."""
+    """Return the edges that leave a block, which ends at offset end."""
     edges = []
-    source = None
-    for instruction in body:
-        # An instruction starts at the first of its EXTENDED_ARGs.
-        if source is None:
-            source = instruction.offset
+    for source, instruction in without_prefixes(body):
         opcode = instruction.opcode
-        if opcode == dis.EXTENDED_ARG:
-            continue
         if opcode not in _CANNOT_RAISE:
             for handler in handlers:
                 if handler.start <= instruction.offset < handler.end:
@@ -166,16 +152,15 @@ def _successors(body, end, leaders, handlers, throw_target):
         if opcode in _UNCONDITIONAL:
             edges.append(Edge(source, instruction.argval, 'jump', None))
             return edges
-        last, source = source, None
     if opcode == _YIELD_VALUE and throw_target is not None:
-        edges.append(Edge(last, throw_target, 'throw', None))
+        edges.append(Edge(source, throw_target, 'throw', None))
     condition = _JUMPS_IF.get(opcode)
     if condition is not None:
-        edges.append(Edge(last, instruction.argval, 'jump', condition))
+        edges.append(Edge(source, instruction.argval, 'jump', condition))
         condition = not condition
     if end in leaders:
         kind = 'resume' if opcode == _YIELD_VALUE else 'fall-through'
-        edges.append(Edge(last, end, kind, condition))
+        edges.append(Edge(source, end, kind, condition))
     return edges
 
 

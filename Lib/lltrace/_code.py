@@ -1,8 +1,9 @@
-"""What is known of a code object before it runs: its instructions by offset, and where a frame is entered."""
+"""Facts about a code object that do not depend on a run: its instructions by offset, and where frames are entered."""
 
 import dis
 import types
 
+from _bytecodeview import handlers, instructions
 from lltrace._values import cut
 
 RESUME = dis.opmap['RESUME']
@@ -11,45 +12,30 @@ _SUSPENDS = 0x20 | 0x80 | 0x200             # CO_GENERATOR, CO_COROUTINE, CO_ASY
 _LONGEST_ARGUMENT = 60
 
 
-def instructions(code):
-    """{offset: dis.Instruction} in order of offset.
-
-    An instruction with EXTENDED_ARG prefixes is at the offset of the first one, as everywhere in tracing.
-    """
-    found, start = {}, None
-    for instruction in dis.get_instructions(code):
-        if start is None:
-            start = instruction.offset
-        if instruction.opname != 'EXTENDED_ARG':
-            found[start] = instruction
-            start = None
-    return found
-
-
 def argument(instruction):
-    """The argument as dis shows it in parentheses, of one line and not too long."""
+    """Return the argument as dis shows it in parentheses, in one line of limited length."""
     value = instruction.argval
     if isinstance(value, types.CodeType):
-        return f'<code object {value.co_name}>'         # without the address, so that runs can be compared
+        return f'<code object {value.co_name}>'         # no address: it differs from run to run
     if instruction.opname == 'RESUME':
         return ''
     return cut(instruction.argrepr or ('' if instruction.arg is None else str(instruction.arg)), _LONGEST_ARGUMENT)
 
 
 def short_name(code):
-    """The qualified name, from the innermost function that the code is local to."""
+    """Return the qualified name without the functions that the code is local to."""
     return code.co_qualname.rpartition('<locals>.')[2]
 
 
 class CodeInfo:
-    """The facts of one code object, for the events of its frames.  It keeps the code object alive."""
+    """Facts about one code object, for the events of its frames.  It keeps the code object alive."""
 
     __slots__ = ('code', 'shown', 'name', 'module', 'opcodes', 'suspends', 'texts', 'counting',
                  '_instructions', '_handlers', '_resumes')
 
     def __init__(self, code, module, shown):
         self.code = code
-        self.module = module                # of the first frame seen
+        self.module = module                # name, from the first frame seen
         self.shown = shown
         self.name = short_name(code)
         self.opcodes = code.co_code
@@ -68,14 +54,14 @@ class CodeInfo:
     def handlers(self):
         """The offsets of the exception handlers."""
         if self._handlers is None:
-            self._handlers = frozenset(entry.target for entry in dis._parse_exception_table(self.code))
+            self._handlers = handlers(self.code)
         return self._handlers
 
     @property
     def resumes(self):
-        """{offset of a RESUME: offset of the YIELD_VALUE before it, None for the first}.
+        """{offset of a RESUME: offset of the YIELD_VALUE before it, None for the first RESUME}.
 
-        A 'call' event at another offset is one of generator.throw().
+        generator.throw() causes the 'call' events at other offsets.
         """
         if self._resumes is None:
             code = self.opcodes
@@ -84,21 +70,21 @@ class CodeInfo:
         return self._resumes
 
     def leaves(self, offset):
-        """'return' or 'yield', or None for an instruction that a frame leaves only with an exception."""
+        """Return 'return' or 'yield', or None for an instruction that leaves a frame only by an exception."""
         return _LEAVES.get(self.opcodes[offset])
 
 
 class CodeInfos:
-    """The CodeInfo of each code object that runs, of the latest ones only, so that memory stays flat.
+    """The CodeInfo of each code object that runs.  Old ones are dropped, to limit memory.
 
-    They are found by identity: equal code objects can be from different files.
+    They are found by identity, because equal code objects can come from different files.
     """
 
     LIMIT = 4096
 
     def __init__(self, selection):
         self._selects = selection.selects
-        self.known = {}                     # id(code): CodeInfo; the CodeInfo keeps the id from being used again
+        self.known = {}                     # id(code): CodeInfo, which keeps the code alive and the id valid
 
     def add(self, frame):
         code = frame.f_code

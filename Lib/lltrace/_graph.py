@@ -5,7 +5,8 @@ import subprocess
 from html import escape
 
 import codeblocks
-from lltrace._code import argument, instructions
+from _bytecodeview import instructions
+from lltrace._code import argument
 from lltrace._files import put
 from lltrace._report import source_of
 

@@ -4,7 +4,8 @@ import os
 from html import escape
 from math import log1p
 
-from lltrace._code import argument, instructions, short_name
+from _bytecodeview import instructions
+from lltrace._code import argument, short_name
 from lltrace._files import put
 from lltrace._report import plural, source_of
 

@@ -2,7 +2,8 @@
 
 import linecache
 
-from lltrace._code import argument, instructions
+from _bytecodeview import instructions
+from lltrace._code import argument
 
 
 def source_of(code):

@@ -11,39 +11,11 @@ import unittest
 import warnings
 import weakref
 from test import support
+from test.bytecodesupport import CONDITIONAL, expected_leaders, instructions
 from test.support import import_helper
 
-CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER', 'SEND'}
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
                    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
-
-
-def instructions(code):
-    """(offset of the first EXTENDED_ARG, the instruction proper) for each."""
-    start = None
-    for instruction in dis.get_instructions(code):
-        if start is None:
-            start = instruction.offset
-        if instruction.opname != 'EXTENDED_ARG':
-            yield start, instruction
-            start = None
-
-
-def expected_leaders(code):
-    """The definition, from what dis and the exception table say."""
-    found = set()
-    after = entry = None
-    for offset, instruction in instructions(code):
-        name = instruction.opname
-        if name == 'RESUME' or after in CONDITIONAL or after == 'YIELD_VALUE':
-            found.add(offset)
-        if name == 'RESUME' and entry is None:
-            entry = offset
-        if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
-            found.add(instruction.argval)
-        after = name
-    found.update(entry.target for entry in dis._parse_exception_table(code))
-    return tuple(sorted(found)), entry
 
 
 def code_objects(code):
@@ -151,8 +123,7 @@ class BasicBlocksTest(unittest.TestCase):
 
     def outcomes(self, x):
         """{opname: {condition: True if it jumps}} of the conditional jumps"""
-        names = {offset: i.opname for offset, i in instructions(
-            codeblocks._code_of(x))}
+        names = {offset: i.opname for offset, i in instructions(x)}
         found = {}
         for edge in self.edges(x):
             if edge.condition is not None:

@@ -23,6 +23,7 @@ import weakref
 from test import support
 from test.support import import_helper, threading_helper
 from test.support.script_helper import assert_python_ok
+from test.bytecodesupport import instructions
 from test.tracecorpus import CORPUS, exception_groups, with_statements
 from test.tracesupport import DEFAULT, BaseTestCase, ignore, record, traced, tracing
 
@@ -410,13 +411,7 @@ class EventTest(BaseTestCase):
         ns = {}
         exec(f'def f({names}):\n return v1 or v299 or v298', ns)
         f = ns['f']
-        offsets = []
-        for instruction in dis.get_instructions(f):
-            if offsets and extended:
-                pass
-            else:
-                offsets.append(instruction.offset)
-            extended = instruction.opcode == EXTENDED_ARG
+        offsets = [offset for offset, instruction in instructions(f)]
         events = traced(f, *[0] * 300, only={'f'})
         self.assertEqual([e[2] for e in events[:-1]], offsets)
         self.assertEqual([e[3] for e in events[2:-1]], offsets[1:-1])

@@ -11,6 +11,7 @@ import unittest
 import weakref
 from test import support
 from test.support import threading_helper
+from test.bytecodesupport import instructions
 from test.tracecorpus import CORPUS
 from test.tracesupport import BaseTestCase, tracing
 
@@ -486,12 +487,7 @@ class EventTest(BaseTestCase):
 
         def effect(code):
             if code not in effects:
-                table, start = {}, None
-                for i in dis.get_instructions(code):
-                    start = i.offset if start is None else start
-                    if i.opname != 'EXTENDED_ARG':
-                        table[start] = i
-                        start = None
+                table = dict(instructions(code))
                 handlers = {e.target: e.depth + e.lasti + 1
                             for e in dis._parse_exception_table(code)}
                 effects[code] = table, handlers

@@ -8,7 +8,7 @@ of where control came from. From the path and what dis says of the code, expecte
 import dis
 from typing import NamedTuple
 
-from test.test_codeblocks import expected_leaders, instructions
+from test.bytecodesupport import expected_leaders, instructions
 
 
 class Step(NamedTuple):
