@@ -1,37 +1,36 @@
 """The commands of pdb that work on bytecode instructions."""
 
 import bdb
-import dis
-import types
 
 import _bytecodeview
+from _debugtracing import is_resumed
 
 
 class InstructionCommands:
-    """What pdb.Pdb has to do with instructions: a part of that class."""
+    """The instruction commands: a base class of pdb.Pdb."""
 
-    # Stops left out by a count, and the method that goes on to the next one.
+    # How many stops a count still skips, and the method that continues to the next.
     _stops_left = 0
     _step_on = None
     _interrupted = False
-    # The event that the debugger stopped at, and whether its instruction matters.
+    # The event that the debugger stopped at, and whether to show the instruction.
     _event = None
     _shows_instruction = False
     _at_break = False
-    # Where 'listi' goes on: code object, offset of the current instruction, index.
+    # Where 'listi' continues: code object, offset of the current instruction, index.
     _listi_next = (None, None, 0)
 
     # --- Stopping ---
 
     def stops_at(self, frame, event):
-        """Tell whether to stop, or to go on until a count is reached."""
+        """Return whether to stop; if not, continue to the next stop of a count."""
         if self._stops_left and event != 'exception' and not self._breaks_at(frame, event):
             self._stops_left -= 1
             self._step_on(frame)
             return False
         self._stops_left = 0
         self._interrupted = False
-        if event == 'call' and not bdb.is_resumed(frame):
+        if event == 'call' and not is_resumed(frame):
             event = 'exception'     # generator.throw()
         self._event = event
         self._shows_instruction = event == 'instruction' or self._at_break
@@ -43,9 +42,9 @@ class InstructionCommands:
         return self._at_break
 
     def _breaks_at(self, frame, event):
-        """A breakpoint or an interrupt ends the count."""
+        """Return whether a breakpoint or an interrupt ends the count here."""
         if frame.f_code.co_name == 'sigint_handler':
-            return False        # not a part of the program
+            return False        # not part of the program
         if self._interrupted or not self.stop_here(frame):
             return True
         if event == 'return':
@@ -65,14 +64,14 @@ class InstructionCommands:
             self.interaction(frame, None)
 
     def next_index(self, code):
-        """The index of the instruction that the current frame is about to
-        execute, in its _bytecodeview.Code, or None."""
+        """Return the index in code, a _bytecodeview.Code, of the instruction
+        that the current frame is about to execute, or None."""
         if (self._event in ('call', 'line', 'instruction') and self._is_tracing()
                 and self.curindex == len(self.stack) - 1):
             return code.index(self.curframe.f_lasti)
 
     def print_next_instruction(self):
-        """After the line, when the instruction is what matters."""
+        """Print the next instruction below the line, if it should be shown."""
         if not (self.stopinstr or self._shows_instruction):
             return
         code = _bytecodeview.Code(self.curframe.f_code)
@@ -170,16 +169,14 @@ class InstructionCommands:
             value = self._getval(arg)
         except:
             return None         # _getval() has displayed the error
-        found = None if isinstance(value, (str, bytes, bytearray)) else value
         try:
-            found = dis._get_code_object(found)
+            if isinstance(value, str):
+                raise TypeError
+            return _bytecodeview.Code(_bytecodeview.code_of(value))
         except TypeError:
-            pass
-        if not isinstance(found, types.CodeType):
             self.error('%r has no instructions: it is neither a number nor a function, '
                        'method, generator, coroutine or code object' % arg)
             return None
-        return _bytecodeview.Code(found)
 
     def _list_instructions(self, code, first, last, position):
         current = None
