@@ -145,7 +145,6 @@ class Debugger(Tracing):
         user_call() for one that starts or resumes a frame, unless there is a
         breakpoint at it.
         """
-        pass
 
     def _set_stopinstr(self, stopinstr):
         self.stopinstr = stopinstr
@@ -217,4 +216,4 @@ def is_resumed(frame):
     return frame.f_code.co_code[frame.f_lasti] == opmap['RESUME']
 
 
-import bdb      # last, because bdb imports the classes above
+import bdb      # noqa: E402 (last, because bdb imports the classes above)

@@ -66,7 +66,7 @@ class CodeInfo:
         if self._resumes is None:
             code = self.opcodes
             offsets = [offset for offset in range(0, len(code), 2) if code[offset] == RESUME]
-            self._resumes = {offset: offset - 2 for offset in offsets} | {offset: None for offset in offsets[:1]}
+            self._resumes = {offset: offset - 2 for offset in offsets} | dict.fromkeys(offsets[:1])
         return self._resumes
 
     def leaves(self, offset):

@@ -48,7 +48,7 @@ class Counts(Tracing):
     @property
     def codes(self):
         """The CodeCounts of all code objects executed, in order of file and line."""
-        return sorted(list(self._found.values()),
+        return sorted(self._found.values(),
                       key=lambda counts: (counts.code.co_filename, counts.code.co_firstlineno, counts.code.co_qualname))
 
     def never_called(self):

@@ -75,7 +75,6 @@ def dot(found):
         out.append(f'  {block.start} [label=<{_block(block, proper, lines, entered[block.start])}>]')
     out.append('  entry [shape=circle label="" width=0.16 style=filled fillcolor="#57606a" color="#57606a"]')
     most = max(taken.values(), default=1)
-    starts = {instruction.offset: block.start for block in blocks for instruction in block.instructions}
     for (source, target, kind, condition), number in _merged(blocks, taken).items():
         out.append(f'  {"entry" if source is None else source} -> {target} '
                    f'[{_edge(kind, condition, number, most)}]')

@@ -21,7 +21,8 @@ header, main, .functions { max-width: 1500px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 28px; }
 h1 { font-size: 22px; margin: 0; }
 h1 small { color: var(--faint); font-weight: 400; font-size: 15px; margin-left: 8px; }
-h2 { font: 600 14px/1.5 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; margin: 40px 0 8px; overflow-wrap: anywhere; }
+h2 { font: 600 14px/1.5 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; margin: 40px 0 8px;
+     overflow-wrap: anywhere; }
 p { margin: 6px 0; color: var(--faint); } a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
@@ -34,7 +35,8 @@ code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu San
 #hide { margin: 14px 6px 0 max(24px, calc((100vw - 1500px) / 2 + 24px)); }
 #hide:checked ~ main .code { display: none; } #hide:checked ~ main .row { grid-template-columns: 92px 52px 1fr; }
 .rows { border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
-.row { display: grid; grid-template-columns: 92px 52px minmax(0, 1fr) minmax(0, 1fr); border-top: 1px solid transparent; }
+.row { display: grid; grid-template-columns: 92px 52px minmax(0, 1fr) minmax(0, 1fr);
+       border-top: 1px solid transparent; }
 .row:has(.i) { border-top-color: var(--line); } .row:first-child { border-top: 0; }
 .row > div { padding: 1px 10px; } .row:target { outline: 2px solid var(--link); outline-offset: -2px; }
 .count, .number { text-align: right; color: var(--faint); user-select: none; } .count { color: var(--ink); }
@@ -49,7 +51,9 @@ code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu San
 .i b { font-weight: 400; text-align: right; min-width: 9ch; margin-right: -10px; padding: 0 10px;
        background: rgb(var(--heat) / calc(var(--h, 0) * .6)); }
 .i.cold { opacity: .55; } .of { color: var(--faint); font-style: italic; }
-@media (max-width: 900px) { .row, #hide:checked ~ main .row { grid-template-columns: 70px 40px minmax(0, 1fr); } .code { grid-column: 1 / -1; border-left: 0; }
+@media (max-width: 900px) {
+  .row, #hide:checked ~ main .row { grid-template-columns: 70px 40px minmax(0, 1fr); }
+  .code { grid-column: 1 / -1; border-left: 0; }
   header, main, .functions { padding-left: 10px; padding-right: 10px; } }
 @media print { .rows { overflow: visible; } #hide, #hide + label { display: none; } }
 """
@@ -72,7 +76,8 @@ def page(counts):
              f'<title>{_escape(_name(files))} - lltrace</title>\n<style>{_STYLE}</style></head>\n<body>\n',
              f'<header><h1>{_escape(_name(files))}<small>how often each instruction was executed</small></h1>\n',
              f'<p>{plural(total, "instruction")} in {plural(len(found), "function")} of {plural(len(files), "file")}',
-             f'. Color is by the logarithm of the count: never<span class="scale"></span>{most:,} times.</p></header>\n',
+             f'. Color is by the logarithm of the count: never<span class="scale"></span>{most:,} times.</p>'
+             '</header>\n',
              _functions(found, executed, never, list(files)),
              '<input type="checkbox" id="hide"><label for="hide">source only</label>\n<main>\n']
     parts += [_file(number, filename, codes, most) for number, (filename, codes) in enumerate(files.items())]
@@ -142,7 +147,8 @@ def _row(anchor, line, source, entries, most):
     cold = ' cold' if entries and not high else ''
     style = f' style="{_heat(high, most)}"' if high else ''
     shown = f'{high:,}' if high else 'never' if entries else ''
-    return (f'<div class="row{cold}" id="{anchor}"{style}><div class="count">{shown}</div><div class="number">{line}</div>'
+    return (f'<div class="row{cold}" id="{anchor}"{style}><div class="count">{shown}</div>'
+            f'<div class="number">{line}</div>'
             f'<div class="source">{_escape(source)}</div><div class="code">{"".join(body)}</div></div>\n')
 
 

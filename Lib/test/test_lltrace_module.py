@@ -1055,7 +1055,7 @@ class OutputTest(ProgramTestCase):
 
 
     def test_files_where_the_program_started(self):
-        self.write('a.py', f'import os\nos.mkdir("there"); os.chdir("there")\ndef f(): pass\nf()\n')
+        self.write('a.py', 'import os\nos.mkdir("there"); os.chdir("there")\ndef f(): pass\nf()\n')
         self.lltrace('--counts', '-o', 'a.txt', '--html', 'a.html', '--graph', 'a.dot', '--function', 'f',
                      'a.py')
         self.assertEqual(os.listdir(self.path('there')), [])

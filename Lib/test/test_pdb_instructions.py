@@ -1065,7 +1065,9 @@ class TerminalTest(unittest.TestCase):
         self.text = ''
 
     def start(self, *args, columns=50):
-        import fcntl, struct, termios
+        import fcntl
+        import struct
+        import termios
         self.master, slave = self.pty.openpty()
         self.addCleanup(os.close, self.master)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 40, columns, 0, 0))

@@ -53,13 +53,13 @@ class StateTest(BaseTestCase):
 
     def test_save_and_restore(self):
         for lines in False, True:
-            for instructions in False, True:
+            for each in False, True:
                 sys.settracestate(ignore, trace_lines=lines,
-                                  trace_instructions=instructions)
+                                  trace_instructions=each)
                 saved = sys.gettracestate()
                 self.assertEqual(saved, DEFAULT | {
                     'tracefunc': ignore, 'trace_lines': lines,
-                    'trace_instructions': instructions})
+                    'trace_instructions': each})
                 sys.settracestate(None)
                 sys.settracestate(**saved)
                 self.assertEqual(sys.gettracestate(), saved)

@@ -2,7 +2,6 @@
 
 import asyncio
 import codeblocks
-import collections
 import contextlib
 import dis
 import functools
@@ -16,7 +15,7 @@ from test import support
 from test.support import import_helper, threading_helper
 from test.support.script_helper import assert_python_ok
 from test.tracecorpus import CORPUS
-from test.tracesupport import DEFAULT, BaseTestCase, ignore, record, traced, tracing
+from test.tracesupport import DEFAULT, BaseTestCase, ignore, traced, tracing
 
 _testcapi = import_helper.import_module('_testcapi')
 _testtracestate = import_helper.import_module('_testtracestate')

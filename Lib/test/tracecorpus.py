@@ -25,7 +25,6 @@ import html.parser
 import inspect
 import io
 import ipaddress
-import itertools
 import json
 import json.scanner
 import numbers
@@ -35,7 +34,6 @@ import re
 import shlex
 import statistics
 import string
-import sys
 import textwrap
 import tokenize
 import types
