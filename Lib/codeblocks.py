@@ -187,19 +187,11 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
             if state['tracefunc'] not in (None, self):
                 raise RuntimeError(f"{state['tracefunc']!r} is the trace function: "
                                    "take it away before")
-        threading.settracestate(self, trace_lines=False, trace_branches=True)
-        try:
-            self._install()     # last, for what follows is recorded
-        except BaseException:
-            threading.settracestate(None)
-            raise
+        self._install()     # last, because what follows is recorded
 
     def stop(self):
         """Record no more.  What was recorded stays."""
-        import threading
         self._uninstall()
-        if threading.gettracestate()['tracefunc'] is self:
-            threading.settracestate(None)
 
     def __enter__(self):
         self.start()

@@ -1,8 +1,8 @@
-/* _codeblocks: what codeblocks.EdgeRecorder is made of.  See
-   Doc/library/codeblocks.rst.
+/* _codeblocks: the base class of codeblocks.EdgeRecorder, which is documented
+   in Doc/library/codeblocks.rst.
 
-   The trace function is in C and is told of basic blocks alone: a recorded edge
-   costs no call of Python code. */
+   The trace function is written in C and asks for 'branch' events only, so
+   that no Python code runs when an edge is recorded. */
 
 #ifndef Py_BUILD_CORE_BUILTIN
 #  define Py_BUILD_CORE_MODULE 1
@@ -10,11 +10,12 @@
 
 #include "Python.h"
 #include "pycore_hashtable.h"     // _Py_hashtable_t
+#include "pycore_tracestate.h"    // _PyTraceState_InstallAllThreads()
 
 typedef struct {
     int source;
     int target;
-    uint64_t count;             // 0: the place is free
+    uint64_t count;             // 0: the slot is free
 } edge;
 
 typedef struct {
@@ -30,14 +31,14 @@ typedef struct {
     PyObject *select;           // NULL: all code objects
     int counts;
     int running;
-    int lost;                   // there was no memory for something
+    int lost;                   // something, for lack of memory
     _Py_hashtable_t *records;   // by the address of the code object
     Py_ssize_t nrecords;
-    record *last;               // the one that was asked for last
+    record *last;               // the most recently used one
 } recorder;
 
 
-/* --- What is recorded ------------------------------------------------------ */
+/* --- Records ------------------------------------------------------------- */
 
 static void
 free_record(void *value)
@@ -52,8 +53,9 @@ free_record(void *value)
 static edge *
 find_edge(edge *edges, Py_ssize_t size, int source, int target)
 {
-    uint64_t hash = ((uint64_t)(unsigned int)source << 32 | (unsigned int)target)
-                    * UINT64_C(0x9E3779B97F4A7C15);
+    // Multiplicative hashing by 2**64 divided by the golden ratio.
+    uint64_t key = (uint64_t)(unsigned int)source << 32 | (unsigned int)target;
+    uint64_t hash = key * UINT64_C(0x9E3779B97F4A7C15);
     Py_ssize_t i = (Py_ssize_t)(hash >> 32) & (size - 1);
     while (edges[i].count != 0
            && (edges[i].source != source || edges[i].target != target))
@@ -100,8 +102,9 @@ add_edge(recorder *self, record *r, int source, int target)
     }
 }
 
-/* The record of a code object, which is asked for on first sight; NULL with an
-   exception of the selection set, or NULL if there was no memory for it. */
+/* Return the record of a code object; call self->select if there is none.
+   Return NULL with an exception set if that fails, and NULL without one if
+   there is no memory. */
 static record *
 get_record(recorder *self, PyCodeObject *code)
 {
@@ -123,7 +126,7 @@ get_record(recorder *self, PyCodeObject *code)
             if (selected < 0) {
                 return NULL;
             }
-            // Another thread may have been faster.
+            // Meanwhile, another thread may have added it.
             r = _Py_hashtable_get(self->records, code);
             if (r != NULL) {
                 return self->last = r;
@@ -147,11 +150,12 @@ get_record(recorder *self, PyCodeObject *code)
 }
 
 
-/* --- The trace function ---------------------------------------------------- */
+/* --- The trace function -------------------------------------------------- */
 
 static int trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg);
 
-/* Is the recorder what traces this thread?  -1 with an exception set. */
+/* Does the recorder trace this thread?  Return -1 with an exception set on
+   error. */
 static int
 is_installed(recorder *self)
 {
@@ -160,7 +164,7 @@ is_installed(recorder *self)
     if (PyEval_GetTraceState(&func, &obj, NULL) < 0) {
         return -1;
     }
-    Py_XDECREF(obj);            // its thread has it
+    Py_XDECREF(obj);            // the thread state has a reference
     return func == trace && obj == (PyObject *)self;
 }
 
@@ -171,7 +175,7 @@ install(recorder *self, int all_threads)
     state.trace_lines = 0;
     state.trace_branches = 1;
     return all_threads
-        ? PyEval_SetTraceStateAllThreads(trace, (PyObject *)self, &state)
+        ? _PyTraceState_InstallAllThreads(trace, (PyObject *)self, &state)
         : PyEval_SetTraceState(trace, (PyObject *)self, &state);
 }
 
@@ -180,7 +184,7 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
 {
     recorder *self = (recorder *)obj;
     if (!self->running) {
-        // It was stopped by another thread.
+        // Another thread has stopped it.
         return PyEval_SetTraceState(NULL, NULL, NULL);
     }
     if (what != PyTrace_BRANCH) {
@@ -190,12 +194,12 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
     int target = (int)PyLong_AsLong(PyTuple_GET_ITEM(arg, 1));
     PyCodeObject *code = PyFrame_GetCode(frame);
     record *r = get_record(self, code);
-    Py_DECREF(code);            // its frame has it
+    Py_DECREF(code);            // the frame has a reference
     if (r == NULL) {
         if (!PyErr_Occurred()) {
             return 0;
         }
-        // As a trace function in Python that raises is taken away.
+        // Like a trace function in Python, it is removed if it raises.
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
@@ -211,7 +215,7 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
 }
 
 
-/* --- The type -------------------------------------------------------------- */
+/* --- The type ------------------------------------------------------------ */
 
 static PyObject *
 recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
@@ -234,8 +238,8 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
         return NULL;
     }
     self->records = _Py_hashtable_new_full(
-        _Py_hashtable_hash_ptr, _Py_hashtable_compare_direct, NULL, free_record,
-        NULL);
+        _Py_hashtable_hash_ptr, _Py_hashtable_compare_direct, NULL,
+        free_record, NULL);
     if (self->records == NULL) {
         Py_DECREF(self);
         return PyErr_NoMemory();
@@ -288,7 +292,7 @@ recorder_dealloc(recorder *self)
 
 PyDoc_STRVAR(install_doc,
 "_install($self, /)\n--\n\n"
-"Record from now on in all threads that run.");
+"Start to record in all threads, including those started later.");
 
 static PyObject *
 recorder_install(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -304,7 +308,7 @@ recorder_install(recorder *self, PyObject *Py_UNUSED(ignored))
 
 PyDoc_STRVAR(uninstall_doc,
 "_uninstall($self, /)\n--\n\n"
-"Record no more.  Other threads leave off at their next event.");
+"Stop recording.  Other threads stop at their next event.");
 
 static PyObject *
 recorder_uninstall(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -316,10 +320,14 @@ recorder_uninstall(recorder *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     self->running = 0;
+    if (_PyTraceState_RemoveFromThreading((PyObject *)self) < 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
-/* As a trace function in Python: of a thread that begins, or that is put back. */
+/* Called as a trace function in Python, in a thread that starts, or after a
+   saved trace state was restored: install the trace function in C. */
 static PyObject *
 recorder_call(recorder *self, PyObject *args, PyObject *kwds)
 {
@@ -329,9 +337,9 @@ recorder_call(recorder *self, PyObject *args, PyObject *kwds)
     {
         return NULL;
     }
-    if (self->running ? install(self, 0) < 0
-                      : PyEval_SetTraceState(NULL, NULL, NULL) < 0)
-    {
+    int err = self->running ? install(self, 0)
+                            : PyEval_SetTraceState(NULL, NULL, NULL);
+    if (err < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -346,8 +354,9 @@ list_record(_Py_hashtable_t *records, const void *key, const void *value,
     return 0;
 }
 
-/* A dict of the edges of a record, as they are now: meanwhile the collector may
-   run code, which is recorded too. */
+/* Return a dict of the edges of a record.  They are copied first, because
+   creating objects can run the garbage collector, and so code that is
+   recorded too. */
 static PyObject *
 edges_of(const record *r)
 {
@@ -364,7 +373,9 @@ edges_of(const record *r)
         }
         PyObject *key = Py_BuildValue("ii", edges[i].source, edges[i].target);
         PyObject *count = PyLong_FromUnsignedLongLong(edges[i].count);
-        if (key == NULL || count == NULL || PyDict_SetItem(found, key, count) < 0) {
+        if (key == NULL || count == NULL
+            || PyDict_SetItem(found, key, count) < 0)
+        {
             Py_CLEAR(found);
         }
         Py_XDECREF(key);
@@ -376,11 +387,11 @@ edges_of(const record *r)
 
 PyDoc_STRVAR(edges_doc,
 "edges($self, /)\n--\n\n"
-"Return what has been recorded, a list of (code, {(source, target): count}).\n\n"
-"The code objects are those of which an edge was taken.  source and target are\n"
-"byte offsets as in codeblocks.Edge, source -1 for the entry of the code.  Each\n"
-"count is 1 if the recorder does not count.  Raises MemoryError if there was no\n"
-"memory for an edge.");
+"Return the recorded edges: a list of (code, {(source, target): count}).\n\n"
+"It contains the code objects in which at least one edge was taken.  source and\n"
+"target are byte offsets as in codeblocks.Edge; source is -1 for the entry of\n"
+"the code.  If the recorder does not count, each count is 1.  Raise MemoryError\n"
+"if an edge was not recorded for lack of memory.");
 
 static PyObject *
 recorder_edges(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -388,7 +399,7 @@ recorder_edges(recorder *self, PyObject *Py_UNUSED(ignored))
     if (self->lost) {
         return PyErr_NoMemory();
     }
-    // A record stays as long as the recorder.
+    // A record lives as long as the recorder.
     Py_ssize_t n = self->nrecords;
     const record **records = PyMem_RawMalloc((n + 1) * sizeof(record *));
     if (records == NULL) {
@@ -427,7 +438,7 @@ clear_record(_Py_hashtable_t *records, const void *key, const void *value,
 
 PyDoc_STRVAR(clear_doc,
 "clear($self, /)\n--\n\n"
-"Forget the edges.  What was selected stays selected.");
+"Forget the recorded edges.  select is not called again.");
 
 static PyObject *
 recorder_clear_edges(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -439,7 +450,8 @@ recorder_clear_edges(recorder *self, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef recorder_methods[] = {
     {"_install", (PyCFunction)recorder_install, METH_NOARGS, install_doc},
-    {"_uninstall", (PyCFunction)recorder_uninstall, METH_NOARGS, uninstall_doc},
+    {"_uninstall", (PyCFunction)recorder_uninstall, METH_NOARGS,
+     uninstall_doc},
     {"edges", (PyCFunction)recorder_edges, METH_NOARGS, edges_doc},
     {"clear", (PyCFunction)recorder_clear_edges, METH_NOARGS, clear_doc},
     {NULL}
@@ -467,7 +479,8 @@ static int
 exec_module(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
-    int err = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
+    int err = type == NULL ? -1
+                           : PyModule_AddType(module, (PyTypeObject *)type);
     Py_XDECREF(type);
     return err;
 }

@@ -1,9 +1,10 @@
-/* flightrecorder: the last instructions of each thread, for when something has gone
+/* flightrecorder: the last instructions of each thread, to find out what went
    wrong.  See Doc/library/flightrecorder.rst.
 
-   A trace function in C writes them into a ring for each thread.  All that is here
-   belongs to the process, as signal handlers do, and is used with the GIL held; only
-   the handler of fatal signals reads it without. */
+   A trace function in C writes them to a ring buffer per thread.  All state
+   is global to the process, like signal handlers, and is protected by the
+   GIL; only the handler of fatal signals reads it without holding the
+   GIL. */
 
 #ifndef Py_BUILD_CORE_BUILTIN
 #  define Py_BUILD_CORE_MODULE 1
@@ -19,38 +20,39 @@
 #include "pycore_frame.h"         // _PyInterpreterFrame
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "pycore_traceback.h"     // _Py_DumpASCII()
+#include "pycore_tracestate.h"    // _PyTraceState_InstallAllThreads()
 #include <signal.h>
 #include <stddef.h>               // offsetof()
 
 #define MAX_SIZE (1024 * 1024)
-/* Of threads that have ended, so many rings are kept. */
+/* The number of rings to keep of threads that have ended. */
 #define MAX_ENDED 8
-/* Of each thread, so many exceptions are known by where they were raised. */
+/* The number of exceptions per thread for which the origin is kept. */
 #define MAX_RAISES 64
 
 #define THREAD_KEY "_flightrecorder"
 
-/* Volatile, since a signal handler may look between any two stores. */
+/* Volatile, because a signal handler may read it between any two stores. */
 typedef struct {
-    PyCodeObject *volatile code;        // NULL: nothing, or not whole yet
+    PyCodeObject *volatile code;        // NULL: empty or incomplete
     volatile int offset;
 } entry;
 
-/* Where an exception was raised.  The pointers are good for comparing only. */
+/* Where an exception was raised.  The pointers can only be compared. */
 typedef struct {
     const void *exception;
     const void *code;
     int lasti;
-    uint64_t total;             // how many instructions had been recorded
+    uint64_t total;             // number of instructions recorded until then
 } raised;
 
 typedef struct _ring {
-    struct _ring *next;         // an older one
+    struct _ring *next;         // the next older ring
     uint64_t id;                // of the thread state
     unsigned long ident;
-    uint64_t ended;             // 0: no; else when, by count
-    int owned;                  // by 'recorder' below, or whoever is about to free it
-    int in_thread;              // the thread has a capsule with it
+    uint64_t ended;             // 0, or the serial number of the thread's end
+    int owned;                  // in recorder.rings, or about to be freed
+    int in_thread;              // a capsule in the thread's dict refers to it
     Py_ssize_t size;
     Py_ssize_t next_entry;
     volatile uint64_t total;
@@ -66,7 +68,7 @@ static struct {
     Py_ssize_t size;
     ring *rings;
     uint64_t nended;
-    ring *current;              // of the thread that recorded last
+    ring *current;              // the most recently used ring
 } recorder;
 
 static PyMethodDef hook_method;
@@ -79,7 +81,7 @@ is_hook(PyObject *obj)
 }
 
 
-/* --- Rings ---------------------------------------------------------------- */
+/* --- Rings --------------------------------------------------------------- */
 
 static void
 unlink_ring(ring *r)
@@ -95,7 +97,8 @@ unlink_ring(ring *r)
     }
 }
 
-/* Free a ring that is in no list any more.  Freeing code objects runs anything. */
+/* Free a ring that is no longer in a list.  This may run any code, because it
+   frees code objects. */
 static void
 free_ring(ring *r)
 {
@@ -120,7 +123,8 @@ free_rings(ring *r)
     }
 }
 
-/* The destructor of the capsule in a thread's dict: the thread has ended. */
+/* The destructor of the capsule in a thread's dict, called when the thread
+   ends. */
 static void
 thread_ended(PyObject *capsule)
 {
@@ -167,11 +171,11 @@ make_ring(PyThreadState *tstate)
         return NULL;
     }
     r->in_thread = 1;
-    // This may free the ring of an earlier recording, which runs anything.
+    // This may free the ring of an earlier recording, and so run any code.
     Py_INCREF(hook);
     int err = PyDict_SetItemString(dict, THREAD_KEY, capsule);
     if (err < 0 || recorder.hook != hook) {
-        r = NULL;               // the capsule has it
+        r = NULL;               // the capsule frees it
     }
     else {
         r->owned = 1;
@@ -183,7 +187,7 @@ make_ring(PyThreadState *tstate)
     return r;
 }
 
-/* The ring of the current thread, NULL if it has none. */
+/* Return the ring of the current thread, or NULL if it has none. */
 static ring *
 own_ring(PyThreadState *tstate)
 {
@@ -200,7 +204,8 @@ own_ring(PyThreadState *tstate)
     return NULL;
 }
 
-/* By thread ident.  The system uses these again; the newest comes first. */
+/* Return the ring of the thread with this ident.  Idents may be reused; the
+   newest thread comes first. */
 static ring *
 find_ring(unsigned long ident)
 {
@@ -212,7 +217,7 @@ find_ring(unsigned long ident)
 }
 
 
-/* --- Recording ------------------------------------------------------------ */
+/* --- Recording ----------------------------------------------------------- */
 
 static inline void
 append(ring *r, PyCodeObject *code, int offset)
@@ -233,12 +238,14 @@ append(ring *r, PyCodeObject *code, int offset)
         r->next_entry = 0;
     }
     r->total++;
-    // At last, since it runs anything, and another thread may free the ring.
+    // Last, because this may run any code, and another thread may free the
+    // ring.
     Py_XDECREF(old);
 }
 
-/* The traceback of a new exception has but the frame that raised it; as it goes on
-   to the callers, and if it is raised again, the traceback grows. */
+/* Remember where a new exception was raised.  Its traceback has only the frame
+   that raised it; the traceback grows when the exception passes through the
+   callers or is raised again. */
 static void
 note_raise(ring *r, PyObject *arg)
 {
@@ -249,14 +256,16 @@ note_raise(ring *r, PyObject *arg)
     }
     PyFrameObject *f = ((PyTracebackObject *)tb)->tb_frame;
     r->raises[r->nraises++ % MAX_RAISES] = (raised){
-        exception, f->f_frame->f_code, ((PyTracebackObject *)tb)->tb_lasti, r->total
+        exception, f->f_frame->f_code, ((PyTracebackObject *)tb)->tb_lasti,
+        r->total
     };
 }
 
-/* The trace function.  'obj' is the hook of the recording that installed it, and
-   tells if that still goes on: stop() leaves the other threads alone.  It is
-   callable, so that sys.settracestate() can take it where sys.gettracestate() has
-   given it, and for threads that start later. */
+/* The trace function.  'obj' is the hook of the recording that installed it.
+   It shows whether that recording is still active, because stop() does not
+   change the other threads.  The hook is callable, so that a saved trace
+   state can be restored with sys.settracestate(), and for threads that
+   start later. */
 static int
 record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
 {
@@ -265,7 +274,7 @@ record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
-            PyErr_Clear();      // an audit hook was against it
+            PyErr_Clear();      // an audit hook refused
         }
         PyErr_Restore(type, value, traceback);
         return 0;
@@ -282,7 +291,7 @@ record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
         r = make_ring(tstate);
         PyErr_Restore(type, value, traceback);
         if (r == NULL) {
-            return 0;           // the program goes on; the next event tries again
+            return 0;           // without memory; the next event tries again
         }
     }
     if (what == PyTrace_EXCEPTION) {
@@ -291,7 +300,7 @@ record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
     }
     _PyInterpreterFrame *frame = f->f_frame;
     int unit = _PyInterpreterFrame_LASTI(frame);
-    // generator.throw() is a call too, but executes no RESUME.
+    // generator.throw() is a call too, but does not execute a RESUME.
     if (what == PyTrace_INSTRUCTION
         || _PyCode_BaseOpcode(frame->f_code, unit) == RESUME)
     {
@@ -305,19 +314,21 @@ static const PyTraceState record_state = {
     .trace_instructions = 1,
 };
 
-/* The hook called as a trace function in Python: have the one in C go on. */
+/* The hook, called as a trace function in Python: install the one in C. */
 static PyObject *
 call_hook(PyObject *self, PyObject *args)
 {
     PyFrameObject *frame;
     const char *event;
     PyObject *arg;
-    if (!PyArg_ParseTuple(args, "O!sO:hook", &PyFrame_Type, &frame, &event, &arg)) {
+    if (!PyArg_ParseTuple(args, "O!sO:hook", &PyFrame_Type, &frame, &event,
+                          &arg))
+    {
         return NULL;
     }
     PyObject *hook = recorder.hook;
     if (hook == NULL || PyCFunction_GET_SELF(hook) != self) {
-        // Of a recording that has ended.
+        // Its recording has ended.
         if (is_hook(_PyThreadState_GET()->c_traceobj)
             && PyEval_SetTraceState(NULL, NULL, NULL) < 0)
         {
@@ -339,51 +350,10 @@ call_hook(PyObject *self, PyObject *args)
 
 static PyMethodDef hook_method = {"hook", call_hook, METH_VARARGS, NULL};
 
-/* What threading has for threads to come: a new reference, or NULL. */
-static PyObject *
-threading_tracefunc(PyObject *threading)
-{
-    PyObject *state = PyObject_CallMethod(threading, "gettracestate", NULL);
-    if (state == NULL) {
-        return NULL;
-    }
-    PyObject *func = PyMapping_GetItemString(state, "tracefunc");
-    Py_DECREF(state);
-    return func;
-}
-
+/* Does a thread that would be recorded have another trace function?  'later'
+   is the one for threads that start later. */
 static int
-set_threading_tracefunc(PyObject *threading, PyObject *func)
-{
-    PyObject *method = PyObject_GetAttrString(threading, "settracestate");
-    PyObject *args = PyTuple_Pack(1, func);
-    PyObject *kwargs = NULL;
-    PyObject *result = NULL;
-    if (method != NULL && args != NULL) {
-        kwargs = Py_BuildValue("{sOsO}", "trace_lines", Py_False,
-                               "trace_instructions", Py_True);
-    }
-    if (kwargs != NULL) {
-        result = PyObject_Call(method, args, kwargs);
-    }
-    Py_XDECREF(method);
-    Py_XDECREF(args);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-static int
-refuse(void)
-{
-    PyErr_SetString(PyExc_RuntimeError, "a trace function is set; "
-                    "flightrecorder does not take it away");
-    return -1;
-}
-
-/* Is there another trace function in a thread that is to be recorded? */
-static int
-refuse_others(int all_threads)
+has_others(PyObject *later, int all_threads)
 {
     PyThreadState *tstate = _PyThreadState_GET();
     PyThreadState *ts = tstate;
@@ -392,17 +362,17 @@ refuse_others(int all_threads)
     }
     while (ts != NULL) {
         if (ts->c_tracefunc != NULL && !is_hook(ts->c_traceobj)) {
-            return refuse();
+            return 1;
         }
         ts = all_threads ? PyThreadState_Next(ts) : NULL;
     }
-    return 0;
+    return later != Py_None && !is_hook(later);
 }
 
 static PyObject *
 make_hook(void)
 {
-    // Its self tells the hooks of two recordings apart.
+    // The self object distinguishes the hooks of two recordings.
     PyObject *self = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
     if (self == NULL) {
         return NULL;
@@ -412,15 +382,26 @@ make_hook(void)
     return hook;
 }
 
-/* Have 'hook' record from now on. */
+/* Start a recording with this hook. */
 static int
 install(PyObject *hook, Py_ssize_t size, int all_threads)
 {
-    if (recorder.hook != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "flightrecorder is running already");
+    // First, because importing threading may run any code.
+    PyObject *later = all_threads ? _PyTraceState_GetThreadingFunc()
+                                  : Py_NewRef(Py_None);
+    if (later == NULL) {
         return -1;
     }
-    if (refuse_others(all_threads) < 0) {
+    int others = has_others(later, all_threads);
+    Py_DECREF(later);
+    if (recorder.hook != NULL) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "flightrecorder is already running");
+        return -1;
+    }
+    if (others) {
+        PyErr_SetString(PyExc_RuntimeError, "a trace function is set; "
+                        "flightrecorder does not replace it");
         return -1;
     }
     ring *old = recorder.rings;
@@ -429,7 +410,7 @@ install(PyObject *hook, Py_ssize_t size, int all_threads)
     recorder.size = size;
     recorder.all_threads = all_threads;
     int err = all_threads
-              ? PyEval_SetTraceStateAllThreads(record, hook, &record_state)
+              ? _PyTraceState_InstallAllThreads(record, hook, &record_state)
               : PyEval_SetTraceState(record, hook, &record_state);
     if (err < 0) {
         if (recorder.hook == hook) {
@@ -449,10 +430,10 @@ install(PyObject *hook, Py_ssize_t size, int all_threads)
 
 PyDoc_STRVAR(start_doc,
 "start($module, /, size=256, *, all_threads=True)\n--\n\n"
-"Record the last 'size' instructions of each thread from now on.\n\n"
-"With all_threads, of the threads that run and of those that the threading module\n"
-"starts later; else of the current one.  What an earlier recording has left is\n"
-"forgotten.  Raise RuntimeError if another trace function is set.");
+"Start to record the last 'size' instructions of each thread.\n\n"
+"If all_threads is true, record all running threads and those that the\n"
+"threading module starts later; otherwise only the current thread.  Discard the\n"
+"previous recording.  Raise RuntimeError if another trace function is set.");
 
 static PyObject *
 flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -476,40 +457,11 @@ flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
         PyErr_Format(PyExc_ValueError, "size must be from 1 to %d", MAX_SIZE);
         return NULL;
     }
-    PyObject *threading = NULL, *old = NULL;
     PyObject *hook = make_hook();
     if (hook == NULL) {
         return NULL;
     }
-    int err = -1;
-    if (all_threads) {
-        threading = PyImport_ImportModule("threading");
-        if (threading == NULL) {
-            goto done;
-        }
-        old = threading_tracefunc(threading);
-        if (old == NULL) {
-            goto done;
-        }
-        if (recorder.hook == NULL && old != Py_None && !is_hook(old)) {
-            refuse();
-            goto done;
-        }
-    }
-    err = install(hook, size, all_threads);
-    if (err == 0 && threading != NULL) {
-        PyThreadState *tstate = _PyThreadState_GET();
-        PyThreadState_EnterTracing(tstate);
-        err = set_threading_tracefunc(threading, hook);
-        PyThreadState_LeaveTracing(tstate);
-        if (err < 0 && recorder.hook == hook) {
-            Py_CLEAR(recorder.hook);    // record() will see it
-        }
-    }
-
-done:
-    Py_XDECREF(threading);
-    Py_XDECREF(old);
+    int err = install(hook, size, all_threads);
     Py_DECREF(hook);
     if (err < 0) {
         return NULL;
@@ -519,7 +471,7 @@ done:
 
 PyDoc_STRVAR(stop_doc,
 "stop($module, /)\n--\n\n"
-"End the recording.  What was recorded can be read still.");
+"Stop recording.  The recorded instructions can still be read.");
 
 static PyObject *
 flightrecorder_stop(PyObject *module, PyObject *Py_UNUSED(ignored))
@@ -539,18 +491,8 @@ flightrecorder_stop(PyObject *module, PyObject *Py_UNUSED(ignored))
     if (recorder.hook == hook) {
         Py_CLEAR(recorder.hook);
     }
-    int err = 0;
-    if (recorder.all_threads) {
-        PyObject *threading = PyImport_ImportModule("threading");
-        PyObject *func = threading ? threading_tracefunc(threading) : NULL;
-        if (func == NULL
-            || (func == hook && set_threading_tracefunc(threading, Py_None) < 0))
-        {
-            err = -1;
-        }
-        Py_XDECREF(func);
-        Py_XDECREF(threading);
-    }
+    int err = recorder.all_threads ? _PyTraceState_RemoveFromThreading(hook)
+                                   : 0;
     Py_DECREF(hook);
     if (err < 0) {
         return NULL;
@@ -560,7 +502,7 @@ flightrecorder_stop(PyObject *module, PyObject *Py_UNUSED(ignored))
 
 PyDoc_STRVAR(is_running_doc,
 "is_running($module, /)\n--\n\n"
-"Has start() been called, and not stop() since?");
+"Return whether a recording is active.");
 
 static PyObject *
 flightrecorder_is_running(PyObject *module, PyObject *Py_UNUSED(ignored))
@@ -569,10 +511,11 @@ flightrecorder_is_running(PyObject *module, PyObject *Py_UNUSED(ignored))
 }
 
 
-/* --- Reading -------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------- */
 
-/* A list of tuples (code, offset): the last ones of the first 'total' that were
-   recorded, as far as the ring has them; n < 0: all of these. */
+/* Return a list of tuples (code, offset): of the first 'total' instructions
+   that were recorded, the last n that the ring still has, or all of these
+   if n < 0. */
 static PyObject *
 list_entries(ring *r, uint64_t total, Py_ssize_t n)
 {
@@ -584,7 +527,8 @@ list_entries(ring *r, uint64_t total, Py_ssize_t n)
     if (n >= 0 && count > n) {
         count = n;
     }
-    // Copied first: making objects runs the garbage collector, and that anything.
+    // Copied first, because creating objects can run the garbage collector,
+    // and so any code.
     entry *copy = PyMem_New(entry, count + 1);
     if (copy == NULL) {
         return PyErr_NoMemory();
@@ -614,7 +558,7 @@ list_entries(ring *r, uint64_t total, Py_ssize_t n)
     return list;
 }
 
-/* The parameter n: None for all, which is -1. */
+/* Convert the parameter n; None, for all, becomes -1. */
 static int
 read_n(PyObject *obj, Py_ssize_t *n)
 {
@@ -633,8 +577,9 @@ read_n(PyObject *obj, Py_ssize_t *n)
     return 0;
 }
 
-/* The ring of the parameter thread_id: NULL without an exception if the current
-   thread is asked for and has none. */
+/* Return the ring of the parameter thread_id, or NULL with an exception set.
+   If it is None, return the ring of the current thread, or NULL without an
+   exception. */
 static ring *
 read_thread_id(PyObject *obj)
 {
@@ -649,13 +594,13 @@ read_thread_id(PyObject *obj)
     ring *r = find_ring(PyLong_AsUnsignedLongMask(obj));
     if (r == NULL) {
         PyErr_Format(PyExc_LookupError,
-                     "there are no recorded instructions of thread %R", obj);
+                     "no recorded instructions of thread %R", obj);
     }
     return r;
 }
 
-/* Of the exception in this ring, how many instructions had been recorded when it
-   was raised by the code at lasti; 0 if that is not known. */
+/* Return how many instructions this ring had recorded when the exception was
+   raised by the code at lasti, or 0 if that is not known. */
 static uint64_t
 total_at_raise(ring *r, PyObject *exception, PyCodeObject *code, int lasti)
 {
@@ -666,23 +611,26 @@ total_at_raise(ring *r, PyObject *exception, PyCodeObject *code, int lasti)
     for (unsigned int i = 1; i <= n; i++) {
         raised *e = &r->raises[(r->nraises - i) % MAX_RAISES];
         if (e->exception == exception) {
-            // Else it is another one that had the same address.
+            // Otherwise it was another exception at the same address.
             return e->code == code && e->lasti == lasti ? e->total : 0;
         }
     }
     return 0;
 }
 
-/* The ring of the thread that raised the exception. */
+/* Return the ring of the thread that raised the exception, or NULL with an
+   exception set. */
 static ring *
 find_raise(PyObject *exception, uint64_t *total)
 {
     if (!PyExceptionInstance_Check(exception)) {
-        PyErr_Format(PyExc_TypeError, "exception must be an exception, not %.100s",
+        PyErr_Format(PyExc_TypeError,
+                     "exception must be an exception, not %.100s",
                      Py_TYPE(exception)->tp_name);
         return NULL;
     }
-    PyTracebackObject *tb = (PyTracebackObject *)PyException_GetTraceback(exception);
+    PyTracebackObject *tb =
+        (PyTracebackObject *)PyException_GetTraceback(exception);
     if (tb != NULL) {
         PyTracebackObject *innermost = tb;
         while (innermost->tb_next != NULL) {
@@ -706,15 +654,16 @@ find_raise(PyObject *exception, uint64_t *total)
             return r;
         }
     }
-    PyErr_SetString(PyExc_LookupError, "it is not known where the exception was "
-                    "raised: not in a recorded thread, or too long ago");
+    PyErr_SetString(PyExc_LookupError,
+                    "the exception was not raised in a recorded thread, "
+                    "or too long ago");
     return NULL;
 }
 
 PyDoc_STRVAR(last_doc,
 "last($module, /, n=None, *, thread_id=None)\n--\n\n"
-"Return the last n instructions, or all that there are, of the current thread or\n"
-"the one with that ident: a list of tuples (code, offset), oldest first.");
+"Return the last n instructions, or all recorded ones, of the current thread or\n"
+"of the thread with this ident: a list of tuples (code, offset), oldest first.");
 
 static PyObject *
 flightrecorder_last(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -737,9 +686,9 @@ flightrecorder_last(PyObject *module, PyObject *args, PyObject *kwargs)
 
 PyDoc_STRVAR(before_doc,
 "before($module, exception, /, n=None)\n--\n\n"
-"Return what last() would have returned when the exception was first raised, in the\n"
-"thread that raised it, as far as that is still recorded.  Raise LookupError if that\n"
-"place is not known.");
+"Return the last instructions before the exception was first raised, in the\n"
+"thread that raised it, as far as they are still recorded.  Raise LookupError if\n"
+"it is not known where the exception was raised.");
 
 static PyObject *
 flightrecorder_before(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -760,8 +709,8 @@ flightrecorder_before(PyObject *module, PyObject *args, PyObject *kwargs)
 
 PyDoc_STRVAR(threads_doc,
 "threads($module, /)\n--\n\n"
-"Return a list of the idents of the threads of which instructions are recorded, in\n"
-"the order in which their recording began.");
+"Return a list of the idents of the threads with recorded instructions, in the\n"
+"order in which their recording began.");
 
 static PyObject *
 flightrecorder_threads(PyObject *module, PyObject *Py_UNUSED(ignored))
@@ -796,8 +745,8 @@ flightrecorder_threads(PyObject *module, PyObject *Py_UNUSED(ignored))
 
 PyDoc_STRVAR(dump_doc,
 "dump($module, /, file=None, *, n=32, thread_id=None, exception=None)\n--\n\n"
-"Write the last n instructions, or those before an exception, to a file (None:\n"
-"sys.stderr), the most recent last.");
+"Write the last n instructions, or those before an exception, to a file or, with\n"
+"None, to sys.stderr, the most recent last.");
 
 static PyObject *
 flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -816,8 +765,9 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
     ring *r;
     if (exception != Py_None) {
         if (thread_id != Py_None) {
-            PyErr_SetString(PyExc_TypeError, "dump() takes a thread_id or an "
-                            "exception, not both");
+            PyErr_SetString(PyExc_TypeError,
+                            "dump() takes a thread_id or an exception, "
+                            "not both");
             return NULL;
         }
         r = find_raise(exception, &total);
@@ -834,14 +784,14 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
     if (entries == NULL) {
         return NULL;
     }
-    // What writes it is not what ran last.
+    // The code that writes the instructions must not be recorded.
     PyThreadState *tstate = _PyThreadState_GET();
     PyThreadState_EnterTracing(tstate);
     PyObject *result = NULL;
     PyObject *writer = PyImport_ImportModule("flightrecorder");
     if (writer != NULL) {
-        result = PyObject_CallMethod(writer, "_write", "OOkO", file, entries, ident,
-                                     exception);
+        result = PyObject_CallMethod(writer, "_write", "OOkO", file, entries,
+                                     ident, exception);
         Py_DECREF(writer);
     }
     PyThreadState_LeaveTracing(tstate);
@@ -850,11 +800,11 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
 }
 
 
-/* --- Fatal signals -------------------------------------------------------- */
+/* --- Fatal signals ------------------------------------------------------- */
 
 typedef struct {
     int signum;
-    int installed;              // as the handler, or other handlers call it
+    int installed;              // as the handler, or below another one
     struct sigaction previous;
 } fatal_handler;
 
@@ -876,11 +826,11 @@ static struct {
     Py_ssize_t n;
     PyObject *file;             // keeps fd open
     PyObject *names;            // a tuple
-    const char *opnames[256];   // in it
-    char kinds[256];            // of the arguments, see put_name()
+    const char *opnames[256];   // from the tuple
+    char kinds[256];            // of the arguments: see put_name()
 } crash;
 
-/* For a stack overflow, in the thread that enables the output. */
+/* For stack overflows in the thread that enables the output. */
 #define ALT_STACK_SIZE (64 * 1024)
 static stack_t alt_stack;
 
@@ -890,7 +840,7 @@ put(const char *text)
     (void)_Py_write_noraise(crash.fd, text, strlen(text));
 }
 
-/* The name that an argument stands for, if it does. */
+/* Write the name that an argument refers to, if any. */
 static void
 put_name(PyCodeObject *code, int opcode, unsigned int arg)
 {
@@ -946,8 +896,8 @@ put_instruction(PyCodeObject *code, int offset)
     put("\n");
 }
 
-/* May run without the GIL, and then relies on luck as faulthandler does: no other
-   thread must be freeing rings meanwhile. */
+/* This may run without the GIL.  Then, as in faulthandler, it is not safe if
+   another thread frees rings meanwhile. */
 static void
 put_last(void)
 {
@@ -991,7 +941,7 @@ fatal_signal(int signum)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(fatal_handlers); i++) {
         fatal_handler *handler = &fatal_handlers[i];
         if (handler->signum == signum) {
-            // First, should the output crash as well.
+            // First, in case the output crashes as well.
             handler->installed = 0;
             (void)sigaction(signum, &handler->previous, NULL);
         }
@@ -1000,11 +950,11 @@ fatal_signal(int signum)
         put_last();
     }
     errno = saved_errno;
-    // At once, because of SA_NODEFER.
+    // Takes effect immediately, because of SA_NODEFER.
     raise(signum);
 }
 
-/* Is this a handler that has come after ours?  It should call the previous one. */
+/* Was this handler installed after ours?  It should then call ours. */
 static int
 is_above(const fatal_handler *handler, const struct sigaction *action)
 {
@@ -1019,7 +969,9 @@ disable_crash_output(void)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(fatal_handlers); i++) {
         fatal_handler *handler = &fatal_handlers[i];
         struct sigaction action;
-        if (!handler->installed || sigaction(handler->signum, NULL, &action) < 0) {
+        if (!handler->installed
+            || sigaction(handler->signum, NULL, &action) < 0)
+        {
             continue;
         }
         if (action.sa_handler == fatal_signal) {
@@ -1039,10 +991,10 @@ set_alt_stack(void)
 {
     stack_t now;
     if (sigaltstack(NULL, &now) < 0 || !(now.ss_flags & SS_DISABLE)) {
-        return 0;               // faulthandler's does as well
+        return 0;               // that of faulthandler, for example, will do
     }
     if (alt_stack.ss_sp == NULL) {
-        // Never freed: it may be faulthandler's to put back.
+        // Never freed, because faulthandler may restore it.
         alt_stack.ss_sp = PyMem_RawMalloc(ALT_STACK_SIZE);
         alt_stack.ss_size = ALT_STACK_SIZE;
     }
@@ -1086,7 +1038,7 @@ error:
     return -1;
 }
 
-/* enable_crash_output(file, fd, n, names, kinds), for flightrecorder.py */
+/* enable_crash_output(file, fd, n, names, kinds), for Lib/flightrecorder.py */
 static PyObject *
 flightrecorder_enable_crash_output(PyObject *module, PyObject *args)
 {
@@ -1095,8 +1047,8 @@ flightrecorder_enable_crash_output(PyObject *module, PyObject *args)
     int fd;
     const char *kinds;
     Py_ssize_t nkinds;
-    if (!PyArg_ParseTuple(args, "OiOO!y#:enable_crash_output", &file, &fd, &n_object,
-                          &PyTuple_Type, &names, &kinds, &nkinds))
+    if (!PyArg_ParseTuple(args, "OiOO!y#:enable_crash_output", &file, &fd,
+                          &n_object, &PyTuple_Type, &names, &kinds, &nkinds))
     {
         return NULL;
     }
@@ -1109,7 +1061,8 @@ flightrecorder_enable_crash_output(PyObject *module, PyObject *args)
         return NULL;
     }
     if (PyTuple_GET_SIZE(names) != 256 || nkinds != sizeof(crash.kinds)) {
-        PyErr_SetString(PyExc_ValueError, "there are 256 opcodes");
+        PyErr_SetString(PyExc_ValueError,
+                        "names and kinds must have 256 items");
         return NULL;
     }
     const char *opnames[256];
@@ -1150,10 +1103,11 @@ flightrecorder_enable_crash_output(PyObject *module, PyObject *args)
 
 PyDoc_STRVAR(disable_crash_output_doc,
 "disable_crash_output($module, /)\n--\n\n"
-"Undo enable_crash_output().  Return whether there was something to undo.");
+"Disable the crash output.  Return whether it was enabled.");
 
 static PyObject *
-flightrecorder_disable_crash_output(PyObject *module, PyObject *Py_UNUSED(ignored))
+flightrecorder_disable_crash_output(PyObject *module,
+                                    PyObject *Py_UNUSED(ignored))
 {
     int enabled = crash.enabled;
     disable_crash_output();
@@ -1161,7 +1115,7 @@ flightrecorder_disable_crash_output(PyObject *module, PyObject *Py_UNUSED(ignore
 }
 
 
-/* --- The module ----------------------------------------------------------- */
+/* --- The module ---------------------------------------------------------- */
 
 static PyMethodDef module_methods[] = {
     {"start", _PyCFunction_CAST(flightrecorder_start),
@@ -1175,9 +1129,10 @@ static PyMethodDef module_methods[] = {
     {"threads", flightrecorder_threads, METH_NOARGS, threads_doc},
     {"dump", _PyCFunction_CAST(flightrecorder_dump),
      METH_VARARGS | METH_KEYWORDS, dump_doc},
-    {"enable_crash_output", flightrecorder_enable_crash_output, METH_VARARGS, NULL},
-    {"disable_crash_output", flightrecorder_disable_crash_output, METH_NOARGS,
-     disable_crash_output_doc},
+    {"enable_crash_output", flightrecorder_enable_crash_output, METH_VARARGS,
+     NULL},
+    {"disable_crash_output", flightrecorder_disable_crash_output,
+     METH_NOARGS, disable_crash_output_doc},
     {NULL, NULL}
 };
 
@@ -1185,11 +1140,11 @@ static int
 module_exec(PyObject *module)
 {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "flightrecorder records the main "
-                        "interpreter only");
+        PyErr_SetString(PyExc_ImportError,
+                        "flightrecorder supports only the main interpreter");
         return -1;
     }
-    // Only from here on does module_free() count it.
+    // Tells module_free() that this instance was counted.
     *(int *)PyModule_GetState(module) = 1;
     recorder.instances++;
     return 0;
@@ -1215,7 +1170,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 PyDoc_STRVAR(module_doc,
-"The part of the flightrecorder module that is written in C.");
+"C implementation of the flightrecorder module.");
 
 static struct PyModuleDef flightrecorder_module = {
     PyModuleDef_HEAD_INIT,

@@ -1,10 +1,10 @@
-/* _signalrepeat: has a signal sent again until its handler in Python has run.
+/* _signalrepeat: send a signal again until its handler in Python has run.
 
-   A signal that comes just before a system call blocks does not interrupt that:
-   the handler, which is to run when the interpreter is back, waits until the call
-   returns, which it may never do.  A process that ends by its handler does not end
-   then.  arm() has a timer send the signal again and again once it has come, and
-   disarm() is for the handler to call. */
+   A signal that arrives just before a blocking system call does not interrupt
+   that call.  The handler in Python runs only when the call returns, which may
+   be never, so that a process whose handler exits does not end.  arm() makes a
+   timer send the signal repeatedly once it has arrived; the handler calls
+   disarm(). */
 
 #include "Python.h"
 #include <signal.h>
@@ -14,7 +14,7 @@
 static int armed_for;           // 0: no signal
 static struct sigaction python_handler;
 static timer_t timer;
-static pid_t timer_of;          // the process that has the timer: 0, none
+static pid_t timer_of;          // the process that has the timer; 0: none
 static struct itimerspec interval;
 
 static void
@@ -34,8 +34,11 @@ make_timer(int signum)
     if (timer_of == getpid()) {
         return 0;
     }
-    // A child has none of its parent's.
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signum};
+    // A forked child does not inherit timers.
+    struct sigevent event = {
+        .sigev_notify = SIGEV_SIGNAL,
+        .sigev_signo = signum,
+    };
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
@@ -57,12 +60,12 @@ stop_timer(void)
 
 PyDoc_STRVAR(arm_doc,
 "arm($module, signum, seconds, /)\n--\n\n"
-"Once the signal comes, have it sent again after so many seconds, and again,\n"
-"until disarm() is called.\n\n"
-"Its handler must be in Python.  It is called again, too.  In the child of a\n"
-"fork() nothing is sent again before arm() is called there.  One signal can be\n"
-"armed at a time.  Raises ValueError for a signal whose handler is not in Python,\n"
-"or if another one is armed, and OSError if there can be no timer.");
+"When the signal arrives, send it again every so many seconds until disarm() is\n"
+"called.\n\n"
+"Its handler must be in Python; it is called again, too.  In a forked child,\n"
+"nothing is sent until arm() is called there.  Only one signal can be armed at a\n"
+"time.  Raise ValueError if the handler is not in Python or another signal is\n"
+"armed, and OSError if the timer cannot be created.");
 
 static PyObject *
 arm(PyObject *module, PyObject *args)
@@ -73,7 +76,8 @@ arm(PyObject *module, PyObject *args)
         return NULL;
     }
     if (!(seconds > 0 && seconds < 1e6)) {
-        PyErr_SetString(PyExc_ValueError, "seconds must be positive and below a million");
+        PyErr_SetString(PyExc_ValueError,
+                        "seconds must be positive and below a million");
         return NULL;
     }
     if (armed_for != 0 && armed_for != signum) {
@@ -87,8 +91,8 @@ arm(PyObject *module, PyObject *args)
     if (!ours && (action.sa_flags & SA_SIGINFO || action.sa_handler == SIG_DFL
                   || action.sa_handler == SIG_IGN))
     {
-        return PyErr_Format(PyExc_ValueError, "signal %d has no handler in Python",
-                            signum);
+        return PyErr_Format(PyExc_ValueError,
+                            "signal %d has no handler in Python", signum);
     }
     if (make_timer(signum) < 0) {
         return NULL;
@@ -109,7 +113,7 @@ arm(PyObject *module, PyObject *args)
 
 PyDoc_STRVAR(disarm_doc,
 "disarm($module, /)\n--\n\n"
-"Send no more signals, and put the handler back as it was without arm().");
+"Stop sending the signal, and restore the handler.");
 
 static PyObject *
 disarm(PyObject *module, PyObject *Py_UNUSED(ignored))

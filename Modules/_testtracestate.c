@@ -1,5 +1,5 @@
-/* Tests of the C API in Include/cpython/tracestate.h: a trace function in C
-   that appends what it is called with to a list. */
+/* For tests of the C API in Include/cpython/tracestate.h: a trace function in
+   C that appends its arguments to a list. */
 
 #include "Python.h"
 #include <stddef.h>               // offsetof()
@@ -9,7 +9,7 @@ static int
 record(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
 {
     if (what == PyTrace_EXCEPTION || what == PyTrace_RETURN) {
-        arg = Py_None;          // would keep frames alive
+        arg = Py_None;          // it would keep frames alive
     }
     PyCodeObject *code = PyFrame_GetCode(frame);
     PyObject *event = Py_BuildValue("(OiiO)", code->co_name, what,
@@ -24,8 +24,8 @@ record(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
     return err;
 }
 
-/* obj is the number of the event to fail for, with a return value that is not
-   the usual -1. */
+/* obj is the number of the event for which to fail, with a return value other
+   than the usual -1. */
 static int
 fail(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
 {
@@ -124,7 +124,7 @@ settracestate_null(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
-/* As a caller that was compiled when trace_lines was the last field. */
+/* Like a caller that was compiled when trace_lines was the last field. */
 static PyObject *
 settracestate_old(PyObject *module, PyObject *events)
 {
@@ -146,7 +146,7 @@ settrace(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
-/* As debuggers that attach to a process do it in a thread of that. */
+/* What debuggers do in a thread of a process to which they attach. */
 static PyObject *
 settrace_from_outside(PyObject *module, PyObject *events)
 {
@@ -157,8 +157,9 @@ settrace_from_outside(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
-/* (is the function this module's, the object, trace_lines, trace_instructions,
-   trace_branches, number of opcodes in the filter or -1) */
+/* Return (whether the function is from this module, the object, trace_lines,
+   trace_instructions, trace_branches, number of opcodes in the filter or
+   -1). */
 static PyObject *
 gettracestate(PyObject *module, PyObject *Py_UNUSED(ignored))
 {

@@ -1,19 +1,22 @@
-/* codeprobes: a recorder of what was executed and which way it went, for coverage
-   tools.  See Doc/library/codeprobes.rst.
+/* codeprobes: a recorder of executed instructions, jumps and conditions, for
+   coverage tools.  See Doc/library/codeprobes.rst.
 
-   It is told of new code objects by a code watch, asks its owner what there is to
-   record in each, and has probes write that down; no Python code runs for that. */
+   A code watch notifies the recorder of new code objects.  The recorder
+   calls its select function to learn what to record in each, and sets
+   probes that record it without running Python code. */
 
 #include "Python.h"
 #include <stddef.h>               // offsetof()
 
-/* What the truth of a condition is if its jump goes one way. */
+/* What a jump that is or is not taken says about the truth of its
+   condition. */
 enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
 
 /* Of one decision: a path has a bit for each condition. */
 #define MAX_CONDITIONS 64
-/* Of the evaluations that are interrupted at a time by others of the same
-   decision: those that were left by an exception are among them. */
+/* Evaluations of a decision that are interrupted by others of the same
+   decision at a time.  They include evaluations that were left by an
+   exception. */
 #define MAX_SUSPENDED 1000
 /* Paths through one decision. */
 #define MAX_PATHS 10000
@@ -21,9 +24,9 @@ enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
 typedef struct {
     uint64_t evaluated;         // a bit for each condition
     uint64_t truth;
-    int ended;                  // as opposed to left by an exception
-    int fresh;                  // since the last harvest
-    uint64_t count;             // the same
+    int ended;                  // not left by an exception
+    int fresh;                  // recorded since the last harvest
+    uint64_t count;             // since the last harvest
 } path;
 
 typedef struct {
@@ -35,10 +38,10 @@ typedef struct {
 
 typedef struct {
     int n;                      // conditions
-    int (*next)[2];             // of each, after false and true; -1: the end
-    Py_ssize_t total;           // how many whole paths there are, 0: unknown
-    Py_ssize_t whole;           // how many have been seen
-    int learned;                // nothing more to learn
+    int (*next)[2];             // after each is false or true; -1: the end
+    Py_ssize_t total;           // number of complete paths, 0: unknown
+    Py_ssize_t whole;           // number of complete paths seen
+    int learned;                // there is nothing more to record
     path *paths;
     Py_ssize_t npaths;
     Py_ssize_t size;            // allocated
@@ -64,7 +67,7 @@ typedef struct {
 
 typedef struct _record {
     struct _record *next;
-    struct _recorder *recorder; // borrowed: has this one
+    struct _recorder *recorder; // borrowed: it owns this record
     PyCodeObject *code;
     Py_ssize_t nsites;
     site *sites;
@@ -80,15 +83,16 @@ typedef struct _recorder {
     PyObject *select;
     int counts;
     int running;
-    int lost;                   // there was no memory for something
+    int lost;                   // something, for lack of memory
     record *first;
     record **last;
 } recorder;
 
-/* --- At a probe ----------------------------------------------------------- */
+/* --- Recording ----------------------------------------------------------- */
 
 static void *
-grow(recorder *self, void *array, Py_ssize_t used, Py_ssize_t *size, size_t item)
+grow(recorder *self, void *array, Py_ssize_t used, Py_ssize_t *size,
+     size_t item)
 {
     if (used < *size) {
         return array;
@@ -122,7 +126,8 @@ record_path(record *r, decision *d, const evaluation *e, int ended)
         d->learned = 1;
         return;
     }
-    path *paths = grow(r->recorder, d->paths, d->npaths, &d->size, sizeof(path));
+    path *paths = grow(r->recorder, d->paths, d->npaths, &d->size,
+                       sizeof(path));
     if (paths == NULL) {
         return;
     }
@@ -140,7 +145,8 @@ suspend(record *r, decision *d)
     if (d->nsuspended == MAX_SUSPENDED) {
         record_path(r, d, &d->suspended[0], 0);
         d->nsuspended--;
-        memmove(d->suspended, d->suspended + 1, d->nsuspended * sizeof(evaluation));
+        memmove(d->suspended, d->suspended + 1,
+                d->nsuspended * sizeof(evaluation));
     }
     evaluation *suspended = grow(r->recorder, d->suspended, d->nsuspended,
                                  &d->suspended_size, sizeof(evaluation));
@@ -150,7 +156,8 @@ suspend(record *r, decision *d)
     }
 }
 
-/* Make the evaluation of this activation the current one, if there is one. */
+/* Make the evaluation of this activation the current one.  Return 0 if there
+   is none. */
 static int
 resume(record *r, decision *d, const void *activation)
 {
@@ -175,7 +182,8 @@ resume(record *r, decision *d, const void *activation)
     return 0;
 }
 
-/* Its probes are going away one by one, and an evaluation is not seen to its end. */
+/* Are the probes of the decision being removed?  Then evaluations are no
+   longer seen to their end. */
 static int
 is_over(record *r, decision *d)
 {
@@ -183,7 +191,8 @@ is_over(record *r, decision *d)
 }
 
 static void
-evaluate(record *r, decision *d, int condition, int truth, const void *activation)
+evaluate(record *r, decision *d, int condition, int truth,
+         const void *activation)
 {
     evaluation *current = &d->current;
     if (is_over(r, d)) {
@@ -191,7 +200,7 @@ evaluate(record *r, decision *d, int condition, int truth, const void *activatio
     }
     if (condition == 0) {
         if (resume(r, d, activation)) {
-            // It was left by an exception.
+            // An exception has ended the previous one.
             record_path(r, d, current, 0);
         }
         else if (current->activation != NULL) {
@@ -200,7 +209,7 @@ evaluate(record *r, decision *d, int condition, int truth, const void *activatio
         *current = (evaluation){activation, 0, 0, 0};
     }
     else if (!resume(r, d, activation)) {
-        return;                 // it began before it was watched
+        return;                 // it began before the recording
     }
     if (current->awaited != condition) {
         return;                 // a second test of the same value
@@ -248,7 +257,7 @@ at_probe(void *data, int offset, int what, const void *activation)
     return counts || !learned;
 }
 
-/* What an exception has left, or the end of the recording. */
+/* Record the unfinished evaluations as incomplete. */
 static void
 end_evaluations(record *r)
 {
@@ -266,7 +275,7 @@ end_evaluations(record *r)
 }
 
 
-/* --- What is to be recorded ----------------------------------------------- */
+/* --- Plans --------------------------------------------------------------- */
 
 static void
 free_record(record *r)
@@ -284,14 +293,16 @@ free_record(record *r)
     PyMem_Free(r);
 }
 
-/* The site at an offset, made if there is none yet. */
+/* Return the site at an offset, which is added if there is none, or NULL with
+   an exception set. */
 static site *
 site_at(record *r, int offset)
 {
     Py_ssize_t size = Py_SIZE(r->code);
     int unit = offset / (int)sizeof(_Py_CODEUNIT);
     if (offset < 0 || unit >= size || offset % (int)sizeof(_Py_CODEUNIT)) {
-        PyErr_Format(PyExc_ValueError, "offset %d is not in %R", offset, r->code);
+        PyErr_Format(PyExc_ValueError, "offset %d is not in %R", offset,
+                     r->code);
         return NULL;
     }
     if (r->index[unit] < 0) {
@@ -320,13 +331,14 @@ read_jump(record *r, PyObject *item)
     int offset, number, condition;
     PyObject *when_jumps, *when_not;
     if (!PyTuple_Check(item)) {
-        PyErr_Format(PyExc_TypeError, "a jump is a tuple, not %.100s",
+        PyErr_Format(PyExc_TypeError, "a jump must be a tuple, not %.100s",
                      Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "iiiOO;a jump is (offset, decision, condition, "
-                          "when_jumps, when_not)", &offset, &number, &condition,
-                          &when_jumps, &when_not))
+    if (!PyArg_ParseTuple(item, "iiiOO;a jump must be a tuple (offset, "
+                          "decision, condition, when_jumps, when_not)",
+                          &offset, &number, &condition, &when_jumps,
+                          &when_not))
     {
         return -1;
     }
@@ -334,8 +346,9 @@ read_jump(record *r, PyObject *item)
         || (number >= 0
             && (condition < 0 || condition >= r->decisions[number].n)))
     {
-        PyErr_Format(PyExc_ValueError, "there is no condition %d of a decision %d",
-                     condition, number);
+        PyErr_Format(PyExc_ValueError,
+                     "condition %d of decision %d does not exist", condition,
+                     number);
         return -1;
     }
     site *s = site_at(r, offset);
@@ -354,18 +367,20 @@ read_decision(decision *d, PyObject *item)
 {
     PyObject *successors;
     if (!PyTuple_Check(item)) {
-        PyErr_Format(PyExc_TypeError, "a decision is a tuple, not %.100s",
+        PyErr_Format(PyExc_TypeError, "a decision must be a tuple, not %.100s",
                      Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "O!n;a decision is (successors, total)",
+    if (!PyArg_ParseTuple(item,
+                          "O!n;a decision must be a tuple (successors, total)",
                           &PyTuple_Type, &successors, &d->total))
     {
         return -1;
     }
     Py_ssize_t n = PyTuple_GET_SIZE(successors);
     if (n < 1 || n > MAX_CONDITIONS) {
-        PyErr_Format(PyExc_ValueError, "a decision has 1 to %d conditions, not %zd",
+        PyErr_Format(PyExc_ValueError,
+                     "a decision must have 1 to %d conditions, not %zd",
                      MAX_CONDITIONS, n);
         return -1;
     }
@@ -378,22 +393,25 @@ read_decision(decision *d, PyObject *item)
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *pair = PyTuple_GET_ITEM(successors, i);
         if (!PyTuple_Check(pair)) {
-            PyErr_Format(PyExc_TypeError, "successors are tuples, not %.100s",
+            PyErr_Format(PyExc_TypeError,
+                         "successors must be tuples, not %.100s",
                          Py_TYPE(pair)->tp_name);
             return -1;
         }
-        if (!PyArg_ParseTuple(pair, "ii;successors are (on_true, on_false)",
+        if (!PyArg_ParseTuple(pair, "ii;successors must be tuples "
+                              "(on_true, on_false)",
                               &d->next[i][1], &d->next[i][0]))
         {
             return -1;
         }
         for (int truth = 0; truth < 2; truth++) {
-            // Forward, so that an evaluation ends.
+            // Only forward, so that every evaluation ends.
             if (d->next[i][truth] >= n
                 || (d->next[i][truth] >= 0 && d->next[i][truth] <= i))
             {
-                PyErr_Format(PyExc_ValueError, "condition %zd cannot be followed "
-                             "by %d of %zd", i, d->next[i][truth], n);
+                PyErr_Format(PyExc_ValueError,
+                             "condition %zd of %zd cannot be followed by %d",
+                             i, n, d->next[i][truth]);
                 return -1;
             }
         }
@@ -406,8 +424,10 @@ new_record(recorder *self, PyCodeObject *code, PyObject *plan)
 {
     PyObject *lines, *jumps, *decisions;
     if (!PyTuple_Check(plan)) {
-        PyErr_Format(PyExc_TypeError, "select() must return None or a tuple (lines, "
-                     "jumps, decisions), not %.100s", Py_TYPE(plan)->tp_name);
+        PyErr_Format(PyExc_TypeError,
+                     "select() must return None or a tuple "
+                     "(lines, jumps, decisions), not %.100s",
+                     Py_TYPE(plan)->tp_name);
         return NULL;
     }
     if (!PyArg_ParseTuple(plan, "O!O!O!;select() must return None or a tuple "
@@ -428,7 +448,8 @@ new_record(recorder *self, PyCodeObject *code, PyObject *plan)
     r->code = (PyCodeObject *)Py_NewRef(code);
     r->sites = PyMem_Calloc(most + 1, sizeof(site));
     r->index = PyMem_Malloc(units * sizeof(int));
-    r->decisions = PyMem_Calloc(PyTuple_GET_SIZE(decisions) + 1, sizeof(decision));
+    r->decisions = PyMem_Calloc(PyTuple_GET_SIZE(decisions) + 1,
+                                sizeof(decision));
     if (r->sites == NULL || r->index == NULL || r->decisions == NULL) {
         PyErr_NoMemory();
         goto error;
@@ -436,7 +457,8 @@ new_record(recorder *self, PyCodeObject *code, PyObject *plan)
     memset(r->index, -1, units * sizeof(int));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(decisions); i++) {
         r->ndecisions++;
-        if (read_decision(&r->decisions[i], PyTuple_GET_ITEM(decisions, i)) < 0) {
+        PyObject *item = PyTuple_GET_ITEM(decisions, i);
+        if (read_decision(&r->decisions[i], item) < 0) {
             goto error;
         }
     }
@@ -499,8 +521,8 @@ offer(PyObject *obj, PyCodeObject *code)
     if (r == NULL) {
         return -1;
     }
-    // Meanwhile another thread may have done the same, or stopped the recorder; and
-    // so may the numbers and truth values in the plan.
+    // Meanwhile, another thread, or a method of an object in the plan, may
+    // have recorded the code or stopped the recorder.
     if (!self->running || PyCode_GetProbes(code, NULL) != NULL) {
         free_record(r);
         return 0;
@@ -515,7 +537,7 @@ offer(PyObject *obj, PyCodeObject *code)
 }
 
 
-/* --- The type ------------------------------------------------------------- */
+/* --- The type ------------------------------------------------------------ */
 
 static PyObject *
 recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -593,8 +615,8 @@ recorder_dealloc(recorder *self)
 
 PyDoc_STRVAR(start_doc,
 "start($self, /)\n--\n\n"
-"Record, in all threads of the interpreter, from the next code object on that\n"
-"begins to be executed.  Raise RuntimeError if another recorder is running.");
+"Start to record code objects in all threads of the interpreter, when they are\n"
+"next executed.  Raise RuntimeError if another recorder is running.");
 
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -625,7 +647,7 @@ recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
 
 PyDoc_STRVAR(stop_doc,
 "stop($self, /)\n--\n\n"
-"End the recording.  What was recorded can be harvested still.");
+"Stop recording.  The records can still be harvested.");
 
 static PyObject *
 recorder_stop(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -636,15 +658,17 @@ recorder_stop(recorder *self, PyObject *Py_UNUSED(ignored))
 
 PyDoc_STRVAR(offer_doc,
 "offer($self, code, /)\n--\n\n"
-"Record a code object that may have been executed before the start: call\n"
-"select(code), as is done for others before they are first executed.\n"
-"Raise RuntimeError if the recorder is not running.");
+"Call select(code) and record accordingly, as the recorder does for every code\n"
+"object that is executed for the first time.  Use this for code that may have\n"
+"been executed before the start.  Raise RuntimeError if the recorder is not\n"
+"running.");
 
 static PyObject *
 recorder_offer(recorder *self, PyObject *code)
 {
     if (!PyCode_Check(code)) {
-        PyErr_Format(PyExc_TypeError, "offer() takes a code object, not %.100s",
+        PyErr_Format(PyExc_TypeError,
+                     "offer() argument must be a code object, not %.100s",
                      Py_TYPE(code)->tp_name);
         return NULL;
     }
@@ -658,7 +682,7 @@ recorder_offer(recorder *self, PyObject *code)
     Py_RETURN_NONE;
 }
 
-/* Append what Py_BuildValue() has made to a list. */
+/* Append a new reference, or NULL after an error, to a list. */
 static int
 append(PyObject *list, PyObject *item)
 {
@@ -686,8 +710,9 @@ harvest_sites(record *r, PyObject *lines, PyObject *jumps)
                 unsigned long long count = s->counts[way];
                 s->went_fresh[way] = 0;
                 s->counts[way] = 0;
-                if (append(jumps, Py_BuildValue("iNK", s->offset,
-                                                PyBool_FromLong(way), count)) < 0) {
+                PyObject *jump = Py_BuildValue("iNK", s->offset,
+                                               PyBool_FromLong(way), count);
+                if (append(jumps, jump) < 0) {
                     return -1;
                 }
             }
@@ -706,10 +731,11 @@ harvest_paths(record *r, PyObject *paths)
             if (p.fresh) {
                 d->paths[j].fresh = 0;
                 d->paths[j].count = 0;
-                if (append(paths, Py_BuildValue(
-                        "nKKNK", i, (unsigned long long)p.evaluated,
-                        (unsigned long long)p.truth, PyBool_FromLong(p.ended),
-                        (unsigned long long)p.count)) < 0) {
+                PyObject *item = Py_BuildValue(
+                    "nKKNK", i, (unsigned long long)p.evaluated,
+                    (unsigned long long)p.truth, PyBool_FromLong(p.ended),
+                    (unsigned long long)p.count);
+                if (append(paths, item) < 0) {
                     return -1;
                 }
             }
@@ -744,7 +770,7 @@ harvest_record(record *r)
     return result;
 }
 
-/* Forget what was seen. */
+/* Forget what was recorded, and restore the probes. */
 static void
 forget(record *r)
 {
@@ -765,20 +791,23 @@ forget(record *r)
 
 PyDoc_STRVAR(harvest_doc,
 "harvest($self, /, rearm=False)\n--\n\n"
-"Return what is new since the last harvest, a list of tuples (code, lines, jumps,\n"
-"paths) of which the last three are tuples of\n"
-"    offset                                      of an instruction executed\n"
+"Return what was recorded since the last harvest: a list of tuples (code, lines,\n"
+"jumps, paths).  lines, jumps and paths are tuples of\n"
+"    offset                                      of an executed instruction\n"
 "    (offset, jumped, count)                     of a conditional jump\n"
-"    (decision, evaluated, true, ended, count)   of a path through a decision:\n"
-"                                                bits of the conditions\n"
-"If rearm is true, forget what was seen, so that it will be recorded again.");
+"    (decision, evaluated, true, ended, count)   of a path through a decision;\n"
+"                                                evaluated and true have a bit\n"
+"                                                for each condition\n"
+"If rearm is true, forget what was recorded, so that it is recorded again.");
 
 static PyObject *
 recorder_harvest(recorder *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"rearm", NULL};
     int rearm = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:harvest", keywords, &rearm)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:harvest", keywords,
+                                     &rearm))
+    {
         return NULL;
     }
     if (self->lost) {
@@ -808,27 +837,29 @@ static PyMethodDef recorder_methods[] = {
     {"start", (PyCFunction)recorder_start, METH_NOARGS, start_doc},
     {"stop", (PyCFunction)recorder_stop, METH_NOARGS, stop_doc},
     {"offer", (PyCFunction)recorder_offer, METH_O, offer_doc},
-    {"harvest", _PyCFunction_CAST(recorder_harvest), METH_VARARGS | METH_KEYWORDS,
-     harvest_doc},
+    {"harvest", _PyCFunction_CAST(recorder_harvest),
+     METH_VARARGS | METH_KEYWORDS, harvest_doc},
     {NULL, NULL}
 };
 
 PyDoc_STRVAR(recorder_doc,
 "Recorder(select, *, counts=False)\n--\n\n"
-"Records what is executed, by probes in bytecode.\n\n"
+"Record what code objects execute, with probes in their bytecode.\n\n"
 "select(code) is called for each code object before it is first executed.  It\n"
-"returns None, or what to record in it, a tuple (lines, jumps, decisions) of\n"
+"returns None to record nothing, or a plan: a tuple (lines, jumps, decisions) of\n"
 "tuples of\n"
-"    offset                  of an instruction, to learn if it was executed\n"
+"    offset                  of an instruction, to record if it is executed\n"
 "    (offset, decision, condition, when_jumps, when_not)\n"
-"                            of a conditional jump, to learn which way it went;\n"
-"                            the decision (-1: none) and condition that it\n"
-"                            tests, and its truth value when it jumps and when\n"
-"                            not (None: that tells nothing)\n"
-"    (successors, total)     of a decision: for each condition a tuple (on_true,\n"
-"                            on_false) of the condition that comes next (-1:\n"
-"                            none); how many paths there are (0: unknown)\n"
-"With counts, each time counts, and not the first one only.");
+"                            of a conditional jump, to record if it is taken;\n"
+"                            the indexes of the decision (-1: none) and of its\n"
+"                            condition that the jump tests, and the truth of the\n"
+"                            condition if the jump is taken and if it is not\n"
+"                            (None: not determined)\n"
+"    (successors, total)     of a decision: for each condition a tuple\n"
+"                            (on_true, on_false), the indexes of the next ones\n"
+"                            (-1: none); and the number of paths (0: unknown)\n"
+"If counts is true, count how often each jump and path is taken.  Otherwise\n"
+"record only the first time.");
 
 static PyType_Slot recorder_slots[] = {
     {Py_tp_doc, (void *)recorder_doc},
@@ -843,12 +874,13 @@ static PyType_Slot recorder_slots[] = {
 static PyType_Spec recorder_spec = {
     .name = "codeprobes.Recorder",
     .basicsize = sizeof(recorder),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+             | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = recorder_slots,
 };
 
 
-/* --- The module ----------------------------------------------------------- */
+/* --- The module ---------------------------------------------------------- */
 
 static PyObject *
 unsupported_opcodes(void)
@@ -870,16 +902,16 @@ static int
 module_exec(PyObject *module)
 {
     PyObject *opcodes = unsupported_opcodes();
-    int failed = PyModule_AddObjectRef(module, "UNSUPPORTED_OPCODES", opcodes) < 0;
+    int err = PyModule_AddObjectRef(module, "UNSUPPORTED_OPCODES", opcodes);
     Py_XDECREF(opcodes);
-    if (failed || PyModule_AddIntMacro(module, MAX_CONDITIONS) < 0) {
+    if (err < 0 || PyModule_AddIntMacro(module, MAX_CONDITIONS) < 0) {
         return -1;
     }
     PyObject *type = PyType_FromModuleAndSpec(module, &recorder_spec, NULL);
     if (type == NULL) {
         return -1;
     }
-    int err = PyModule_AddType(module, (PyTypeObject *)type);
+    err = PyModule_AddType(module, (PyTypeObject *)type);
     Py_DECREF(type);
     return err;
 }
@@ -890,7 +922,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 PyDoc_STRVAR(module_doc,
-"Recording what code executes and which way its conditions go, at the least cost.");
+"Record executed code and the outcomes of its conditions, at the lowest cost.");
 
 static struct PyModuleDef codeprobes_module = {
     PyModuleDef_HEAD_INIT,

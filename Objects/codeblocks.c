@@ -1,7 +1,8 @@
-/* What tracing has to know about the instructions of a code object.
+/* Information about the instructions of a code object, for tracing.
 
-   Computed on first use, kept in the code object's co_extra and freed with it,
-   so that PyCodeObject keeps its layout and an untraced program pays nothing. */
+   It is computed on first use, kept in the code object's co_extra and freed
+   with it.  This leaves the layout of PyCodeObject unchanged, and an
+   untraced program pays nothing. */
 
 #include "Python.h"
 #include "pycore_codeblocks.h"
@@ -42,15 +43,16 @@ find_starts(PyCodeObject *code, _PyCodeBlocks *blocks)
     }
 }
 
+/* Targets of jumps and handlers can be anywhere in handmade code. */
 static inline void
-mark_leader(_PyCodeBlocks *blocks, int unit)
+mark(_PyCodeBlocks *blocks, int unit, int flags)
 {
     if (0 <= unit && unit < blocks->size) {
-        blocks->units[unit] |= _PyCodeBlocks_LEADER;
+        blocks->units[unit] |= flags;
     }
 }
 
-/* Does what follows the instruction start a basic block? */
+/* Does the next instruction start a basic block? */
 static inline int
 ends_block(int opcode)
 {
@@ -66,13 +68,15 @@ ends_block(int opcode)
     }
 }
 
-/* The exception table is a sequence of numbers in groups of six bits, as
-   Objects/exception_handling_notes.txt describes. */
+/* Read a number of the exception table, whose format is described in
+   Objects/exception_handling_notes.txt.  codeobject.c and ceval.c have readers
+   of their own, which are static and rely on tables made by the
+   compiler. */
 static const unsigned char *
 read_varint(const unsigned char *p, const unsigned char *end, int *value)
 {
     int more = 1;
-    unsigned int bits = 0;      // a table made by hand may have too many
+    unsigned int bits = 0;      // a handmade table may overflow it
     while (more && p < end) {
         bits = bits << 6 | (*p & 63);
         more = *p++ & 64;
@@ -84,19 +88,18 @@ read_varint(const unsigned char *p, const unsigned char *end, int *value)
 static void
 find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
-    mark_leader(blocks, code->_co_firsttraceable);
+    mark(blocks, code->_co_firsttraceable, _PyCodeBlocks_LEADER);
     int next;
     for (int start = 0; start < blocks->size; start = next) {
         int operation = _PyCodeBlocks_Operation(code, start);
         int opcode = _PyCode_BaseOpcode(code, operation);
         next = operation + 1 + _PyOpcode_Caches[opcode];
-        mark_leader(blocks, _PyCodeBlocks_Target(code, start));
+        mark(blocks, _PyCodeBlocks_Target(code, start), _PyCodeBlocks_LEADER);
         if (opcode == RESUME) {
-            mark_leader(blocks, start);
-            blocks->units[start] |= _PyCodeBlocks_RESUME;
+            mark(blocks, start, _PyCodeBlocks_LEADER | _PyCodeBlocks_RESUME);
         }
         if (ends_block(opcode)) {
-            mark_leader(blocks, next);
+            mark(blocks, next, _PyCodeBlocks_LEADER);
         }
     }
     const unsigned char *p =
@@ -108,20 +111,21 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
         p = read_varint(p, end, &ignored);      // size
         p = read_varint(p, end, &handler);
         p = read_varint(p, end, &ignored);      // depth and lasti
-        mark_leader(blocks, handler);
+        mark(blocks, handler, _PyCodeBlocks_LEADER);
     }
 }
 
 static void
 mark_insides(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
-    // What comes before the first RESUME is never traced.
-    for (int unit = 0; unit < code->_co_firsttraceable && unit < blocks->size; unit++) {
-        blocks->units[unit] &= ~_PyCodeBlocks_LEADER;
-    }
-    for (int unit = code->_co_firsttraceable; unit < blocks->size; unit++) {
-        if (!(blocks->units[unit] & (_PyCodeBlocks_DISTANCE | _PyCodeBlocks_LEADER))) {
-            blocks->units[unit] |= _PyCodeBlocks_INSIDE;
+    for (int unit = 0; unit < blocks->size; unit++) {
+        uint8_t *flags = &blocks->units[unit];
+        if (unit < code->_co_firsttraceable) {
+            // Code before the first RESUME is never traced.
+            *flags &= ~_PyCodeBlocks_LEADER;
+        }
+        else if (!(*flags & (_PyCodeBlocks_DISTANCE | _PyCodeBlocks_LEADER))) {
+            *flags |= _PyCodeBlocks_INSIDE;
         }
     }
 }
@@ -136,7 +140,7 @@ find_lines(PyCodeObject *code, _PyCodeBlocks *blocks)
             continue;
         }
         int line = _PyCode_LineNumberFromArray(code, unit);
-        // Whatever its line, what follows the first RESUME starts one.
+        // The instruction after the first RESUME starts a line in any case.
         if (*flags & _PyCodeBlocks_LEADER || line != previous
             || unit == code->_co_firsttraceable + 1)
         {
@@ -153,7 +157,8 @@ _PyCodeBlocks_Compute(PyCodeObject *code)
         return NULL;
     }
     int size = (int)Py_SIZE(code);
-    _PyCodeBlocks *blocks = PyMem_Malloc(offsetof(_PyCodeBlocks, units) + size);
+    _PyCodeBlocks *blocks = PyMem_Malloc(offsetof(_PyCodeBlocks, units)
+                                         + size);
     if (blocks == NULL) {
         PyErr_NoMemory();
         return NULL;
@@ -177,7 +182,7 @@ void
 _PyCodeBlocks_Clear(PyCodeObject *code)
 {
     void *blocks;
-    if (_PyCode_GetExtra((PyObject *)code, 0, &blocks) == 0 && blocks != NULL) {
+    if (_PyCode_GetExtra((PyObject *)code, 0, &blocks) == 0) {
         PyMem_Free(blocks);
     }
 }
@@ -200,7 +205,7 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
     for (int i = start; i <= unit; i++) {
         oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[i]);
     }
-    // Unsigned, for the sum may be too large in code that was made by hand.
+    // Unsigned, because the sum may overflow in handmade code.
     unsigned int after = (unsigned int)unit + 1;
     switch (_PyCode_BaseOpcode(code, unit)) {
         case FOR_ITER:

@@ -1,9 +1,10 @@
 /* Probes in bytecode: see Doc/c-api/codeprobes.rst.
 
-   A probe is an opcode of its own in the copy of the bytecode that is executed.
-   The eval loop comes upon it (Python/evalprobes.h), has its function called,
-   and goes on with the opcode that it stands for, which co_code has.  So what
-   has no probe costs nothing, and neither does a probe that was removed. */
+   A probe is a special opcode in the executed copy of the bytecode.  When
+   the eval loop reaches it (Python/evalprobes.h), it calls the function of
+   the probe and goes on with the opcode that the probe replaces, which is
+   in co_code.  Code without probes costs nothing, and neither does a probe
+   that was removed. */
 
 #include "Python.h"
 #include "pycore_codeblocks.h"    // _PyCodeBlocks_Operation()
@@ -15,15 +16,16 @@
 
 #define EXTRA_INDEX 1
 
-/* Kept beside the code object. */
+/* Kept in co_extra. */
 typedef struct {
     PyCodeProbe_Func func;
     void *data;
     Py_ssize_t n;
-    int units[1];               // where the n probes are, or were
+    int units[1];               // of the n probes, including removed ones
 } probes;
 
-/* Or, where there are no probes: which watch has seen it, an odd number. */
+/* If there are no probes, co_extra has a mark instead: an odd number that
+   identifies the last watch that has seen the code object. */
 static inline uintptr_t
 watch_mark(PyInterpreterState *interp)
 {
@@ -47,7 +49,8 @@ free_extra(void *extra)
 static void *
 get_extra(PyCodeObject *code)
 {
-    // The head of codeobject.c's _PyCodeObjectExtra.
+    // The layout of _PyCodeObjectExtra, which is private to codeobject.c.
+    // _PyCode_GetExtra() can fail, and its callers here cannot.
     struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
     return extra == NULL || extra->size <= EXTRA_INDEX
         ? NULL : extra->extras[EXTRA_INDEX];
@@ -72,13 +75,14 @@ _PyCodeProbes_Init(void)
 }
 
 
-/* --- The bytecode --------------------------------------------------------- */
+/* --- The bytecode -------------------------------------------------------- */
 
 int
 PyCodeProbe_IsSupported(int opcode)
 {
-    // A probe at one of these would be skipped (a CALL whose PRECALL has already
-    // executed it) or hide an instruction that the interpreter looks for.
+    // A probe at one of these would be skipped (a CALL whose PRECALL has
+    // already executed it) or hide an instruction that the interpreter looks
+    // for.
     switch (opcode) {
         case CACHE:
         case CALL:
@@ -95,8 +99,8 @@ PyCodeProbe_IsSupported(int opcode)
     }
 }
 
-/* For each code unit, whether it starts an instruction that can have a probe;
-   NULL without memory. */
+/* For each code unit, whether it starts an instruction that can have a probe.
+   Return NULL with MemoryError set if there is no memory. */
 static char *
 find_places(PyCodeObject *code)
 {
@@ -115,8 +119,8 @@ find_places(PyCodeObject *code)
     return places;
 }
 
-/* Undo specialization, in which an instruction can have taken the next one's
-   place. */
+/* Undo specialization, because a specialized instruction can include the next
+   one. */
 static void
 unspecialize(PyCodeObject *code)
 {
@@ -137,7 +141,8 @@ put_probes(PyCodeObject *code, const probes *p)
     }
 }
 
-/* As _PyCode_Quicken() would have left it, if it has passed here already. */
+/* Restore the opcode, in the form that _PyCode_Quicken() would have left if it
+   has already run. */
 static void
 remove_probe(PyCodeObject *code, int unit)
 {
@@ -191,8 +196,9 @@ new_probes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
         if (offset < 0 || offset % (int)sizeof(_Py_CODEUNIT)
             || unit >= Py_SIZE(code) || !places[unit])
         {
-            PyErr_Format(PyExc_ValueError, "no probe can be at offset %d of %R",
-                         offset, code);
+            PyErr_Format(PyExc_ValueError,
+                         "the instruction at offset %d of %R "
+                         "cannot have a probe", offset, code);
             PyMem_Free(p);
             p = NULL;
             goto done;
@@ -211,7 +217,7 @@ PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
     if (n == 0 && get_probes(code) == NULL) {
         return 0;
     }
-    PyObject *co_code = _PyCode_GetCode(code);      // keeps it
+    PyObject *co_code = _PyCode_GetCode(code);  // the code object caches it
     if (co_code == NULL) {
         return -1;
     }
@@ -265,8 +271,8 @@ _PyCodeProbes_Clear(PyCodeObject *code)
     }
 }
 
-/* The offset of the first EXTENDED_ARG prefix of the instruction whose opcode is
-   at a code unit.  The caches in co_code are zero, unlike any prefix. */
+/* The offset of the first EXTENDED_ARG prefix of the instruction whose opcode
+   is at a code unit.  The caches in co_code are zero, unlike any prefix. */
 static int
 offset_of(PyCodeObject *code, int unit)
 {
@@ -277,10 +283,11 @@ offset_of(PyCodeObject *code, int unit)
 }
 
 void
-_PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation)
+_PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
+                  const void *activation)
 {
     probes *p = get_probes(code);
-    // What a condition's truth has run may have removed them.
+    // Code that evaluated the truth of a condition may have removed them.
     if (p == NULL || !has_probe(code, unit)) {
         return;
     }
@@ -290,9 +297,9 @@ _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what, const void *activation
 }
 
 
-/* --- The watch ------------------------------------------------------------ */
+/* --- The watch ----------------------------------------------------------- */
 
-/* Of all interpreters, since they share code objects. */
+/* Of all interpreters, because they share code objects. */
 static unsigned int last_serial;
 
 void
@@ -334,7 +341,7 @@ _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
     {
         return 0;
     }
-    // The modules that the function needs are being cleared.
+    // The function needs modules that are being cleared.
     if (interp->finalizing
         || _PyRuntimeState_GetFinalizing(interp->runtime) != NULL)
     {
@@ -351,7 +358,7 @@ _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
     if (err < 0) {
         return -1;
     }
-    // Without the memory for the mark it is offered once more.
+    // If there is no memory for the mark, the code is offered again.
     if (get_probes(code) == NULL
         && _PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, mark) < 0)
     {

@@ -1,5 +1,5 @@
-/* The value stack of a frame as a tuple, and the object that stands in it for
-   an empty slot. */
+/* frame.f_valuestack, the value stack of a frame as a tuple, and
+   sys.stack_null, which represents an empty slot in it. */
 
 #include "Python.h"
 #include "pycore_frame.h"         // _PyInterpreterFrame
@@ -14,7 +14,8 @@ stack_null_repr(PyObject *self)
     return PyUnicode_FromString("<NULL>");
 }
 
-/* By its name, so that a copy and a pickled one are the same object. */
+/* Reduced to its name in sys, so that copying and unpickling return the same
+   object. */
 static PyObject *
 stack_null_reduce(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
@@ -27,9 +28,9 @@ static PyMethodDef stack_null_methods[] = {
 };
 
 PyDoc_STRVAR(stack_null_doc,
-"The type of sys.stack_null, which stands for an empty slot of a value stack.");
+"The type of sys.stack_null, which represents an empty slot of a value stack.");
 
-// Among the static types of Objects/object.c, which the interpreter frees.
+// In the list of static types in Objects/object.c, for its finalization.
 PyTypeObject _PyStackNull_Type = {
     PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "stack_null_type",
@@ -40,7 +41,7 @@ PyTypeObject _PyStackNull_Type = {
     .tp_methods = stack_null_methods,
 };
 
-/* One for all interpreters, as None is. */
+/* Shared by all interpreters, like None. */
 static PyObject stack_null = {
     _PyObject_EXTRA_INIT
     1, &_PyStackNull_Type
@@ -55,15 +56,15 @@ _PyValueStack_Init(PyObject *sysmod)
 
 /* --- frame.f_valuestack ------------------------------------------------ */
 
-/* The number of values, or -1 while the frame runs and the eval loop alone
-   knows. */
+/* Return the number of values, or -1 while the frame is running and only the
+   eval loop knows the stack pointer. */
 static Py_ssize_t
 depth(_PyInterpreterFrame *frame)
 {
     if (frame->stacktop < 0) {
         return -1;
     }
-    // A cleared frame does not even have its locals.
+    // A cleared frame has no locals either.
     return Py_MAX(frame->stacktop - frame->f_code->co_nlocalsplus, 0);
 }
 
@@ -82,8 +83,8 @@ _PyValueStack_Get(PyFrameObject *f, void *Py_UNUSED(closure))
         if (result == NULL) {
             return NULL;
         }
-        // That may have run the garbage collector, and so anything at all: the
-        // frame may have run on or ended.  Nothing below runs code.
+        // This may have run the garbage collector, and so any code: the frame
+        // may have continued or ended.  Nothing below runs code.
         if (depth(f->f_frame) != size) {
             Py_DECREF(result);
             continue;

@@ -1,7 +1,8 @@
-/* What the eval loop does at a probe.  ceval.c includes this; see
+/* How the eval loop executes a probe.  Included by ceval.c; see
    Objects/codeprobes.c. */
 
-/* Does a value that is not None lead to a jump?  -1 with an exception set. */
+/* Does the instruction jump for this value, which is not None?  Return -1 with
+   an exception set on error. */
 static inline int
 truth_jumps(int opcode, PyObject *value)
 {
@@ -19,8 +20,9 @@ truth_jumps(int opcode, PyObject *value)
     }
 }
 
-/* Find out whether a POP_JUMP_... will jump.  Its truth is asked for here, once,
-   and it finds the answer on the stack in place of the value. */
+/* Find out whether a POP_JUMP_... will jump.  The truth of the value is
+   evaluated here, once, and replaces the value on the stack for the
+   instruction. */
 static int
 probe_pop_jump(int opcode, PyObject **top)
 {
@@ -35,7 +37,8 @@ probe_pop_jump(int opcode, PyObject **top)
     }
     int jumps = truth_jumps(opcode, value);
     if (jumps >= 0 && !PyBool_Check(value)) {
-        // Either is as good, if the instruction gets the one that it asked for.
+        // Any value will do that makes the instruction jump, or not, like this
+        // one.
         int truth = truth_jumps(opcode, Py_True) ? jumps : !jumps;
         *top = Py_NewRef(truth ? Py_True : Py_False);
         Py_DECREF(value);
@@ -45,14 +48,14 @@ probe_pop_jump(int opcode, PyObject **top)
 
 /* What the eval loop has to do next. */
 typedef struct {
-    short opcode;               // go on with this one, or:
-    short stack_effect;         // first
-    int jumps;                  // if it is PROBE_EXECUTED
+    short opcode;               // execute this one, or one of those below
+    short stack_effect;         // to apply first
+    int jumps;                  // for PROBE_EXECUTED: whether to jump
 } probe_result;
 
-#define PROBE_EXECUTED -1       // the instruction has been, but for its jump
+#define PROBE_EXECUTED -1       // the instruction was executed, except a jump
 #define PROBE_ERROR -2          // an exception is set
-#define PROBE_UNKNOWN -3        // there is no probe: a wrong opcode
+#define PROBE_UNKNOWN -3        // there is no probe: an unknown opcode
 
 static probe_result
 probe_or_pop(int opcode, PyObject **stack_pointer)
@@ -83,7 +86,8 @@ probe_for_iter(PyThreadState *tstate, _PyInterpreterFrame *frame,
             return (probe_result){PROBE_ERROR};
         }
         if (tstate->c_tracefunc != NULL) {
-            call_exc_trace(tstate->c_tracefunc, tstate->c_traceobj, tstate, frame);
+            call_exc_trace(tstate->c_tracefunc, tstate->c_traceobj, tstate,
+                           frame);
         }
         _PyErr_Clear(tstate);
     }
@@ -91,8 +95,8 @@ probe_for_iter(PyThreadState *tstate, _PyInterpreterFrame *frame,
     return (probe_result){PROBE_EXECUTED, -1, 1};
 }
 
-/* At a probe at next_instr.  Not inline, and without a pointer to anything of the
-   eval loop's, which has to keep that in registers. */
+/* Execute the probe at next_instr.  This is not inline, and takes no pointers
+   to variables of the eval loop, so that they can stay in registers. */
 static Py_NO_INLINE probe_result
 at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
          _Py_CODEUNIT *next_instr, PyObject **stack_pointer)
@@ -116,14 +120,15 @@ at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
              || opcode == JUMP_IF_TRUE_OR_POP)
     {
         frame->prev_instr = next_instr;
-        result = opcode == FOR_ITER ? probe_for_iter(tstate, frame, stack_pointer)
-                                    : probe_or_pop(opcode, stack_pointer);
+        result = opcode == FOR_ITER
+                 ? probe_for_iter(tstate, frame, stack_pointer)
+                 : probe_or_pop(opcode, stack_pointer);
         if (result.opcode == PROBE_ERROR) {
             return result;
         }
     }
     else if (opcode == END_ASYNC_FOR) {
-        // The end of the loop, or another exception that passes through.
+        // Whether the loop ends, or another exception passes through.
         result.jumps = PyErr_GivenExceptionMatches(stack_pointer[-1],
                                                    PyExc_StopAsyncIteration);
     }
@@ -131,10 +136,12 @@ at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
     return result;
 }
 
-/* In the eval loop.  Goes on after the macro if there is no probe. */
+/* For the eval loop.  Execution continues after the macro if there is no
+   probe. */
 #define AT_PROBE() \
     do { \
-        probe_result probe = at_probe(tstate, frame, next_instr, stack_pointer); \
+        probe_result probe = at_probe(tstate, frame, next_instr, \
+                                      stack_pointer); \
         if (probe.opcode == PROBE_UNKNOWN) { \
             break; \
         } \

@@ -1,18 +1,19 @@
 /* The eval loop of traced threads.
 
-   Python/ceval.c includes itself once more with TRACED_LOOP defined, and so
-   compiles its loop twice.  _PyEval_EvalFrameDefault() knows no more of tracing
-   than that its thread is traced: then it leaves its frames to
-   eval_traced_frame(), the second copy, which looks at each instruction before
-   it executes it, until the entry frame is left or tracing ends.  So tracing
-   that is off costs nothing, and where it is on, the instructions that nobody
-   asks about cost little: specialized ones stay so. */
+   Python/ceval.c includes itself with TRACED_LOOP defined, and so compiles its
+   loop twice.  When _PyEval_EvalFrameDefault() finds that its thread is
+   traced, it passes its frames to eval_traced_frame(), the second copy.  This
+   checks each instruction before it executes it, until the entry frame is left
+   or tracing ends.  Tracing that is off therefore costs nothing.  When it is
+   on, instructions without events cost little, because specialized ones stay
+   specialized. */
 
 #ifndef TRACED_LOOP
 
 #include "traceevents.h"
 
-/* What the two loops hand each other beside the frame. */
+/* The variables that the two loops pass to each other, in addition to the
+   frame. */
 typedef struct {
     _Py_CODEUNIT *next_instr;
     PyObject *kwnames;
@@ -21,8 +22,9 @@ typedef struct {
 #endif
 } traced_loop;
 
-/* Return what the entry frame does; or 'loop' itself, and the frame to go on
-   with in tstate->cframe->current_frame, if tracing has ended. */
+/* Return the result of the entry frame.  If tracing has ended before that,
+   return 'loop', and the frame to continue in
+   tstate->cframe->current_frame. */
 static PyObject *eval_traced_frame(PyThreadState *tstate,
                                    _PyInterpreterFrame *frame,
                                    traced_loop *loop);
@@ -51,7 +53,8 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         LOAD_LLTRACE(loop); \
     } while (0)
 
-/* In the untraced loop: have the traced one go on with the next instruction. */
+/* In the untraced loop: let the traced one continue at the next
+   instruction. */
 #define ENTER_TRACED_LOOP() \
     do { \
         traced_loop loop; \
@@ -68,7 +71,7 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
     } while (0)
 
 #define AT_EVAL_BREAKER() ((void)0)
-#define DECLARE_MARKS() /* only there */
+#define DECLARE_MARKS() /* only in the traced loop */
 #define LOAD_MARKS(code) ((void)0)
 
 /* An exception is about to enter its handler. */
@@ -81,12 +84,16 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
 
 #else  /* TRACED_LOOP */
 
-/* Here the specialized instructions run too, though they do not expect it. */
+/* Specialized instructions assert that tracing is off, but this loop executes
+   them with tracing on.  Their assertions can only be recognized by their
+   text; changing each in ceval.c would make the patch longer and moving to a
+   new release harder. */
 #ifndef NDEBUG
 #  undef assert
 #  define assert(expr) \
-    ((expr) || strcmp(#expr, "cframe.use_tracing == 0") == 0 ? (void)0 \
-        : Py_FatalError("assertion failed in the traced loop: " #expr))
+    ((expr) || strcmp(#expr, "cframe.use_tracing == 0") == 0 \
+     ? (void)0 \
+     : Py_FatalError("assertion failed in the traced loop: " #expr))
 #endif
 
 #ifdef WITH_DTRACE
@@ -95,16 +102,19 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
 #  define IS_TRACED() (cframe.use_tracing)
 #endif
 
-/* The loop has a C frame of its own, between its frames and their caller's. */
+/* The loop has its own _PyCFrame, between its frames and the caller's
+   _PyCFrame. */
 #undef ENTER_TRACED_LOOP
 #define ENTER_TRACED_LOOP() \
     do { \
         cframe.current_frame = frame; \
         prev_cframe->current_frame = prev_cframe->previous->current_frame; \
-        /* Not yet set in a thread that has only had a profile function, or whose \
-           c_tracefunc was written from outside. */ \
+        /* Not set yet if the thread has had only a profile function, or if \
+           its c_tracefunc was set from outside. */ \
         tstate->inst_marks |= _PyCodeBlocks_RESUME; \
-        if (tstate->c_tracefunc && !(tstate->inst_tracing & _PyTrace_NO_LINES)) { \
+        if (tstate->c_tracefunc \
+            && !(tstate->inst_tracing & _PyTrace_NO_LINES)) \
+        { \
             tstate->inst_marks |= _PyCodeBlocks_LINE; \
         } \
         LOAD_LOOP(loop); \
@@ -129,8 +139,9 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         goto traced_instruction; \
     } while (0)
 
-/* What _PyCodeBlocks says of the frame's instructions, so that MARKS() of a
-   pointer to one of them are its marks.  0 if there was no memory for it. */
+/* The address of the _PyCodeBlocks flags of the frame's code, minus half the
+   address of its bytecode, so that MARKS() maps a pointer to an instruction to
+   its flags in one step.  0 if there was no memory for them. */
 #undef DECLARE_MARKS
 #define DECLARE_MARKS() uintptr_t marks
 #undef LOAD_MARKS
@@ -154,16 +165,16 @@ load_marks(PyCodeObject *code)
     return (uintptr_t)blocks->units - ((uintptr_t)_PyCode_CODE(code) >> 1);
 }
 
-/* Is there perhaps something to announce of the instruction at instr, whose
-   opcode is not among the selected ones?  May say yes when in doubt. */
+/* Could the instruction at instr, whose opcode is not in tstate->inst_opcodes,
+   have an event?  This may be true although it has none. */
 #define IS_EVENT(instr) \
     (marks == 0 \
      || (MARKS(instr) & tstate->inst_marks) \
      || (frame->frame_obj != NULL && frame->frame_obj->f_trace_opcodes) \
      || PyDTrace_LINE_ENABLED())
 
-/* Before an error: look for a handler where a jump has led to, if it has taken
-   values off the stack. */
+/* Before an error: if the trace function jumped and so popped values, look for
+   a handler at the target of the jump. */
 #define GO_WITH_STACK(old_stack_pointer) \
     do { \
         if (stack_pointer != (old_stack_pointer)) { \
@@ -171,8 +182,8 @@ load_marks(PyCodeObject *code)
         } \
     } while (0)
 
-/* The instruction before the one at instr, if that is in a basic block and does
-   not start it. */
+/* The instruction before the one at instr, which must not be the first one of
+   a basic block. */
 static inline _Py_CODEUNIT *
 instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 {
@@ -184,7 +195,8 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
     return instr;
 }
 
-/* Execute but one instruction, specialized if there is such a form of it alone. */
+/* Execute only one instruction: replace a specialized form that includes the
+   next one. */
 #define UNFUSE() \
     do { \
         if (_PyTraceState_Fused[opcode]) { \
@@ -192,15 +204,16 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
-/* Most events, at the least cost: where nothing else than instructions is
-   announced, or than branches, and control did not come by an exception. */
+/* A fast path for most events: the thread is traced for instructions only, or
+   for branches only, and the instruction is not reached by an exception. */
 #define TRACE_ONE_EVENT() \
     do { \
         if (cframe.use_tracing && marks != 0 \
             && (MARKS(next_instr) & tstate->inst_single) \
             && !(MARKS(next_instr) & _PyCodeBlocks_RESUME) \
             && tstate->inst_raised == 0 \
-            && frame->frame_obj != NULL && !frame->frame_obj->f_trace_opcodes) \
+            && frame->frame_obj != NULL \
+            && !frame->frame_obj->f_trace_opcodes) \
         { \
             int prev = MARKS(next_instr) & _PyCodeBlocks_INSIDE \
                 ? (int)(instruction_before(marks, next_instr) - first_instr) \
@@ -250,8 +263,8 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         DISPATCH_GOTO(); \
     }
 
-/* An instruction that executes what follows too must not, if that is an event,
-   or a call that a profile function is told of. */
+/* An instruction that would execute the next one too must not do so if that
+   one has an event, or is a call in a thread with a profile function. */
 #define DISPATCH_FUSED() \
     do { \
         int distance = _PyTraceState_Fused[opcode]; \
@@ -266,7 +279,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         DISPATCH_GOTO(); \
     } while (0)
 
-/* The instruction has been announced. */
+/* The event of this instruction was already sent. */
 #undef DISPATCH_SAME_OPARG
 #define DISPATCH_SAME_OPARG() \
     { \
@@ -276,8 +289,8 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         DISPATCH_GOTO(); \
     }
 
-/* Signal handlers find f_lasti at the second half of a compare-and-jump, which is
-   the one that is interrupted. */
+/* Signal handlers find f_lasti at the second half of a compare-and-jump,
+   because they interrupt that half. */
 #undef AT_EVAL_BREAKER
 #define AT_EVAL_BREAKER() \
     do { \
@@ -287,13 +300,13 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
-/* What the call runs finds f_lasti at the CALL, as if that had been executed. */
+/* The called code finds f_lasti at the CALL, as if that had been executed. */
 #undef SKIP_CALL
 #define SKIP_CALL() \
     JUMPBY(INLINE_CACHE_ENTRIES_PRECALL + 1 + INLINE_CACHE_ENTRIES_CALL); \
     frame->prev_instr = next_instr - INLINE_CACHE_ENTRIES_CALL - 1
 
-/* What is predicted is an instruction too. */
+/* A predicted instruction can have an event, too. */
 #undef PREDICT
 #define PREDICT(op)             if (0) goto PREDICT_ID(op)
 

@@ -1,15 +1,15 @@
-/* The 'instruction' and 'branch' events of a thread's trace state, and its 'line'
-   events.
+/* The 'instruction', 'branch' and 'line' events of a thread's trace state.
 
-   Part of Python/ceval.c, for the sake of speed: the loop of Python/tracedloop.h
-   calls trace_instruction(). */
+   Included by Python/ceval.c, because inlining makes it faster: the loop of
+   Python/tracedloop.h calls trace_instruction(). */
 
 #include "frameobject.h"          // PyFrame_LocalsToFast()
 
-/* --- The trace function --------------------------------------------------- */
+/* --- The trace function -------------------------------------------------- */
 
-/* Call a Python function with three arguments, none of them by name: what
-   _PyFunction_Vectorcall() does, without looking at how many it was given. */
+/* Call a Python function with three positional arguments.  This does the same
+   as _PyFunction_Vectorcall(), without its checks of the arguments, which take
+   a large part of the time of an event. */
 static inline PyObject *
 call_function(PyThreadState *tstate, PyFunctionObject *func, PyObject *first,
               PyObject *second, PyObject *third)
@@ -33,7 +33,7 @@ call_function(PyThreadState *tstate, PyFunctionObject *func, PyObject *first,
 
     tstate->recursion_remaining--;
     if (frame->frame_obj == NULL) {
-        // As _PyFrame_Clear() does where nobody has seen the frame.
+        // Like _PyFrame_Clear() for a frame without a frame object.
         for (int i = 0; i < frame->stacktop; i++) {
             Py_XDECREF(frame->localsplus[i]);
         }
@@ -60,14 +60,15 @@ takes_three_arguments(PyFunctionObject *func)
            && func->vectorcall == _PyFunction_Vectorcall;
 }
 
-/* callback(frame, event, arg); its result becomes the local trace function. */
+/* Call callback(frame, event, arg).  Its result becomes the local trace
+   function. */
 static inline int
 call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
               int what, PyObject *arg)
 {
-    // What runs from here on may delete frame.f_trace.
+    // The code that runs below may delete frame.f_trace.
     Py_INCREF(callback);
-    /* Discard any previous modifications of the frame's fast locals. */
+    // Discard previous modifications of frame.f_locals.
     if (frame->f_fast_as_locals && PyFrame_FastToLocalsWithError(frame) < 0) {
         Py_DECREF(callback);
         goto error;
@@ -82,7 +83,7 @@ call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
                                (PyObject *)frame, name, arg);
     }
     else {
-        // A method puts its self before the arguments.
+        // A method uses the free slot before the arguments for its self.
         PyObject *stack[4] = {NULL, (PyObject *)frame, name, arg};
         result = PyObject_Vectorcall(callback, stack + 1,
                                      3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
@@ -121,10 +122,10 @@ _PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame, int what,
 }
 
 
-/* --- Where control came from ---------------------------------------------- */
+/* --- The previous instruction -------------------------------------------- */
 
-/* Is the instruction at 'start' a jump back, which checks for signals and other
-   pending work after it has jumped? */
+/* Is the instruction at 'start' a backward jump?  Such jumps check for signals
+   and other pending work after they have jumped. */
 static inline int
 is_backward_jump(PyCodeObject *code, int start)
 {
@@ -132,12 +133,13 @@ is_backward_jump(PyCodeObject *code, int start)
     return target >= 0 && target <= start;
 }
 
-/* The first code unit of the instruction that the frame executed before the one
-   at 'unit', which starts a basic block; -1 if it executed none.
+/* Return the first code unit of the instruction that the frame executed before
+   the one at 'unit', which starts a basic block, or -1 if it has executed
+   none.
 
-   frame->prev_instr, here instr_prev, is the record that CPython keeps, and
-   tells as much except in the cases below.  'raised' is where the eval loop
-   looked for a handler, if it came here so, or -1. */
+   CPython keeps that instruction in frame->prev_instr, here instr_prev, except
+   in the cases below.  'raised' is the unit for which the eval loop looked for
+   a handler, if control came here by an exception, or -1. */
 static Py_NO_INLINE int
 find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
                         int unit, int instr_prev, int raised)
@@ -147,13 +149,13 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
     }
     int prev = _PyCodeBlocks_Start(blocks, instr_prev);
     if (raised >= 0) {
-        /* RERAISE sets prev_instr to the instruction that raised first.  (A
-           jump back that is interrupted raises at the unit before its target,
-           whatever stands there.) */
+        // RERAISE sets prev_instr to the instruction that raised first.  But
+        // an interrupted backward jump raises at the unit before its target,
+        // which can be a RERAISE.
         int start = _PyCodeBlocks_Start(blocks, raised);
-        if (_PyCode_BaseOpcode(code, start) == RERAISE &&
-            !(is_backward_jump(code, prev) &&
-              _PyCodeBlocks_Target(code, prev) == raised + 1))
+        if (_PyCode_BaseOpcode(code, start) == RERAISE
+            && !(is_backward_jump(code, prev)
+                 && _PyCodeBlocks_Target(code, prev) == raised + 1))
         {
             return start;
         }
@@ -161,8 +163,8 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
     int operation = _PyCodeBlocks_Operation(code, prev);
     int opcode = _PyCode_BaseOpcode(code, operation);
     if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
-        /* throw() has ended a 'yield from' or 'await' and moved prev_instr past
-           the loop of SEND, YIELD_VALUE, RESUME and this instruction. */
+        // throw() has ended a 'yield from' or 'await' and moved prev_instr
+        // past the loop of SEND, YIELD_VALUE, RESUME and this instruction.
         int send = _PyCodeBlocks_Target(code, prev);
         return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
     }
@@ -170,7 +172,7 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
                        || opcode == LOAD_FAST || opcode == LOAD_CONST
                        || opcode == STORE_FAST || opcode == BINARY_OP))
     {
-        // A specialized one has executed what comes after it too.
+        // A specialized form has executed the next instruction, too.
         int second = operation + 1 + _PyOpcode_Caches[opcode];
         if (second != unit && second < blocks->size) {
             return second;
@@ -186,7 +188,7 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     if (raised < 0 && instr_prev >= code->_co_firsttraceable
         && !(blocks->units[instr_prev] & _PyCodeBlocks_DISTANCE))
     {
-        // The most frequent ones, without looking any further.
+        // The most frequent cases, without the checks above.
         int opcode = _Py_OPCODE(_PyCode_CODE(code)[instr_prev]);
         switch (opcode) {
             case POP_JUMP_FORWARD_IF_FALSE:
@@ -207,8 +209,8 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     return find_previous_of_leader(code, blocks, unit, instr_prev, raised);
 }
 
-/* The same for any instruction.  One that does not start a basic block follows
-   the one that stands before it, however specialized that is. */
+/* The same for any instruction.  One that does not start a basic block is
+   always executed after the one before it, even if that is specialized. */
 static inline int
 previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
               int instr_prev, int raised)
@@ -219,18 +221,21 @@ previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     return _PyCodeBlocks_Start(blocks, unit - 1);
 }
 
-/* Call the trace function of the thread, if it still has one. */
+/* Call the trace function of the thread, unless it was removed meanwhile. */
 static inline int
-call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
+call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
+               PyObject *arg)
 {
     Py_tracefunc func = tstate->c_tracefunc;
     PyObject *callback = f->f_trace;
-    if (func == NULL || (func == _PyTraceState_Trampoline && callback == NULL)) {
+    if (func == NULL
+        || (func == _PyTraceState_Trampoline && callback == NULL))
+    {
         return 0;
     }
     int old_what = tstate->tracing_what;
     tstate->tracing_what = what;
-    // PyThreadState_EnterTracing() and PyThreadState_LeaveTracing(), inline.
+    // Inlined PyThreadState_EnterTracing() and PyThreadState_LeaveTracing().
     tstate->tracing++;
     tstate->cframe->use_tracing = 0;
     int err;
@@ -245,17 +250,18 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what, PyObject *arg)
     tstate->tracing--;
     _PyThreadState_UpdateTracingState(tstate);
     tstate->tracing_what = old_what;
-    return err ? -1 : 0;        // any value but 0 has always been an error
+    return err ? -1 : 0;        // any value but 0 is an error in CPython
 }
 
-/* The int objects of offsets, kept for the process once made, as those of small
-   integers are: most functions are longer than those reach. */
+/* The int objects of offsets, kept until the process ends, like small
+   integers.  Most functions are longer than the range of these. */
 static PyObject *offset_objects[8192];
 
 static PyObject *
 make_offset_object(int unit)
 {
-    PyObject *offset = PyLong_FromLong(unit < 0 ? -1 : _PyTraceState_OFFSET(unit));
+    PyObject *offset = PyLong_FromLong(
+        unit < 0 ? -1 : _PyTraceState_OFFSET(unit));
     if (offset != NULL && (size_t)unit < Py_ARRAY_LENGTH(offset_objects)) {
         offset_objects[unit] = Py_NewRef(offset);
     }
@@ -285,7 +291,9 @@ call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
     return err;
 }
 
-/* A tuple of the two offsets: the last one again where nobody has kept it. */
+/* Return a tuple of the two offsets.  Like zip() and enumerate(), this reuses
+   the last tuple if nobody else has a reference, which saves an allocation per
+   event. */
 static PyObject *
 edge_object(PyThreadState *tstate, int prev, int unit)
 {
@@ -327,8 +335,8 @@ call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
         return -1;
     }
     if (!(tstate->inst_tracing & _PyTrace_BRANCHES)) {
-        // Making the tuple has run the garbage collector, and that a finalizer
-        // which has set another state.
+        // Creating the tuple has run the garbage collector, and a finalizer
+        // has set another state.
         Py_DECREF(arg);
         return 0;
     }
@@ -337,8 +345,9 @@ call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
     return err;
 }
 
-/* Does a line start at the frame's instruction, for maybe_call_line_trace() in
-   Python/ceval.c?  Return the line, or -1. */
+/* Return the line that starts at the frame's instruction, or -1.  The
+   conditions are those of maybe_call_line_trace() in Python/ceval.c, which
+   cannot be asked without calling the trace function. */
 static int
 line_started(_PyInterpreterFrame *frame, int instr_prev)
 {
@@ -348,16 +357,16 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     if (line == -1 || instr_prev <= code->_co_firsttraceable) {
         return line;
     }
-    if (line != _PyCode_LineNumberFromArray(code, instr_prev) ||
-        (unit < instr_prev && _Py_OPCODE(*frame->prev_instr) != SEND))
+    if (line != _PyCode_LineNumberFromArray(code, instr_prev)
+        || (unit < instr_prev && _Py_OPCODE(*frame->prev_instr) != SEND))
     {
         return line;
     }
     return -1;
 }
 
-/* What the state says of the instruction at 'unit', whose marks are those of
-   _PyCodeBlocks. */
+/* Does the state ask for these events of an instruction?  'marks' are its
+   _PyCodeBlocks flags. */
 static inline int
 wants_branch(PyThreadState *tstate, int marks)
 {
@@ -384,17 +393,17 @@ wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
     return _PyTraceState_InFilter(tstate, _PyCode_BaseOpcode(code, unit));
 }
 
-/* What there is to announce of the instruction at frame->prev_instr, which was
-   at 'unit' before the trace function was last called.  'announced': by that
-   call. */
+/* Send the events of the instruction at frame->prev_instr, which was at 'unit'
+   before the trace function was last called.  'announced' tells whether that
+   call announced the instruction. */
 static int
 announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
          const _PyCodeBlocks *blocks, int unit, int prev, int announced)
 {
     PyCodeObject *code = frame->f_code;
     for (;;) {
-        /* A trace function may set f_lineno: then the instruction that it
-           jumped to is the one to announce. */
+        // The trace function may have set f_lineno: then announce the
+        // instruction at the target of that jump.
         int now = _PyInterpreterFrame_LASTI(frame);
         if (now != unit) {
             unit = now;
@@ -422,9 +431,9 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
 }
 
 /* Announce the instruction at frame->prev_instr to the trace function.
-   instr_prev is the code unit that frame->prev_instr pointed to before; raised,
-   the one where the eval loop looked for the handler that it is about to enter,
-   or -1. */
+   instr_prev is the code unit to which frame->prev_instr pointed before.
+   raised is the one for which the eval loop looked for the handler that it is
+   about to enter, or -1. */
 static inline int
 trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
                   int instr_prev, int raised)
@@ -449,8 +458,8 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     int marks = blocks->units[unit];
 
     if (marks & _PyCodeBlocks_RESUME) {
-        // instr_prev is this instruction itself if pending work has made the
-        // eval loop dispatch it twice.
+        // Not instr_prev: that is this instruction itself if pending work has
+        // made the eval loop dispatch it twice.
         int prev = (unit <= code->_co_firsttraceable)
                    ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
         if (announce(tstate, frame, f, blocks, unit, prev, 1) < 0) {
@@ -485,8 +494,8 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     return 0;
 }
 
-/* trace_instruction() where there is but one event to announce, an 'instruction'
-   or a 'branch', and 'prev' is known. */
+/* trace_instruction() if there is exactly one event, an 'instruction' or a
+   'branch', and 'prev' is known. */
 static inline int
 trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
                 int prev)

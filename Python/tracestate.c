@@ -1,8 +1,9 @@
 /* The trace state of a thread, and the events that it adds to sys.settrace().
 
-   What a thread is traced for is PyThreadState.inst_tracing beside c_tracefunc
-   and c_traceobj.  It is 0 without a trace function, and in the state that
-   sys.settrace() installs.  Python/traceevents.h has the events. */
+   PyThreadState.inst_tracing holds the flags of the state that c_tracefunc and
+   c_traceobj were installed with.  It is 0 without a trace function, and in
+   the state that sys.settrace() installs.  Python/traceevents.h sends the
+   events. */
 
 #include "Python.h"
 #include "pycore_tracestate.h"
@@ -27,7 +28,8 @@ module sys
 
 /* --- The state -------------------------------------------------------- */
 
-/* What the caller's structure says, whatever fields it knows. */
+/* Copy the fields that the caller's structure has; others get their
+   defaults. */
 static int
 read_state(const PyTraceState *state, PyTraceState *result)
 {
@@ -46,8 +48,8 @@ read_state(const PyTraceState *state, PyTraceState *result)
     return 0;
 }
 
-/* For the eval loop: what an instruction must be marked with, or which opcode it
-   must have, to be looked at. */
+/* Set the marks and opcodes by which the eval loop recognizes instructions
+   that can have events. */
 static void
 select_instructions(PyThreadState *tstate, int flags)
 {
@@ -55,14 +57,14 @@ select_instructions(PyThreadState *tstate, int flags)
     tstate->inst_marks = _PyCodeBlocks_RESUME
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
-    // Those that no other event can accompany.
+    // Marks of instructions that can have exactly one event.
     tstate->inst_single =
         flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
         : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_LEADER : 0;
     for (int opcode = 0; opcode < 256; opcode++) {
-        // The specialized forms stand in the code too.
+        // The executed code contains the specialized forms.
         int base = _PyOpcode_Deopt[opcode];
         tstate->inst_opcodes[opcode] =
             (flags & _PyTrace_INSTRUCTIONS)
@@ -109,7 +111,7 @@ load_state(PyThreadState *tstate, PyTraceState *state)
     }
 }
 
-/* Ask the audit hooks, which must not install a trace function themselves. */
+/* Raise the audit event.  Its hooks must not install a trace function. */
 static int
 begin_install(PyThreadState *tstate)
 {
@@ -138,11 +140,11 @@ _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
 
     PyObject *old = tstate->c_traceobj;
     Py_XINCREF(obj);
-    // Profiling goes on, should this free the old object.
+    // Code that runs when the old object is freed is still profiled.
     store_state(tstate, NULL, NULL, NULL);
     Py_XDECREF(old);
 
-    // Whatever that ran may have set the state of all threads.
+    // That code may have set the state of all threads.
     old = tstate->c_traceobj;
     store_state(tstate, func, obj, &copy);
     tstate->inst_installing = 0;
@@ -177,8 +179,8 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
     }
     current->inst_installing = 0;
 
-    // Between counting the threads and the last store nothing runs that could
-    // end one: what the old functions free, they free afterwards.
+    // Between counting the threads and the last store, no code runs that could
+    // end one: the old functions are freed afterwards.
     PyThread_type_lock lock = _PyRuntime.interpreters.mutex;
     PyObject **old = NULL;
     Py_ssize_t capacity = 0, count;
@@ -186,7 +188,8 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
         PyThread_acquire_lock(lock, WAIT_LOCK);
         count = 0;
         for (PyThreadState *ts = current->interp->threads.head;
-             ts != NULL; ts = ts->next) {
+             ts != NULL; ts = ts->next)
+        {
             count++;
         }
         if (count <= capacity) {
@@ -241,14 +244,14 @@ PyEval_GetTraceState(Py_tracefunc *func, PyObject **obj, PyTraceState *state)
 }
 
 
-/* --- sys.settrace() and sys.settracestate() ------------------------------- */
+/* --- sys.settrace() and sys.settracestate() ------------------------------ */
 
 PyObject *_PyTraceState_EventNames[PyTrace_BRANCH + 1];
 
 static int
 init_event_names(void)
 {
-    static const char * const names[Py_ARRAY_LENGTH(_PyTraceState_EventNames)] = {
+    static const char * const names[] = {
         [PyTrace_CALL] = "call",
         [PyTrace_EXCEPTION] = "exception",
         [PyTrace_LINE] = "line",
@@ -260,6 +263,8 @@ init_event_names(void)
         [PyTrace_INSTRUCTION] = "instruction",
         [PyTrace_BRANCH] = "branch",
     };
+    Py_BUILD_ASSERT(Py_ARRAY_LENGTH(names)
+                    == Py_ARRAY_LENGTH(_PyTraceState_EventNames));
     for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
         PyObject **name = &_PyTraceState_EventNames[i];
         if (*name == NULL) {
@@ -268,7 +273,7 @@ init_event_names(void)
                 return -1;
             }
         }
-        // Again when Python is initialized again.
+        // They must be interned again when Python is initialized again.
         PyUnicode_InternInPlace(name);
     }
     return 0;
@@ -319,19 +324,20 @@ filter_from_iterable(PyObject *iterable, PyTraceState *state)
     state->filter_instructions = 1;
     PyObject *item;
     while ((item = PyIter_Next(iterator)) != NULL) {
-        // What does not fit a Py_ssize_t is clipped, and so out of range too.
+        // Larger integers are clipped, and so out of range, too.
         Py_ssize_t opcode = PyNumber_AsSsize_t(item, NULL);
         if (opcode == -1 && PyErr_Occurred()) {
             if (PyErr_ExceptionMatches(PyExc_TypeError)) {
                 PyErr_Format(PyExc_TypeError,
-                             "instruction_filter: an opcode must be an integer, "
-                             "not %.200s", Py_TYPE(item)->tp_name);
+                             "instruction_filter: an opcode must be "
+                             "an integer, not %.200s",
+                             Py_TYPE(item)->tp_name);
             }
         }
         else if (opcode < 0 || opcode > 255) {
             PyErr_Format(PyExc_ValueError,
-                         "instruction_filter: an opcode must be in range(256), "
-                         "not %R", item);
+                         "instruction_filter: an opcode must be "
+                         "in range(256), not %R", item);
         }
         Py_DECREF(item);
         if (PyErr_Occurred()) {
@@ -343,7 +349,7 @@ filter_from_iterable(PyObject *iterable, PyTraceState *state)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* None without a filter. */
+/* Return the filter as a frozenset, or None if there is none. */
 static PyObject *
 filter_as_frozenset(const PyTraceState *state)
 {
@@ -393,7 +399,139 @@ set_python_state(int (*set)(Py_tracefunc, PyObject *, const PyTraceState *),
     Py_RETURN_NONE;
 }
 
-/* The parameters of the functions below. */
+
+/* --- All threads --------------------------------------------------------- */
+
+/* The variables of the threading module with the state for threads that it
+   starts later: the function, and a dict of the other items of
+   sys.gettracestate(). */
+enum { HOOK, FLAGS, NVARS };
+
+typedef struct {
+    PyObject *dict;             // of the module
+    PyObject *names[NVARS];
+} threading_vars;
+
+static void
+release_threading(threading_vars *vars)
+{
+    Py_XDECREF(vars->dict);
+    Py_XDECREF(vars->names[HOOK]);
+    Py_XDECREF(vars->names[FLAGS]);
+}
+
+static int
+find_threading(threading_vars *vars)
+{
+    PyObject *module = PyImport_ImportModule("threading");
+    vars->dict = module == NULL ? NULL : PyObject_GenericGetDict(module, NULL);
+    vars->names[HOOK] = PyUnicode_InternFromString("_trace_hook");
+    vars->names[FLAGS] = PyUnicode_InternFromString("_trace_flags");
+    Py_XDECREF(module);
+    if (vars->dict == NULL || vars->names[HOOK] == NULL
+        || vars->names[FLAGS] == NULL)
+    {
+        release_threading(vars);
+        return -1;
+    }
+    return 0;
+}
+
+/* Exchange the variables with 'values', which are references.  This cannot
+   fail for lack of memory, because the names are in the dict. */
+static int
+swap_threading(threading_vars *vars, PyObject **values)
+{
+    PyObject *old[NVARS];
+    for (int i = 0; i < NVARS; i++) {
+        old[i] = PyDict_GetItemWithError(vars->dict, vars->names[i]);
+        if (old[i] == NULL) {
+            PyErr_SetObject(PyExc_AttributeError, vars->names[i]);
+            return -1;
+        }
+    }
+    for (int i = 0; i < NVARS; i++) {
+        Py_INCREF(old[i]);
+        if (PyDict_SetItem(vars->dict, vars->names[i], values[i]) < 0) {
+            Py_DECREF(old[i]);
+            return -1;
+        }
+        Py_SETREF(values[i], old[i]);
+    }
+    return 0;
+}
+
+int
+_PyTraceState_InstallAllThreads(Py_tracefunc func, PyObject *obj,
+                                const PyTraceState *state)
+{
+    threading_vars vars;
+    PyTraceState copy;
+    if (read_state(func == NULL ? NULL : state, &copy) < 0
+        || find_threading(&vars) < 0)
+    {
+        return -1;
+    }
+    PyObject *values[NVARS] = {
+        Py_NewRef(func == NULL ? Py_None : obj), state_as_dict(Py_None, &copy)
+    };
+    int err = -1;
+    if (values[FLAGS] != NULL
+        && PyDict_DelItemString(values[FLAGS], "tracefunc") == 0
+        && swap_threading(&vars, values) == 0)
+    {
+        err = PyEval_SetTraceStateAllThreads(func, obj, &copy);
+        if (err < 0) {
+            PyObject *type, *value, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            (void)swap_threading(&vars, values);
+            PyErr_Restore(type, value, traceback);
+        }
+    }
+    release_threading(&vars);
+    Py_DECREF(values[HOOK]);
+    Py_XDECREF(values[FLAGS]);
+    return err;
+}
+
+PyObject *
+_PyTraceState_GetThreadingFunc(void)
+{
+    threading_vars vars;
+    if (find_threading(&vars) < 0) {
+        return NULL;
+    }
+    PyObject *func = PyDict_GetItemWithError(vars.dict, vars.names[HOOK]);
+    Py_XINCREF(func);
+    if (func == NULL) {
+        PyErr_SetObject(PyExc_AttributeError, vars.names[HOOK]);
+    }
+    release_threading(&vars);
+    return func;
+}
+
+int
+_PyTraceState_RemoveFromThreading(PyObject *obj)
+{
+    threading_vars vars;
+    if (find_threading(&vars) < 0) {
+        return -1;
+    }
+    int err = 0;
+    if (PyDict_GetItemWithError(vars.dict, vars.names[HOOK]) == obj) {
+        PyObject *values[NVARS] = {Py_NewRef(Py_None), PyDict_New()};
+        err = values[FLAGS] == NULL ? -1 : swap_threading(&vars, values);
+        Py_DECREF(values[HOOK]);
+        Py_XDECREF(values[FLAGS]);
+    }
+    release_threading(&vars);
+    return err;
+}
+
+
+/* --- The functions of sys ------------------------------------------------ */
+
+/* Convert the parameters of the functions below. */
 static int
 make_state(PyTraceState *state, int trace_lines, int trace_instructions,
            int trace_branches, PyObject *instruction_filter)
@@ -414,22 +552,22 @@ sys.settracestate
     trace_lines: bool = True
         Call it for 'line' events.
     trace_instructions: bool = False
-        Call it for 'instruction' events: before every bytecode instruction
-        that no 'line' event announces, with the byte offset of the
-        instruction that the frame executed before as the argument.
+        Call it for 'instruction' events: before each bytecode instruction
+        that has no 'line' event.  The argument is the byte offset of the
+        instruction that the frame executed before.
     trace_branches: bool = False
-        Call it for 'branch' events: before the first instruction of every
-        basic block, with a tuple of the offset of the instruction that the
-        frame executed before, or -1, and the offset of this one.
+        Call it for 'branch' events: before the first instruction of each
+        basic block.  The argument is a tuple of the offset of the instruction
+        that the frame executed before, or -1, and the offset of this one.
     instruction_filter: object = None
-        An iterable of opcodes, as in dis.opmap: only these have an
-        'instruction' event.  None: all of them.
+        An iterable of the opcodes, as in dis.opmap, that have 'instruction'
+        events.  None: all opcodes.
 
-Set what the current thread is traced for, and by which function.
+Set the trace function of the current thread and the events it receives.
 
-What is not given takes its default: sys.settracestate(f) is sys.settrace(f).
-With None as the function tracing is switched off and every flag reset.
-Raises the auditing event sys.settrace.
+sys.settracestate(f) is the same as sys.settrace(f).  If tracefunc is None,
+switch tracing off and reset all flags.  Raises the auditing event
+sys.settrace.
 
 To save and restore the whole state:
 
@@ -442,7 +580,7 @@ static PyObject *
 sys_settracestate_impl(PyObject *module, PyObject *tracefunc,
                        int trace_lines, int trace_instructions,
                        int trace_branches, PyObject *instruction_filter)
-/*[clinic end generated code: output=0e3a840ec99b5917 input=70c658922b2277e4]*/
+/*[clinic end generated code: output=0e3a840ec99b5917 input=989a6b1ad8c05feb]*/
 {
     PyTraceState state;
     if (make_state(&state, trace_lines, trace_instructions, trace_branches,
@@ -463,9 +601,7 @@ sys._settracestate_all_threads
     trace_branches: bool = False
     instruction_filter: object = None
 
-Do sys.settracestate() for every thread of the interpreter.
-
-See threading.settracestate_all_threads().
+Implement threading.settracestate_all_threads().
 [clinic start generated code]*/
 
 static PyObject *
@@ -473,7 +609,7 @@ sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
                                     int trace_lines, int trace_instructions,
                                     int trace_branches,
                                     PyObject *instruction_filter)
-/*[clinic end generated code: output=9821fe5298115e32 input=232e78d2cff33eec]*/
+/*[clinic end generated code: output=9821fe5298115e32 input=0d3d2f36733c4512]*/
 {
     PyTraceState state;
     if (make_state(&state, trace_lines, trace_instructions, trace_branches,
@@ -481,7 +617,8 @@ sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
     {
         return NULL;
     }
-    return set_python_state(PyEval_SetTraceStateAllThreads, tracefunc, &state);
+    return set_python_state(_PyTraceState_InstallAllThreads, tracefunc,
+                            &state);
 }
 
 /*[clinic input]
@@ -494,14 +631,14 @@ sys._make_tracestate
     trace_branches: bool = False
     instruction_filter: object = None
 
-Return what sys.gettracestate() returns after sys.settracestate() with these arguments.
+Return what sys.gettracestate() would return after setting this state.
 [clinic start generated code]*/
 
 static PyObject *
 sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
                           int trace_lines, int trace_instructions,
                           int trace_branches, PyObject *instruction_filter)
-/*[clinic end generated code: output=c74414e054835a4b input=67422301cfaeb29d]*/
+/*[clinic end generated code: output=c74414e054835a4b input=85de24e11cb4f6cc]*/
 {
     PyTraceState state;
     if (make_state(&state, trace_lines, trace_instructions, trace_branches,
@@ -518,7 +655,9 @@ sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
 /*[clinic input]
 sys.gettracestate
 
-Return the trace state of the current thread: a dict of sys.settracestate()'s parameters.
+Return the trace state of the current thread.
+
+It is a dict of the arguments of sys.settracestate():
 
     tracefunc           the trace function, or None
     trace_lines         bool
@@ -529,7 +668,7 @@ Return the trace state of the current thread: a dict of sys.settracestate()'s pa
 
 static PyObject *
 sys_gettracestate_impl(PyObject *module)
-/*[clinic end generated code: output=bf5f728331b16100 input=d61353315ff09910]*/
+/*[clinic end generated code: output=bf5f728331b16100 input=ac4017910884c64b]*/
 {
     PyThreadState *tstate = _PyThreadState_GET();
     PyTraceState state;
@@ -589,9 +728,9 @@ static PyMethodDef sys_methods[] = {
     {NULL, NULL}
 };
 
-/* Specialized instructions that execute the next one too.  A trace function cannot
-   tell that from the two, except that the calls among them take less of the
-   recursion limit, as where nobody traces. */
+/* Specialized instructions that execute the next one, too.  A trace function
+   cannot see a difference, except that the calls among them use less of the
+   recursion limit, as in untraced code. */
 static const uint8_t fused[] = {
     BINARY_OP_INPLACE_ADD_UNICODE,
     COMPARE_OP_FLOAT_JUMP,
@@ -614,7 +753,8 @@ static const uint8_t fused[] = {
 };
 
 static const uint8_t never_fused[] = {
-    // The second may raise or run a finalizer while f_lasti is at the first.
+    // The second half may raise or run a finalizer while f_lasti is at the
+    // first.
     LOAD_CONST__LOAD_FAST,
     LOAD_FAST__LOAD_FAST,
     STORE_FAST__LOAD_FAST,
@@ -623,9 +763,9 @@ static const uint8_t never_fused[] = {
     PRECALL_NO_KW_LIST_APPEND,
     // Enters a function without a CALL.
     BINARY_SUBSCR_GETITEM,
-    // The prefix after which one of the others may stand.
+    // Its instruction may be one of the others.
     EXTENDED_ARG_QUICK,
-    // Not fused, but RESUME to who looks for it.
+    // Not fused, but code that looks for a RESUME must see RESUME.
     RESUME_QUICK,
 };
 
@@ -670,11 +810,11 @@ _PyTraceState_Fini(PyInterpreterState *interp)
 int
 _PyTraceState_StackUnit(PyCodeObject *code, int unit)
 {
-    /* The model takes the arguments of a call off the stack at PRECALL; the
-       eval loop does it at CALL. */
+    // The model pops the arguments of a call at PRECALL, the eval loop at
+    // CALL.
     int precall = unit - 1 - _PyOpcode_Caches[PRECALL];
-    if (precall >= 0 && _PyCode_BaseOpcode(code, unit) == CALL &&
-        _PyCode_BaseOpcode(code, precall) == PRECALL)
+    if (precall >= 0 && _PyCode_BaseOpcode(code, unit) == CALL
+        && _PyCode_BaseOpcode(code, precall) == PRECALL)
     {
         return precall;
     }

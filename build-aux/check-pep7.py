@@ -1,8 +1,7 @@
 """check-pep7.py: report where our C departs from PEP 7, one finding a line; exit status 1 if there is any.
 
-It reads the C files of the overlay and the lines that its patches add to CPython's C files, except the output of
-Argument Clinic. clang-format does not fit: it would also rewrite docstrings, tables and macros that PEP 7 leaves
-to the author.
+It reads our C files and the lines that our patches add to those of CPython. clang-format is not used because it would
+also rewrite docstrings, tables and macros that PEP 7 leaves to the author. Output of Argument Clinic is skipped.
 """
 
 import pathlib
@@ -20,7 +19,7 @@ NOT_CODE = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n
 
 
 def blank(match):
-    """The same number of lines and columns, without what could be taken for code."""
+    """Comments and literals as text of the same length without anything that looks like code."""
     text = match[0]
     if text[0] in '"\'':
         return text[0] + 'x' * (len(text) - 2) + text[-1]
@@ -28,8 +27,10 @@ def blank(match):
 
 
 def of_line(line):
-    """Findings that need no context."""
-    if len(line) > WIDTH:
+    """Findings about a single line."""
+    # A line of a docstring has the width that help() shows.
+    shown = re.sub(r'^"(.*?)(?:\\n)*"(?:\);)?$', r'\1', line)
+    if len(shown) > WIDTH:
         yield f'longer than {WIDTH} characters'
     if '\t' in line:
         yield 'a tab'
@@ -38,7 +39,7 @@ def of_line(line):
 
 
 def end_of_condition(lines, number):
-    """The number of the line where the parentheses of a condition that begins here are closed, and the text after."""
+    """The number of the line where the parentheses of a condition close, and the text that follows them."""
     depth = 0
     for at in range(number, len(lines)):
         for column, character in enumerate(lines[at]):
@@ -49,7 +50,7 @@ def end_of_condition(lines, number):
 
 
 def of_code(text):
-    """(line number, finding) of a whole file: what depends on the lines around."""
+    """(line number from 0, finding) for the code of a file."""
     text = NOT_CODE.sub(blank, text)
     for function in TYPE_AND_NAME.finditer(text):
         yield text.count('\n', 0, function.start()), 'a function whose name is on the line of its type'
@@ -81,14 +82,14 @@ def of_code(text):
 
 
 def c_files():
-    """The files to look at: ours whole, and the patches."""
+    """The files to check, and patches of which to check the added lines."""
     names = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob('*'))
     names = [name for name in names if name.removesuffix('.patch').endswith(('.c', '.h'))]
     return [name for name in names if '/clinic/' not in name]
 
 
 def check(name):
-    """(line number from 1, finding) of a file."""
+    """(line number from 1, finding) for a file."""
     text = (ROOT / name).read_text(encoding='utf-8')
     patch = name.endswith('.patch')
     for number, line in enumerate(text.split('\n'), 1):
@@ -103,7 +104,7 @@ def check(name):
 
 
 def main():
-    """Print what is found in all files."""
+    """Print the findings of all files."""
     findings = [f'{name}:{number}: {finding}' for name in c_files() for number, finding in sorted(check(name))]
     print(*findings, sep='\n', end='\n' if findings else '')
     return 1 if findings else 0

@@ -47,7 +47,7 @@ collect(PyObject *module, PyObject *args)
     }
     PyObject *result = PyObject_CallObject(func, func_args);
 
-    /* Restore the state even after an exception, and preserve the exception. */
+    // Restore the state even after an exception, and keep the exception.
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     if (PyEval_SetTraceState(old_func, old_obj, &old_state) < 0) {

@@ -8,11 +8,11 @@ extern "C" {
 #  error "this header requires Py_BUILD_CORE define"
 #endif
 
-/* What tracing has to know about each code unit of a code object, computed on
-   first use and kept beside the code object. */
+/* Information about each code unit of a code object, for tracing.  It is
+   computed on first use and kept in co_extra. */
 typedef struct {
     int size;                   /* code units */
-    uint8_t units[1];           /* for each code unit, what follows */
+    uint8_t units[1];           /* for each code unit, the flags below */
 } _PyCodeBlocks;
 
 /* The distance from the start of the instruction that the unit belongs to, at
@@ -23,25 +23,26 @@ typedef struct {
 #define _PyCodeBlocks_RESUME 0x10
 /* The instruction is in a basic block, and not the first one there. */
 #define _PyCodeBlocks_INSIDE 0x20
-/* A 'line' event is possible here: the instruction is a leader, or its line is
-   another than that of the instruction before it. */
+/* A 'line' event is possible here: the instruction is a leader, or its line
+   differs from that of the preceding instruction. */
 #define _PyCodeBlocks_LINE 0x40
 /* A basic block starts here. */
 #define _PyCodeBlocks_LEADER 0x80
 
-/* Reserve the co_extra index, always 0, of the current interpreter: code
-   objects of frozen modules are shared between interpreters, and so is what
-   they keep. */
+/* Reserve co_extra index 0 in the current interpreter.  The index must be the
+   same in all interpreters, because they share the code objects of frozen
+   modules. */
 extern int _PyCodeBlocks_Init(void);
 
-/* Borrowed from the code object; NULL with an exception set. */
+/* Return a pointer owned by the code object, or NULL with an exception set. */
 extern const _PyCodeBlocks *_PyCodeBlocks_Compute(PyCodeObject *code);
 
-/* NULL, without an exception, if they have not been computed. */
+/* Return NULL, without an exception, if nothing has been computed. */
 static inline const _PyCodeBlocks *
 _PyCodeBlocks_Peek(PyCodeObject *code)
 {
-    // The head of codeobject.c's _PyCodeObjectExtra, which is never empty.
+    // The layout of _PyCodeObjectExtra, which is private to codeobject.c and
+    // is never empty.  _PyCode_GetExtra() would cost each frame a call.
     struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
     return extra == NULL ? NULL : (const _PyCodeBlocks *)extra->extras[0];
 }
@@ -68,11 +69,11 @@ _PyCodeBlocks_Start(const _PyCodeBlocks *blocks, int unit)
     return unit;
 }
 
-/* The code unit of the opcode itself in the instruction that starts at 'start':
-   the one after its EXTENDED_ARGs. */
+/* The code unit of the opcode itself in the instruction that starts at
+   'start', after its EXTENDED_ARG prefixes. */
 extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
 
-/* The target of the jump that starts at 'start', or -1 if that is no jump. */
+/* The target of the jump that starts at 'start', or -1 if it is not a jump. */
 extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
 
 #ifdef __cplusplus

@@ -12,36 +12,38 @@ extern "C" {
 #include "opcode.h"               // POP_JUMP_FORWARD_IF_TRUE
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 
-/* Stands in the place of an instruction's opcode in the bytecode that is
-   executed, and nowhere else: co_code has what the compiler made. */
+/* Replaces the opcode of an instruction in the executed bytecode only; co_code
+   keeps the opcode that the compiler generated. */
 #define _PyOpcode_PROBE 254
 
-/* Reserve the co_extra index, always 1, of the current interpreter. */
+/* Reserve co_extra index 1 in the current interpreter. */
 extern int _PyCodeProbes_Init(void);
 
-/* Forget the watch of an interpreter that ends. */
+/* Remove the watch of an interpreter during its finalization. */
 extern void _PyCodeProbes_Fini(PyInterpreterState *interp);
 
 /* For code objects that are not freed through code_dealloc(). */
 extern void _PyCodeProbes_Clear(PyCodeObject *code);
 
-/* Call the function of the watch, if that has not seen the code object. */
+/* Call the function of the watch if it has not seen the code object. */
 extern int _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code);
 
-/* Call the function of the probe at a code unit, and do as it says. */
+/* Call the function of the probe at a code unit.  Remove the probe if it
+   returns 0. */
 extern void _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
                               const void *activation);
 
-/* The opcode that a probe at a code unit stands for, unspecialized.  It is
-   _PyOpcode_PROBE itself, an unknown opcode, in code made by hand. */
+/* The opcode that a probe at a code unit replaces, unspecialized.  In handmade
+   code it can be _PyOpcode_PROBE itself, an unknown opcode. */
 static inline int
 _PyCodeProbes_Opcode(PyCodeObject *code, int unit)
 {
-    // PyCode_SetProbes() has seen to it that the code object keeps its co_code.
+    // PyCode_SetProbes() has made the code object cache its co_code.
     if (code->_co_code == NULL) {
         return _PyOpcode_PROBE;
     }
-    return _Py_OPCODE(((_Py_CODEUNIT *)PyBytes_AS_STRING(code->_co_code))[unit]);
+    _Py_CODEUNIT *original = (_Py_CODEUNIT *)PyBytes_AS_STRING(code->_co_code);
+    return _Py_OPCODE(original[unit]);
 }
 
 /* The opcode at a code unit that starts an instruction, unspecialized. */
@@ -49,11 +51,12 @@ static inline int
 _PyCode_BaseOpcode(PyCodeObject *code, int unit)
 {
     int opcode = _PyOpcode_Deopt[_Py_OPCODE(_PyCode_CODE(code)[unit])];
-    return opcode == _PyOpcode_PROBE ? _PyCodeProbes_Opcode(code, unit) : opcode;
+    return opcode == _PyOpcode_PROBE ? _PyCodeProbes_Opcode(code, unit)
+                                     : opcode;
 }
 
-/* Does the instruction take a value off the stack, and jump if that is true,
-   false, None or not None? */
+/* Does the instruction pop a value, and jump if it is true, false, None or not
+   None? */
 static inline int
 _PyOpcode_PopsAndJumps(int opcode)
 {

@@ -12,28 +12,44 @@ extern "C" {
 #include "pycore_frame.h"         // _PyInterpreterFrame
 #include "pycore_opcode.h"        // _PyOpcode_Deopt
 
-/* Bits of PyThreadState.inst_tracing.  None is set in the state that
-   sys.settrace() installs, and none without a trace function. */
+/* Bits of PyThreadState.inst_tracing.  No bit is set in the state that
+   sys.settrace() installs, or without a trace function. */
 #define _PyTrace_INSTRUCTIONS 1
 #define _PyTrace_NO_LINES 2
 #define _PyTrace_BRANCHES 4
-/* Only the opcodes in PyThreadState.inst_filter get an 'instruction' event. */
+/* Only opcodes in PyThreadState.inst_filter have 'instruction' events. */
 #define _PyTrace_FILTER 8
 
 /* Called once for each interpreter, with its sys module. */
 extern int _PyTraceState_Init(PyObject *sysmod);
 
-/* Free what all interpreters share, at the end of the last one. */
+/* Free the data shared by all interpreters, when the main one ends. */
 extern void _PyTraceState_Fini(PyInterpreterState *interp);
 
-/* Install func as the trace function of the current thread, for what state
-   (NULL: the defaults) says.  With func == NULL, switch tracing off.  Return 0,
-   or -1 with an exception set and the state as it was. */
+/* Install func as the trace function of the current thread, for the events in
+   state (NULL: the defaults).  With func == NULL, switch tracing off.  Return
+   0, or -1 with an exception set and the state unchanged. */
 extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
                                  PyObject *obj, const PyTraceState *state);
 
-/* For PyThreadState_Clear(): forget the trace function and the state.  Twice,
-   since what is cleared in between runs code, which can set them again. */
+/* PyEval_SetTraceStateAllThreads(), and the same for threads that the
+   threading module starts later: these call obj, as a Python trace
+   function.  All or none. */
+PyAPI_FUNC(int) _PyTraceState_InstallAllThreads(Py_tracefunc func,
+                                                PyObject *obj,
+                                                const PyTraceState *state);
+
+/* The trace function of threads that the threading module starts later, or
+   None.  A new reference, or NULL with an exception set. */
+PyAPI_FUNC(PyObject *) _PyTraceState_GetThreadingFunc(void);
+
+/* Switch tracing off for threads that the threading module starts later if obj
+   is their trace function.  Return 0, or -1 with an exception set. */
+PyAPI_FUNC(int) _PyTraceState_RemoveFromThreading(PyObject *obj);
+
+/* Clear the trace function and the state, for PyThreadState_Clear().  It calls
+   this twice, because what it clears in between can run code that sets
+   them. */
 extern void _PyTraceState_Clear(PyThreadState *tstate);
 
 /* sys.settrace() and sys.gettrace(). */
@@ -44,10 +60,10 @@ extern PyObject *_PyTraceState_GetTrace(void);
 extern int _PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame,
                                     int what, PyObject *arg);
 
-/* The names of the events, by the numbers of PyTrace_CALL and so on. */
+/* The names of the events, indexed by PyTrace_CALL and so on. */
 extern PyObject *_PyTraceState_EventNames[];
 
-/* Is there no local trace function that could be called for this frame? */
+/* Is there no local trace function to call for this frame? */
 static inline int
 _PyTraceState_IsUntraced(PyThreadState *tstate, _PyInterpreterFrame *frame)
 {
@@ -59,24 +75,24 @@ _PyTraceState_IsUntraced(PyThreadState *tstate, _PyInterpreterFrame *frame)
 /* The byte offset of a code unit. */
 #define _PyTraceState_OFFSET(unit) ((unit) * (int)sizeof(_Py_CODEUNIT))
 
-/* Is an opcode, not a specialized one, in the thread's filter? */
+/* Is an unspecialized opcode in the filter of the thread? */
 static inline int
 _PyTraceState_InFilter(PyThreadState *tstate, int opcode)
 {
     return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
 }
 
-/* For each opcode: 0, or how many code units after it the instruction is that it
-   executes too. */
+/* For each opcode: 0, or the distance in code units of the next instruction,
+   if it executes that too. */
 extern uint8_t _PyTraceState_Fused[256];
-#define _PyTraceState_NEVER_FUSED 255   // must not, where a thread is traced
+#define _PyTraceState_NEVER_FUSED 255   // not executed in a traced thread
 
-/* The code unit whose evaluation stack, as frame_setlineno() models it, is the
-   one that a frame stopped at code unit 'unit' really has. */
+/* The code unit whose evaluation stack, in the model of frame_setlineno(), is
+   the real stack of a frame that is stopped at code unit 'unit'. */
 extern int _PyTraceState_StackUnit(PyCodeObject *code, int unit);
 
-/* Is it the instruction at 'unit' that makes the exception on the stack the
-   handled one? */
+/* Does the instruction at 'unit' make the exception on the stack the handled
+   one? */
 extern int _PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit);
 
 #ifdef __cplusplus

@@ -10,12 +10,13 @@ extern "C" {
 
 extern PyTypeObject _PyStackNull_Type;
 
-/* Called once for each interpreter, with its sys module: adds sys.stack_null. */
+/* Called once for each interpreter, with its sys module: adds
+   sys.stack_null. */
 extern int _PyValueStack_Init(PyObject *sysmod);
 
 /* The getter of frame.f_valuestack: a new tuple, deepest value first, in which
-   sys.stack_null stands for NULL.  Sets RuntimeError if the frame runs and its
-   stack is not known. */
+   sys.stack_null represents NULL.  Return NULL with RuntimeError set if the
+   frame is running and its stack is not known. */
 extern PyObject *_PyValueStack_Get(PyFrameObject *f, void *closure);
 
 #ifdef __cplusplus

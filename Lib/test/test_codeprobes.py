@@ -312,7 +312,7 @@ class ApiTest(BaseTestCase):
         with self.assertRaisesRegex(RuntimeError, 'not running'):
             recorder.offer(choose.__code__)
         recorder.start()
-        with self.assertRaisesRegex(TypeError, r'offer\(\) takes a code object, not function'):
+        with self.assertRaisesRegex(TypeError, r'offer\(\) argument must be a code object, not function'):
             recorder.offer(choose)
         self.assertRaises(TypeError, recorder.harvest, False, False)
         self.assertRaises(TypeError, copy.copy, recorder)
@@ -327,24 +327,24 @@ class ApiTest(BaseTestCase):
                 (1, TypeError, r'select\(\) must return None or a tuple'),
                 ((), TypeError, r'select\(\) must return None or a tuple'),
                 (([], (), ()), TypeError, 'of tuples'),
-                (((0,), (), ()), ValueError, 'no probe can be at offset 0 of <code'),
+                (((0,), (), ()), ValueError, 'at offset 0 of <code .* cannot have a probe'),
                 (((jump + 1,), (), ()), ValueError, 'is not in <code'),
                 (((-2,), (), ()), ValueError, 'offset -2 is not in <code'),
                 (((10_000,), (), ()), ValueError, 'offset 10000 is not in <code'),
                 (((2**40,), (), ()), OverflowError, 'too large'),
                 ((('a',), (), ()), TypeError, "'str' object"),
-                (((), (1,), ()), TypeError, 'a jump is a tuple, not int'),
-                (((), ((jump, -1),), ()), TypeError, r'a jump is \(offset, decision'),
-                (((), ((jump, 0, 0, True, False),), ()), ValueError, 'no condition 0 of a decision 0'),
-                (((), ((jump, -2, 0, True, False),), ()), ValueError, 'of a decision -2'),
-                (((), ((jump, 0, 1, True, False),), ((((-1, -1),), 2),)), ValueError, 'no condition 1 of'),
-                (((), (), (1,)), TypeError, 'a decision is a tuple, not int'),
-                (((), (), (((), 0),)), ValueError, '1 to 64 conditions, not 0'),
-                (((), (), ((((-1, -1),) * 65, 0),)), ValueError, '1 to 64 conditions, not 65'),
-                (((), (), (((1,), 0),)), TypeError, 'successors are tuples, not int'),
-                (((), (), ((((-1,),), 0),)), TypeError, r'successors are \(on_true, on_false\)'),
-                (((), (), ((((0, -1),), 0),)), ValueError, 'condition 0 cannot be followed by 0 of 1'),
-                (((), (), ((((-1, 1),), 0),)), ValueError, 'condition 0 cannot be followed by 1 of 1')):
+                (((), (1,), ()), TypeError, 'a jump must be a tuple, not int'),
+                (((), ((jump, -1),), ()), TypeError, r'a jump must be a tuple \(offset, decision'),
+                (((), ((jump, 0, 0, True, False),), ()), ValueError, 'condition 0 of decision 0 does not exist'),
+                (((), ((jump, -2, 0, True, False),), ()), ValueError, 'of decision -2 does not exist'),
+                (((), ((jump, 0, 1, True, False),), ((((-1, -1),), 2),)), ValueError, 'condition 1 of decision 0 does not exist'),
+                (((), (), (1,)), TypeError, 'a decision must be a tuple, not int'),
+                (((), (), (((), 0),)), ValueError, 'must have 1 to 64 conditions, not 0'),
+                (((), (), ((((-1, -1),) * 65, 0),)), ValueError, 'must have 1 to 64 conditions, not 65'),
+                (((), (), (((1,), 0),)), TypeError, 'successors must be tuples, not int'),
+                (((), (), ((((-1,),), 0),)), TypeError, r'successors must be tuples \(on_true, on_false\)'),
+                (((), (), ((((0, -1),), 0),)), ValueError, 'condition 0 of 1 cannot be followed by 0'),
+                (((), (), ((((-1, 1),), 0),)), ValueError, 'condition 0 of 1 cannot be followed by 1')):
             with self.subTest(plan=plan):
                 f.__code__ = f.__code__.replace()
                 recorder = self.started(select_only(f, plan))
@@ -412,7 +412,7 @@ class CApiTest(BaseTestCase):
             for offset in range(-2, len(code.co_code) + 2):
                 if offset in right:
                     continue
-                with self.assertRaisesRegex(ValueError, f'no probe can be at offset {offset} of <code'):
+                with self.assertRaisesRegex(ValueError, f'at offset {offset} of <code .* cannot have a probe'):
                     set_probes(code, FUNC, 1, (ctypes.c_int * 1)(offset), 1)
             self.assertEqual(probed(code), before)
 
@@ -454,7 +454,7 @@ class CApiTest(BaseTestCase):
         self.assertEqual(probed(code), offsets)
         remove(code)
         for wrong in load + 2, load + 4, test + 2:
-            with self.assertRaisesRegex(ValueError, f'offset {wrong} of <code'):
+            with self.assertRaisesRegex(ValueError, f'at offset {wrong} of <code .* cannot have a probe'):
                 set_probes(code, FUNC, 1, (ctypes.c_int * 1)(wrong), 1)
 
         plan = (load, test), ((test, 0, 0, False, True),), ((((-1, -1),), 2),)

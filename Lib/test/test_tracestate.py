@@ -216,8 +216,7 @@ class StateTest(BaseTestCase):
                 else:
                     raise AssertionError
                 assert events == [()], events
-                assert sys.gettracestate() == state
-                assert threading.gettrace() is None
+                assert sys.gettracestate() == threading.gettracestate() == state
             failing = False
             hook = None
             '''))

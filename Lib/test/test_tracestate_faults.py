@@ -625,7 +625,7 @@ OPERATIONS = {
 AFTER = {
     'settracestate': (NEW, DEFAULT),
     'settracestate, an iterable': (NEW, DEFAULT),
-    'settracestate_all_threads in C': (NEW, DEFAULT),
+    'settracestate_all_threads in C': (NEW, NEW),
     'threading.settracestate': (DEFAULT, NEW),
     'threading.settracestate_all_threads': (NEW, NEW),
 }

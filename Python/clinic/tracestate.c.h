@@ -8,27 +8,27 @@ PyDoc_STRVAR(sys_settracestate__doc__,
 "              instruction_filter=None)\n"
 "--\n"
 "\n"
-"Set what the current thread is traced for, and by which function.\n"
+"Set the trace function of the current thread and the events it receives.\n"
 "\n"
 "  tracefunc\n"
 "    The global trace function, as for sys.settrace(), or None.\n"
 "  trace_lines\n"
 "    Call it for \'line\' events.\n"
 "  trace_instructions\n"
-"    Call it for \'instruction\' events: before every bytecode instruction\n"
-"    that no \'line\' event announces, with the byte offset of the\n"
-"    instruction that the frame executed before as the argument.\n"
+"    Call it for \'instruction\' events: before each bytecode instruction\n"
+"    that has no \'line\' event.  The argument is the byte offset of the\n"
+"    instruction that the frame executed before.\n"
 "  trace_branches\n"
-"    Call it for \'branch\' events: before the first instruction of every\n"
-"    basic block, with a tuple of the offset of the instruction that the\n"
-"    frame executed before, or -1, and the offset of this one.\n"
+"    Call it for \'branch\' events: before the first instruction of each\n"
+"    basic block.  The argument is a tuple of the offset of the instruction\n"
+"    that the frame executed before, or -1, and the offset of this one.\n"
 "  instruction_filter\n"
-"    An iterable of opcodes, as in dis.opmap: only these have an\n"
-"    \'instruction\' event.  None: all of them.\n"
+"    An iterable of the opcodes, as in dis.opmap, that have \'instruction\'\n"
+"    events.  None: all opcodes.\n"
 "\n"
-"What is not given takes its default: sys.settracestate(f) is sys.settrace(f).\n"
-"With None as the function tracing is switched off and every flag reset.\n"
-"Raises the auditing event sys.settrace.\n"
+"sys.settracestate(f) is the same as sys.settrace(f).  If tracefunc is None,\n"
+"switch tracing off and reset all flags.  Raises the auditing event\n"
+"sys.settrace.\n"
 "\n"
 "To save and restore the whole state:\n"
 "\n"
@@ -108,9 +108,7 @@ PyDoc_STRVAR(sys__settracestate_all_threads__doc__,
 "                           instruction_filter=None)\n"
 "--\n"
 "\n"
-"Do sys.settracestate() for every thread of the interpreter.\n"
-"\n"
-"See threading.settracestate_all_threads().");
+"Implement threading.settracestate_all_threads().");
 
 #define SYS__SETTRACESTATE_ALL_THREADS_METHODDEF    \
     {"_settracestate_all_threads", _PyCFunction_CAST(sys__settracestate_all_threads), METH_FASTCALL|METH_KEYWORDS, sys__settracestate_all_threads__doc__},
@@ -184,7 +182,7 @@ PyDoc_STRVAR(sys__make_tracestate__doc__,
 "                 instruction_filter=None)\n"
 "--\n"
 "\n"
-"Return what sys.gettracestate() returns after sys.settracestate() with these arguments.");
+"Return what sys.gettracestate() would return after setting this state.");
 
 #define SYS__MAKE_TRACESTATE_METHODDEF    \
     {"_make_tracestate", _PyCFunction_CAST(sys__make_tracestate), METH_FASTCALL|METH_KEYWORDS, sys__make_tracestate__doc__},
@@ -255,7 +253,9 @@ PyDoc_STRVAR(sys_gettracestate__doc__,
 "gettracestate($module, /)\n"
 "--\n"
 "\n"
-"Return the trace state of the current thread: a dict of sys.settracestate()\'s parameters.\n"
+"Return the trace state of the current thread.\n"
+"\n"
+"It is a dict of the arguments of sys.settracestate():\n"
 "\n"
 "    tracefunc           the trace function, or None\n"
 "    trace_lines         bool\n"
@@ -306,4 +306,4 @@ sys__getcodeleaders(PyObject *module, PyObject *arg)
 exit:
     return return_value;
 }
-/*[clinic end generated code: output=10c6e69d3dcdc094 input=a9049054013a1b77]*/
+/*[clinic end generated code: output=48b0124596fe9b02 input=a9049054013a1b77]*/

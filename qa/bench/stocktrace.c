@@ -1,4 +1,5 @@
-/* A C trace function that does nothing, called for every opcode in the way that stock CPython offers: frame.f_trace_opcodes.
+/* A C trace function that does nothing, called for every opcode in the way
+   that stock CPython offers: frame.f_trace_opcodes.
    bench.py compiles it for the interpreter that the fork is compared with. */
 
 #define Py_BUILD_CORE_MODULE 1
