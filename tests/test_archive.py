@@ -7,6 +7,8 @@ import pytest
 
 from support.fake_release import TOOLS, full_disk
 
+pytestmark = pytest.mark.slow
+
 
 def roads_end(checkout, *options, **how):
     line = checkout.fails('./configure', *options, **how)

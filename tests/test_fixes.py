@@ -8,6 +8,8 @@ import pytest
 
 from support.fake_release import FIXES, TOOLS, diff, full_disk, make_fixes
 
+pytestmark = pytest.mark.slow
+
 SHOWN = 'python9.9 9.9.9-1: 3 fixes'
 
 

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LINES_A_SECOND = 300_000
 
 PROGRAM = '''

@@ -7,6 +7,8 @@ import pytest
 
 from support.fake_python import PYTHON
 
+pytestmark = pytest.mark.slow
+
 REQUIREMENTS = 'build-aux/requirements/test.txt'
 
 @pytest.fixture
