@@ -1,6 +1,5 @@
 """./configure: its options, the dependencies, what it does when run again, and how it refuses."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -180,10 +179,3 @@ def test_tools_are_looked_for_where_there_is_no_dpkg(checkout):
     (checkout.bin / 'apt-get').unlink()
     line = checkout.fails('./configure', env=checkout.only_commands(*(set(TOOLS) - {'patch'})))
     assert 'tools are missing: cc make patch pkg-config; install them' in line
-
-
-@pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
-def test_scripts_are_posix_sh(root):
-    scripts = sorted(str(path.relative_to(root)) for path in (root / 'build-aux').glob('*.sh'))
-    done = subprocess.run(['shellcheck', '-x', '-s', 'sh', '-e', 'SC2034,SC2154', 'configure', *scripts], cwd=root, text=True, capture_output=True)
-    assert done.returncode == 0, done.stdout
