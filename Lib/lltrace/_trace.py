@@ -11,7 +11,7 @@ from lltrace._state import Tracing
 
 
 class _Thread(threading.local):
-    """What a thread is in the trace: its number, and how many of its frames are shown."""
+    """A thread in the trace: its number, and how many of its frames are shown."""
 
     def __init__(self, numbers):
         self.number = next(numbers)
@@ -20,9 +20,9 @@ class _Thread(threading.local):
 
 
 class _Restart:
-    """Stands for the local trace function while that raises an exception for the program.
+    """Takes the place of the local trace function while that raises an exception for the program.
 
-    An exception in a trace function removes it, and the interpreter then lets go of the local one, which is this.
+    An exception in a trace function removes it.  The interpreter then drops the local one, which is this object.
     """
 
     def __init__(self, tracing, frame, local):
@@ -34,20 +34,98 @@ class _Restart:
         sys.settracestate(tracing._call, **tracing._flags)
 
 
-class Trace(Tracing):
-    """A line for each instruction, or for each basic block that is entered.
+def _values_of(frame):
+    """Return the value stack as a list of texts, or None if it is not known."""
+    try:
+        stack = frame.f_valuestack
+    except RuntimeError:
+        return None
+    return list(map(_values.value, stack))
 
-    It is made by lltrace.trace().  As a context manager it traces the body of the with statement; start() traces
-    from the next instruction of the function that calls it.  Traced are this thread and the threads that it starts
-    through the threading module.
+
+def _reraised(frame):
+    """Return the text of the exception at the top of the stack, where a handler finds it.
+
+    RERAISE, and a 'raise' without operand, cause no 'exception' event.
+    """
+    try:
+        return _values.exception(frame.f_valuestack[-1])
+    except (RuntimeError, IndexError):
+        return None
+
+
+class _Visit:
+    """The execution of a frame up to its next yield or return."""
+
+    __slots__ = ('trace', 'info', 'start', 'level', 'texts', 'raised', '_handled', '_thrown')
+
+    def __init__(self, trace, info, start, level, thrown):
+        self.trace = trace
+        self.info = info
+        self.start = start                  # what all its lines start with
+        self.level = level
+        self.texts = info.texts.setdefault(level, {})
+        self.raised = None                  # the text of the exception that the last instruction raised
+        self._handled = None                # the text of the exception that a handler was last entered with
+        self._thrown = thrown               # whether throw() has just resumed the frame
+
+    def write(self, frame, source, offset):
+        """Write the line of an instruction, and keep its text unless it depends on an exception."""
+        trace, info = self.trace, self.info
+        text = self.texts.get((source, offset))
+        if text is None:
+            caught = offset in info.handlers
+            if caught:
+                self._handled = self.raised or _reraised(frame)
+            text = trace.lines.instruction(info, self.level, frame.f_lineno, source, offset,
+                                           self._handled if caught else None, trace.with_stack)
+            if not caught:
+                self.texts[source, offset] = text
+        if trace.with_stack:
+            text = trace.lines.with_stack(text, _values_of(frame))
+        trace.emit(frame, self.start + text)
+
+    def exception(self, frame, error):
+        self.raised = _values.exception(error)
+        if self._thrown and not self.trace.filtered:
+            self._thrown = False
+            self._leave(frame, 'throw', self.raised)
+
+    def returns(self, frame, value):
+        if self.trace.filtered:
+            return
+        how = self.info.leaves(frame.f_lasti)
+        if self.raised is not None or how is None:
+            self._leave(frame, 'raise', self.raised or self._handled)
+        else:
+            self._leave(frame, how, _values.value(value))
+
+    def _leave(self, frame, event, value):
+        line = self.trace.lines.leaving(self.info, self.level, frame.f_lineno, frame.f_lasti, event, value)
+        self.trace.emit(frame, self.start + line)
+
+
+class Trace(Tracing):
+    """A line for each instruction, or for each entry into a basic block.
+
+    lltrace.trace() makes it.  As a context manager it traces the body of the with statement; start() traces from the
+    next instruction of the function that calls it.  It traces this thread and the threads that this one starts through
+    the threading module.
     """
 
     def __init__(self, output, lines, selection, *, stack=False, branches=False, opcodes=None):
+        self.lines = lines
+        self.with_stack = stack
+        self.filtered = opcodes is not None
         self._output = output
         self._infos = CodeInfos(selection)
+        self._thread = _Thread(itertools.count(1))
         self._flags = {'trace_lines': False, 'trace_instructions': not branches, 'trace_branches': branches,
                        'instruction_filter': opcodes}
-        self._call, self._local_of = self._make(lines, stack, branches, opcodes)
+        self._step = 'branch' if branches else 'instruction'
+        self._shows_resume = not branches and (opcodes is None or RESUME in opcodes)
+        self._call = self._trace_call       # one object, which _state compares
+        output.in_child = self._renew
 
     @property
     def error(self):
@@ -65,164 +143,112 @@ class Trace(Tracing):
     def _finish(self):
         self._output.close()
 
-    def _make(self, lines, with_stack, branches, opcodes):
-        """The global trace function, and the maker of a local one for a frame that is running.
+    def emit(self, frame, text):
+        self._output.buffer.append(text)
+        if len(self._output.buffer) >= self._output.threshold:
+            self._full(frame)
 
-        They are closures, since a trace function of three arguments is what the interpreter calls fastest.
+    def _full(self, frame):
+        """Flush the buffer, which has reached its threshold, and raise a deferred interrupt."""
+        output = self._output
+        if not output.flush() and sys.gettracestate()['tracefunc'] is self._call:
+            sys.settracestate(None)
+        if output.interrupt is not None and get_ident() == threading.main_thread().ident:
+            interrupt, output.interrupt = output.interrupt, None
+            if not output.closed:
+                frame.f_trace = _Restart(self, frame, frame.f_trace)
+            interrupt()
+
+    def _trace_call(self, frame, event, arg):
+        """The global trace function."""
+        info = self._infos.known.get(id(frame.f_code)) or self._infos.add(frame)
+        if not info.shown:
+            if self._output.interrupt is not None:
+                self._full(frame)
+            return None
+        offset = frame.f_lasti
+        resumes = not info.suspends or offset in info.resumes
+        local = self._enter(frame, info, thrown=not resumes)
+        if resumes and self._shows_resume:
+            frame.f_trace = local
+            local(frame, self._step, info.resumes[offset])
+        return local
+
+    def _trace_again(self, frame, event, arg):
+        """The local trace function of a suspended generator.
+
+        A generator continues without a 'call' event if throw() has ended the iterator that it was waiting for.
         """
-        tracing = self
-        output, buffer = self._output, self._output.buffer
-        append = buffer.append
-        infos, known = self._infos, self._infos.known
-        prefix, level = lines.prefix, lines.level
-        thread = _Thread(itertools.count(1))
-        filtered = opcodes is not None
-        step = 'branch' if branches else 'instruction'
-        calls = not branches and (not filtered or RESUME in opcodes)
+        if self._output.closed:
+            return None
+        frame.f_trace = local = self._enter(frame, self._infos.add(frame))
+        return local(frame, event, arg)
 
-        def full(frame):
-            """What is to be done when the buffer has as many lines as the threshold says."""
-            if not output.flush() and sys.gettracestate()['tracefunc'] is call:
-                sys.settracestate(None)
-            if output.interrupt is not None and get_ident() == threading.main_thread().ident:
-                interrupt, output.interrupt = output.interrupt, None
-                if not output.closed:
-                    frame.f_trace = _Restart(tracing, frame, frame.f_trace)
-                interrupt()
+    def _local_of(self, frame):
+        info = self._infos.add(frame)
+        return self._enter(frame, info) if info.shown else None
 
-        def emit(frame, text):
-            append(text)
-            if len(buffer) >= output.threshold:
-                full(frame)
+    def _renew(self):
+        """In a forked child, replace the local trace functions, since their lines start with the parent's number."""
+        frames, frame = [], sys._getframe(1)
+        while frame is not None:
+            if getattr(frame.f_trace, '__module__', None) == __name__:
+                frames.append(frame)
+            frame = frame.f_back
+        self._thread.depth = 0
+        for frame in reversed(frames):
+            frame.f_trace = self._enter(frame, self._infos.add(frame))
 
-        def introduce(frame):
-            """Tell which thread a number is; the first is the one that started the trace."""
-            thread.known = True
-            found = threading._active.get(get_ident())
-            if thread.number > 1 and found is not None:
-                emit(frame, prefix(output.process, thread.number, 0) + lines.started(_values.cut(found.name, 60)))
+    def _introduce(self, frame):
+        """Write which thread a number stands for, except for the thread that started the trace."""
+        thread = self._thread
+        thread.known = True
+        found = threading._active.get(get_ident())
+        if thread.number > 1 and found is not None:
+            prefix = self.lines.prefix(self._output.process, thread.number, 0)
+            self.emit(frame, prefix + self.lines.started(_values.cut(found.name, 60)))
 
-        def values_of(frame):
-            """The value stack as a list of texts; None if it is not known."""
-            try:
-                stack = frame.f_valuestack
-            except RuntimeError:
-                return None
-            return list(map(_values.value, stack))
+    def _enter(self, frame, info, thrown=False):
+        """Return a local trace function for a frame, up to its next yield or return."""
+        thread = self._thread
+        if not thread.known:
+            self._introduce(frame)
+        depth = thread.depth
+        thread.depth = depth + 1
+        start = self.lines.prefix(self._output.process, thread.number, depth)
+        return self._local(_Visit(self, info, start, self.lines.level(depth), thrown))
 
-        def reraised(frame):
-            """The text of the exception that a handler is entered with, which is at the top of the stack.
+    def _local(self, visit):
+        """Return the local trace function of a visit.
 
-            A RERAISE, and a 'raise' without operand, raise without an 'exception' event.
-            """
-            try:
-                return _values.exception(frame.f_valuestack[-1])
-            except (RuntimeError, IndexError):
-                return None
+        It is a closure because the interpreter calls a function of three arguments fastest.
+        """
+        output, buffer, append = self._output, self._output.buffer, self._output.buffer.append
+        step, branches = self._step, self._flags['trace_branches']
+        thread, again = self._thread, self._trace_again
+        full, write, start = self._full, visit.write, visit.start
+        texts = {} if self.with_stack else visit.texts     # of lines that need no further work
 
-        def entering(frame, info, thrown=False):
-            """The local trace function of a frame for its execution up to the next yield or return."""
-            if not thread.known:
-                introduce(frame)
-            depth = thread.depth
-            thread.depth = depth + 1
-            start = prefix(output.process, thread.number, depth)
-            indentation = level(depth)
-            kept = info.texts.setdefault(indentation, {})
-            texts = {} if with_stack else kept          # of which whole lines are made without more ado
-            raised = None                   # the text of the exception that the instruction before has raised
-            handled = None                  # the text of the one that a handler was last entered with
-
-            def write(frame, source, offset):
-                """A line that cannot be taken from the texts, or is not there yet."""
-                nonlocal handled
-                text = kept.get((source, offset))
+        def local(frame, event, arg):
+            if event == step:
+                source, offset = arg if branches else (arg, frame.f_lasti)
+                # get(), since a KeyError would become the context of an exception that full() raises
+                text = texts.get((source, offset))
                 if text is None:
-                    caught = offset in info.handlers
-                    if caught:
-                        handled = raised or reraised(frame)
-                    text = lines.instruction(info, indentation, frame.f_lineno, source, offset,
-                                             handled if caught else None, with_stack)
-                    if not caught:
-                        kept[source, offset] = text
-                if with_stack:
-                    text = lines.with_stack(text, values_of(frame))
-                emit(frame, start + text)
+                    write(frame, source, offset)
+                else:
+                    append(start + text)
+                    if len(buffer) >= output.threshold:
+                        full(frame)
+                visit.raised = None
+            elif event == 'exception':
+                visit.exception(frame, arg[1])
+            elif event == 'return':
+                if thread.depth:
+                    thread.depth -= 1
+                visit.returns(frame, arg)
+                if visit.info.suspends:
+                    return again
+            return frame.f_trace
 
-            def leave(frame, event, value):
-                emit(frame, start + lines.leaving(info, indentation, frame.f_lineno, frame.f_lasti, event, value))
-
-            def local(frame, event, arg):
-                nonlocal raised, thrown
-                if event == step:
-                    source, offset = arg if branches else (arg, frame.f_lasti)
-                    # without an exception, which would become the context of one that full() raises
-                    text = texts.get((source, offset))
-                    if text is None:
-                        write(frame, source, offset)
-                    else:
-                        append(start + text)
-                        if len(buffer) >= output.threshold:
-                            full(frame)
-                    raised = None
-                elif event == 'exception':
-                    raised = _values.exception(arg[1])
-                    if thrown and not filtered:
-                        thrown = False
-                        leave(frame, 'throw', raised)
-                elif event == 'return':
-                    if thread.depth:
-                        thread.depth -= 1
-                    if not filtered:
-                        how = info.leaves(frame.f_lasti)
-                        if raised is not None or how is None:
-                            leave(frame, 'raise', raised or handled)
-                        else:
-                            leave(frame, how, _values.value(arg))
-                    if info.suspends:
-                        return again
-                return frame.f_trace
-
-            return local
-
-        def again(frame, event, arg):
-            """The local trace function of a suspended generator.
-
-            Where throw() has ended what a 'yield from' or 'await' waited for, it goes on without a 'call' event.
-            """
-            if output.closed:
-                return None
-            frame.f_trace = local = entering(frame, infos.add(frame))
-            return local(frame, event, arg)
-
-        def call(frame, event, arg):
-            info = known.get(id(frame.f_code)) or infos.add(frame)
-            if not info.shown:
-                if output.interrupt is not None:
-                    full(frame)
-                return None
-            offset = frame.f_lasti
-            resumes = not info.suspends or offset in info.resumes
-            local = entering(frame, info, not resumes)
-            if resumes and calls:
-                frame.f_trace = local
-                local(frame, step, info.resumes[offset])
-            return local
-
-        def adopt(frame):
-            info = infos.add(frame)
-            return entering(frame, info) if info.shown else None
-
-        def renew():
-            """In a forked child, have the lines of the frames that are running tell its number."""
-            frames, frame = [], sys._getframe(1)
-            while frame is not None:
-                if getattr(frame.f_trace, '__module__', None) == __name__:
-                    frames.append(frame)
-                frame = frame.f_back
-            thread.depth = 0
-            for frame in reversed(frames):
-                frame.f_trace = entering(frame, infos.add(frame))
-
-        output.in_child = renew
-        return call, adopt
+        return local
