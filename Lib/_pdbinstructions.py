@@ -1,4 +1,4 @@
-"""The commands of pdb that work on bytecode instructions."""
+"""The pdb commands for bytecode instructions."""
 
 import bdb
 
@@ -103,7 +103,7 @@ class InstructionCommands:
         """stepi | si [count]
         Execute the current bytecode instruction, stop before the next
         one, either in a function that is called or in the current
-        function.  With a count, do it that many times, or until a
+        function.  With a count, repeat that many times, or until a
         breakpoint is reached or an exception is raised.
         """
         return self._step_instructions(arg, lambda frame: self.set_stepinstr())
@@ -112,8 +112,8 @@ class InstructionCommands:
     def do_nexti(self, arg):
         """nexti | ni [count]
         Continue execution until the next bytecode instruction in the
-        current function is reached or it returns: like stepi, but
-        functions that are called are executed without stopping.
+        current function is reached or it returns.  Unlike stepi, this
+        does not stop in functions that are called.
         """
         return self._step_instructions(arg, self.set_nextinstr)
     do_ni = do_nexti
@@ -130,10 +130,10 @@ class InstructionCommands:
         is a count.  With an expression for a function, method,
         generator, coroutine or code object, list all its instructions.
 
-        The current instruction is indicated by "->": the one that is
-        about to be executed or, in a caller or after an exception, that
-        is or was being executed.  What jumps and exception handlers
-        lead to is indicated by ">>", breakpoints by "B".
+        The current instruction is indicated by "->": the next one to
+        be executed or, in a caller or after an exception, the one that
+        is or was being executed.  Jump targets and exception handlers
+        are indicated by ">>", breakpoints by "B".
         """
         self.lastcmd = 'listi'
         code = _bytecodeview.Code(self.curframe.f_code)
@@ -203,9 +203,9 @@ class InstructionCommands:
 
     def do_stack(self, arg):
         """stack [index]
-        Print the value stack of the current frame, on which bytecode
-        instructions find their operands, the top at the bottom.  The
-        values that the next instruction works on are indicated by "*".
+        Print the value stack of the current frame, which holds the
+        operands of bytecode instructions, with the top last.  The
+        values that the next instruction uses are indicated by "*".
         <NULL> is an empty slot.  Each value is cut to the width of the
         terminal; with an index, print that value in full.
 
@@ -214,7 +214,7 @@ class InstructionCommands:
         try:
             values = self.curframe.f_valuestack
         except RuntimeError:
-            self.error('The value stack is not known here: the frame is in the middle of '
+            self.error('The value stack is not known here: the frame is executing '
                        'an instruction')
             return
         if arg:

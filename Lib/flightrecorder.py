@@ -1,4 +1,4 @@
-"""The last instructions of each thread, for when something has gone wrong.
+"""Records the last instructions of each thread, to show them after an error.
 
     flightrecorder.start()
     try:
@@ -6,7 +6,7 @@
     except Exception as e:
         flightrecorder.dump(exception=e)
 
-The recording itself, and what reads it, is in Modules/_flightrecordermodule.c.
+Modules/_flightrecordermodule.c makes and reads the recordings.
 """
 
 import _bytecodeview
@@ -20,9 +20,9 @@ __all__ = ['before', 'disable_crash_output', 'dump', 'enable_crash_output', 'is_
 
 
 def enable_crash_output(file=None, n=32):
-    """Write the last n instructions of a thread that crashes to file, sys.stderr if None.
+    """If a thread crashes, write its last n instructions to file.
 
-    file is an open file or a file descriptor.
+    file is an open file, a file descriptor, or None for sys.stderr.
     """
     if file is None:
         file = sys.stderr
@@ -38,7 +38,7 @@ def enable_crash_output(file=None, n=32):
 
 
 def _lines(entries):
-    views = {}              # by id(): code objects of different files can be equal
+    views = {}              # {id(code): Code}; code objects of different files can be equal
     for code, offset in entries:
         view = views.get(id(code))
         if view is None:
@@ -46,14 +46,14 @@ def _lines(entries):
         index = view.index(offset)
         instruction = view.instructions[index]
         line = instruction.positions.lineno
-        # Without the columns of dis: each line may be of another code object.
+        # Not in columns as in dis: each line may come from another code object.
         text = ' '.join(view.format(index).split(maxsplit=2))
         yield (f'  File "{code.co_filename}", line {"?" if line is None else line}, '
                f'in {code.co_qualname}: {offset} {text}\n')
 
 
 def _write(file, entries, ident, exception):
-    """Called by dump() of _flightrecorder, and not recorded."""
+    """Called by _flightrecorder.dump().  It is not recorded."""
     if file is None:
         file = sys.stderr
         if file is None:

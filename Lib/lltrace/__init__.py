@@ -1,4 +1,4 @@
-"""Show what the interpreter does, an instruction at a time.
+"""Show what the interpreter does, instruction by instruction.
 
     python -m lltrace [options] script.py [argument...]
     python -m lltrace [options] -m module [argument...]
@@ -16,7 +16,7 @@ prints a line for each instruction that the program executes.  From a program:
 import os
 import sys
 
-# With -m the program's folder is on sys.path already, and may have a random.py.
+# With -m the program's folder is already on sys.path, and may contain a random.py.
 _folder = sys.path.pop(0) if sys.argv[:1] == ['-m'] and not sys.flags.safe_path else None
 try:
     from lltrace import _output, _select
@@ -33,22 +33,19 @@ __all__ = ['trace', 'count', 'Trace', 'Counts']
 
 def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), include=(), exclude=(), limit=None,
           color='auto', jsonl=False):
-    """Return a Trace, which is not started yet: a context manager with the methods start() and stop().
+    """Return a Trace, a context manager with the methods start() and stop().  It is not started yet.
 
-    file        where lines go: a text stream, a path, or None for sys.stderr
-    stack       whether a line has the value stack
-    branches    whether only the entry of basic blocks is shown
+    file        where to write lines: a text stream, a path, or None for sys.stderr
+    stack       whether to show the value stack
+    branches    whether to show only entries into basic blocks
     opcodes     the names of the instructions to show, which may be globs; None for all
     only, include, exclude      lists of patterns that select code; see the documentation
-    limit       how many lines are written at most
-    color       'auto', for a terminal, 'always' or 'never'
-    jsonl       whether a line is a JSON object
+    limit       the maximum number of lines to write, or None
+    color       'auto' for color on a terminal, 'always' or 'never'
+    jsonl       whether to write each line as a JSON object
 
-    Raises ValueError for a name or pattern that means nothing, and OSError for a path that cannot be written.
+    Raises ValueError for an invalid name or pattern, and OSError for a path that cannot be written.
     """
-    for name, value in ('only', only), ('include', include), ('exclude', exclude):
-        if isinstance(value, str):
-            raise TypeError(f'{name} must be a list of patterns, not a str')
     if isinstance(opcodes, str):
         raise TypeError('opcodes must be a list of names, not a str')
     if color not in ('auto', 'always', 'never'):
@@ -67,18 +64,15 @@ def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), incl
 
 
 def make_trace(sink, selection, *, stack, branches, opcodes, limit, color, jsonl, at_once=False):
-    """A Trace that writes to a sink of _output."""
+    """Return a Trace that writes to a sink of _output."""
     lines = Json() if jsonl else Text(color == 'always' or color == 'auto' and sink.colored())
     return Trace(_output.Output(sink, limit, at_once), lines, selection, stack=stack, branches=branches,
                  opcodes=opcodes)
 
 
 def count(*, only=(), include=(), exclude=()):
-    """Return a Counts, which is not started yet: a context manager with the methods start() and stop().
+    """Return a Counts, a context manager with the methods start() and stop().  It is not started yet.
 
-    It counts the executions of each instruction and the edges between basic blocks.  The patterns are those of trace().
+    It counts executed instructions and edges between basic blocks.  The patterns have the same meaning as in trace().
     """
-    for name, value in ('only', only), ('include', include), ('exclude', exclude):
-        if isinstance(value, str):
-            raise TypeError(f'{name} must be a list of patterns, not a str')
     return Counts(_select.Selection(only, include, exclude))

@@ -3,7 +3,7 @@
 import sys
 
 if not sys.flags.safe_path:
-    del sys.path[0]     # set for this module; _run sets that of the program, whose modules are not for us
+    del sys.path[0]     # it is for this module; _run adds the program's folder, which must not shadow our imports
 
 import argparse
 import atexit
@@ -27,32 +27,32 @@ def parse(arguments):
     parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
                         help='run a module, with all the arguments after its name')
     parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    shown = parser.add_argument_group('what of the program is shown')
+    shown = parser.add_argument_group('code to show')
     shown.add_argument('--include', action='append', default=[], metavar='PATTERN',
-                       help='this code too, beside that of the program itself')
-    shown.add_argument('--exclude', action='append', default=[], metavar='PATTERN', help='not this code')
+                       help='show this code in addition to the program')
+    shown.add_argument('--exclude', action='append', default=[], metavar='PATTERN', help='do not show this code')
     shown.add_argument('--only', action='append', default=[], metavar='PATTERN',
-                       help='this code in place of the program')
+                       help='show only this code instead of the program')
     shown.add_argument('--opcodes', metavar='NAMES',
-                       help='only these instructions, by name with commas between; LOAD_* is several')
-    shown.add_argument('--branches', action='store_true', help='only the entry of basic blocks')
-    shown.add_argument('--limit', type=int, metavar='N', help='write N lines; the program then goes on untraced')
-    lines = parser.add_argument_group('the lines')
-    lines.add_argument('--stack', action='store_true', help='with the value stack before each instruction')
-    lines.add_argument('--jsonl', action='store_true', help='a JSON object a line')
+                       help='show only these instructions: names or globs, such as LOAD_*, separated by commas')
+    shown.add_argument('--branches', action='store_true', help='show only entries into basic blocks')
+    shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines; the program continues')
+    lines = parser.add_argument_group('output')
+    lines.add_argument('--stack', action='store_true', help='show the value stack before each instruction')
+    lines.add_argument('--jsonl', action='store_true', help='write each line as a JSON object')
     lines.add_argument('--color', nargs='?', choices=('auto', 'always', 'never'), const='always', default='auto',
-                       help='auto, the default, is for a terminal; --color alone is always')
-    lines.add_argument('-o', '--output', metavar='FILE', help='write to a file, or with - to standard output; '
+                       help='auto, the default, colors output to a terminal; --color alone means always')
+    lines.add_argument('-o', '--output', metavar='FILE', help='write to FILE, or to standard output if it is -; '
                        'the default is standard error')
     lines.add_argument('--flush', action='store_true',
-                       help='write each line at once, so that a crash loses none')
-    counts = parser.add_argument_group('counts in place of lines')
+                       help='write each line immediately, so that none is lost in a crash')
+    counts = parser.add_argument_group('counts instead of lines')
     counts.add_argument('--counts', action='store_true',
-                        help='print at the end how often each instruction was executed')
-    counts.add_argument('--html', metavar='FILE', help='the same as a page with the source beside the bytecode')
+                        help='print how often each instruction was executed, when the program ends')
+    counts.add_argument('--html', metavar='FILE', help='write an HTML page with source, bytecode and counts')
     counts.add_argument('--graph', metavar='FILE',
-                        help='the control-flow graph of a function with the counts of its edges, as .svg, .dot or .gv')
-    counts.add_argument('--function', metavar='NAME', help='the function of --graph')
+                        help='draw the control-flow graph of a function with edge counts (.svg, .dot or .gv)')
+    counts.add_argument('--function', metavar='NAME', help='the function to draw with --graph')
     options = parser.parse_args(with_values(parser, arguments))
 
     if options.module is not None:
@@ -91,7 +91,7 @@ def parse(arguments):
 
 
 def with_values(parser, arguments):
-    """The arguments with --color as --color=always, since argparse would take the program for its value."""
+    """Replace --color by --color=always, because argparse would take the program for its value."""
     takes_value = {name for action in parser._actions if action.nargs is None for name in action.option_strings}
     found = list(arguments)
     words = iter(enumerate(found))
@@ -128,7 +128,7 @@ def sink_of(options):
 
 
 def check_writable(path):
-    """Refuse a file that could not be written when the program has run."""
+    """Exit with an error, before the program runs, if the file cannot be written."""
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         refuse(f'cannot write {path}: Is a directory')
@@ -139,7 +139,7 @@ def check_writable(path):
 
 
 class Lines:
-    """A trace on the way."""
+    """A trace in progress."""
 
     def __init__(self, options):
         self.tracing = lltrace.make_trace(
@@ -153,14 +153,14 @@ class Lines:
 
 
 class Report:
-    """Counts on the way, and the files that are made of them."""
+    """Counts in progress, and the reports to write at the end."""
 
     def __init__(self, options):
         for name in 'html', 'graph':
             path = getattr(options, name)
             if path is not None:
                 check_writable(path)
-                setattr(options, name, os.path.abspath(path))       # the program may go to another folder
+                setattr(options, name, os.path.abspath(path))       # the program may change directory
         if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
             refuse("--graph needs Graphviz's program dot for a .svg, and there is none; "
                    'install Graphviz or name a .dot file')
@@ -203,12 +203,12 @@ def main():
     parent = os.getpid()
 
     def finish():
-        """After the threads and exit functions of the program."""
+        """Finish after the threads and exit functions of the program."""
         lost = what.tracing.lost()
         what.tracing.stop()
         if lost is not None:
             say(f'the trace ended before the program: {lost}')
-        # The counts of a forked child are its own, and so is what it did not inherit the task to write.
+        # A forked child has counts of its own and must not overwrite the parent's reports.
         if os.getpid() == parent:
             what.finish()
 

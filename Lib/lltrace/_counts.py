@@ -1,4 +1,4 @@
-"""How often each instruction is executed, and each edge between basic blocks taken."""
+"""Counts executed instructions, and the edges taken between basic blocks."""
 
 import itertools
 import types
@@ -13,36 +13,36 @@ class CodeCounts:
 
     def __init__(self, code):
         self.code = code
-        # {offset or edge: itertools.count}, which threads advance without a lock
+        # {offset or edge: itertools.count}: threads can advance an itertools.count without a lock
         self.executed = {}
         self.taken = {}
 
     @staticmethod
     def _values(counts):
-        # of a copy, since to read a count is to advance it
+        # Reading a count advances it, so read a copy.
         return {key: next(copy(counts[key])) for key in sorted(counts)}
 
     @property
     def instructions(self):
-        """{offset: how often the instruction was executed}, without those that never were."""
+        """{offset: how often the instruction was executed}, for executed instructions only."""
         return self._values(self.executed)
 
     @property
     def edges(self):
-        """{(source, target): how often control took this edge into a basic block}, without those never taken."""
+        """{(source, target): how often this edge into a basic block was taken}, for edges that were taken only."""
         return self._values(self.taken)
 
 
 class Counts(Tracing):
-    """Counts of the instructions executed and the edges taken by a program, or the body of a with statement.
+    """Counts of the executed instructions and taken edges of a program, or of the body of a with statement.
 
-    It is made by lltrace.count().
+    lltrace.count() makes it.
     """
 
     def __init__(self, selection, instructions=True, branches=True):
         self._infos = CodeInfos(selection)
         self._flags = {'trace_lines': False, 'trace_instructions': instructions, 'trace_branches': branches}
-        self._found = {}                    # (file, code object): CodeCounts; code objects of two files can be equal
+        self._found = {}                    # (file, code object): CodeCounts; equal code can be in two files
         self._call, self._local_of = self._make(instructions)
 
     @property
@@ -52,7 +52,7 @@ class Counts(Tracing):
                       key=lambda counts: (counts.code.co_filename, counts.code.co_firstlineno, counts.code.co_qualname))
 
     def never_called(self):
-        """The code objects of functions and classes in those executed which were not executed themselves."""
+        """Return the code objects of functions and classes that executed code defines but that were never executed."""
         never = []
         todo = [counts.code for counts in self.codes]
         for code in todo:
@@ -64,19 +64,19 @@ class Counts(Tracing):
 
     def print(self, file=None):
         """Print the annotated disassembly of each code object to a text stream, sys.stdout if it is None."""
-        from lltrace import _report         # where it is needed: a trace needs none of them
+        from lltrace import _report         # imported late, as below: a trace does not need it
         print(_report.text(self), end='', file=file)
 
     def write_html(self, path):
-        """Write a page with the source and its bytecode, colored by count.  Raises OSError."""
+        """Write an HTML page with the source and its bytecode, colored by count.  Raises OSError."""
         from lltrace import _html
         _html.write(self, path)
 
     def write_graph(self, path, function=None):
-        """Write the control-flow graph of a function: as SVG through Graphviz, or as DOT to a .dot or .gv file.
+        """Write the control-flow graph of a function: as SVG, using Graphviz, or as DOT to a .dot or .gv file.
 
-        function is its name or qualified name, and can be left out if there is only one.  Raises ValueError if it
-        does not tell which, or for another suffix, and OSError.
+        function is its name or qualified name, and can be left out if only one was executed.  Raises ValueError if the
+        name is unknown or ambiguous, or for another suffix, and OSError.
         """
         from lltrace import _graph
         _graph.write(self, path, function)

@@ -1,11 +1,11 @@
-"""Writing a file that is made at the end: all of it, or nothing."""
+"""Writes a file completely, or not at all."""
 
 import os
 import tempfile
 
 
 def put(path, text):
-    """Write a file, or leave what was there."""
+    """Write a file.  If that fails, an existing file is unchanged."""
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, 'w', encoding='utf-8') as file:     # such as /dev/stdout

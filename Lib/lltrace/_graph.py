@@ -1,4 +1,4 @@
-"""The control-flow graph of a function, with how often each edge was taken, through Graphviz."""
+"""Draws the control-flow graph of a function with edge counts, using Graphviz."""
 
 import os
 import subprocess
@@ -12,17 +12,17 @@ from lltrace._report import source_of
 
 _DOT = ('.dot', '.gv')
 _FONT = 'DejaVu Sans Mono,Menlo,Consolas,monospace'
-_WIDEST = 4                                 # of the pens of edges, for the one that is taken most
+_WIDEST = 4                                 # pen width of the edge that was taken most often
 
 
 def check(path):
-    """Raise ValueError for a file of another kind."""
+    """Raise ValueError for an unsupported suffix."""
     if not path.endswith(('.svg', *_DOT)):
         raise ValueError(f'{path} must end with .svg, .dot or .gv')
 
 
 def choose(counts, name):
-    """The CodeCounts of a function by name, or of the only one."""
+    """Return the CodeCounts of the function called name, or of the only function if name is None."""
     executed = counts.codes
     functions = [found for found in executed if found.code.co_name != '<module>']
     if name is None:
@@ -60,7 +60,7 @@ def _listed(names, most=20):
 
 
 def dot(found):
-    """The graph in Graphviz's language DOT."""
+    """Return the graph in DOT, the language of Graphviz."""
     code, taken = found.code, found.edges
     blocks = codeblocks.basic_blocks(code)
     proper = instructions(code)
@@ -82,7 +82,7 @@ def dot(found):
 
 
 def _merged(blocks, taken):
-    """{(block or None, target, kind, condition): count}; the exception edges of a block to a handler are one."""
+    """Return {(block or None, target, kind, condition): count}, with one exception edge from a block to a handler."""
     merged = {}
     for block in blocks:
         for edge in block.predecessors:
@@ -136,7 +136,7 @@ def _block(block, proper, lines, count):
 
 
 def _plain(text):
-    """The text without what Graphviz and XML do not take."""
+    """Replace the characters that Graphviz or XML cannot contain."""
     return ''.join(c if c.isprintable() else ' ' if c == '\t' else '?' for c in text)
 
 

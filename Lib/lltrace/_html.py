@@ -1,4 +1,4 @@
-"""Counts as a page: the source and its bytecode side by side, colored by how often they were executed."""
+"""Formats counts as an HTML page: source and bytecode side by side, colored by count."""
 
 import os
 from html import escape
@@ -60,7 +60,7 @@ code, .rows, table { font: 12.5px/1.6 ui-monospace, Menlo, Consolas, 'DejaVu San
 
 
 def page(counts):
-    """The page, without a reference to anything outside it."""
+    """Return the page, which is self-contained."""
     found = counts.codes
     executed = {id(one): one.instructions for one in found}
     most = max((number for numbers in executed.values() for number in numbers.values()), default=1)
@@ -93,7 +93,7 @@ def _heat(number, most):
 
 
 def _escape(text):
-    # a file can have lone surrogates, which UTF-8 has not
+    # a file can contain lone surrogates, which UTF-8 cannot encode
     return escape(text.encode('utf-8', 'backslashreplace').decode())
 
 
@@ -123,7 +123,7 @@ def _file(number, filename, codes, most):
     for code, executed in codes:
         line = code.co_firstlineno
         for offset, instruction in instructions(code).items():
-            # What belongs to no line is shown with what comes before.
+            # An instruction without a line is shown with the one before.
             line = instruction.positions.lineno or line
             at.setdefault(line, []).append((code, offset, instruction, executed.get(offset, 0)))
     first, last = min(at), max(at)

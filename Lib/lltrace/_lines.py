@@ -1,20 +1,20 @@
-"""What a line of the trace looks like: as text for people, as JSON for programs."""
+"""Formats the lines of a trace: as text for people, as JSON for programs."""
 
 import json
 import os
 
 from lltrace._code import argument
 
-# How a frame is left, or entered without an instruction; the words for them in a text.
+# The ways to leave a frame, or to enter it without an instruction, as they are written in text.
 LEAVING = {'return': 'returns', 'yield': 'yields', 'raise': 'raises', 'throw': 'is thrown'}
 
 
 class Text:
-    """Lines in columns: thread, depth, function:line, offsets, instruction, argument, and what goes with them."""
+    """Lines in columns: thread, depth, function:line, offsets, instruction, argument, exception, value stack."""
 
-    DEEPEST = 12                            # levels of indentation; the depth is still told
+    DEEPEST = 12                            # levels of indentation; the depth column shows the real depth
     WHERE = 30                              # characters for function and line
-    STACK = 24                              # and for the argument, if the stack comes after it
+    STACK = 24                              # and for the argument, if the stack follows
 
     def __init__(self, color=False):
         def paint(*codes):
@@ -31,7 +31,7 @@ class Text:
         self._left = {'return': paint('32'), 'yield': paint('34'), 'raise': self._alarm, 'throw': self._alarm}
 
     def level(self, depth):
-        """What of the depth body and leaving() depend on."""
+        """Return the indentation, which instruction() and leaving() depend on."""
         return depth if depth < self.DEEPEST else self.DEEPEST
 
     def prefix(self, process, thread, depth):
@@ -46,7 +46,7 @@ class Text:
         return '  ' * level + self._name(f'{text:<{room}}')
 
     def instruction(self, info, level, line, source, offset, exception=None, padded=False):
-        """The rest of a line after its prefix; padded for with_stack()."""
+        """Return the rest of a line after its prefix; with padded, for with_stack() to complete."""
         found = info.instructions[offset]
         caught = offset in info.handlers
         arrow = self._alarm('=>') if caught else self._faint('->')
@@ -67,7 +67,7 @@ class Text:
         return ''.join(parts) + ('' if padded else '\n')
 
     def with_stack(self, text, values):
-        """A padded line with the value stack, a list of texts, or None where it is not known."""
+        """Return a padded line completed by the value stack, a list of texts or None if it is not known."""
         shown = '?' if values is None else ', '.join(values)
         return f'{text}{self._bar}{self._value(shown)}'.rstrip() + '\n'
 
@@ -81,7 +81,7 @@ class Text:
 
 
 class Json:
-    """One JSON object a line; Doc/library/lltrace.rst has the fields."""
+    """One JSON object per line; Doc/library/lltrace.rst describes the fields."""
 
     def level(self, depth):
         return 0

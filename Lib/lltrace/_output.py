@@ -1,4 +1,4 @@
-"""Lines on their way to a file: buffered by the dozen, whole, in order, and at most as many as asked for."""
+"""Writes lines to a file: in batches, in order, never part of a line, and up to a limit."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import weakref
 
 
 class Descriptor:
-    """A file by its descriptor, which becomes ours."""
+    """A file descriptor, which this object owns and closes."""
 
     def __init__(self, fd, encoding='utf-8'):
         self._fd = fd
@@ -17,7 +17,7 @@ class Descriptor:
 
     @classmethod
     def of_stream(cls, stream):
-        """The file of a standard stream, which the program may close or replace."""
+        """Duplicate the file of a standard stream, because the program may close or replace the stream."""
         return cls(os.dup(stream.fileno()), stream.encoding)
 
     @classmethod
@@ -29,12 +29,12 @@ class Descriptor:
         return status.st_dev, status.st_ino
 
     def colored(self):
-        """Whether colors make sense for 'auto'; https://no-color.org has the convention."""
+        """Return whether 'auto' means color, by the convention of https://no-color.org."""
         return self.interactive and 'NO_COLOR' not in os.environ and os.environ.get('TERM') != 'dumb'
 
     def write(self, text):
         data = text.encode(self._encoding, 'backslashreplace')
-        # A program may close all files and open others, as daemons do; those are not for us to write to.
+        # A program may close all files and open others, as daemons do.  We must not write to those.
         if self._identity() != self._file:
             raise OSError(errno.EBADF, 'the program closed its file')
         while data:
@@ -49,7 +49,7 @@ class Descriptor:
 
 
 class Stream:
-    """A text stream of the caller's, which stays open."""
+    """A text stream of the caller, which is not closed."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -69,7 +69,7 @@ class Stream:
 
 
 def _of_a_handler(error):
-    """Whether a signal handler has raised it, while we were writing."""
+    """Return whether a signal handler raised the error while we were writing."""
     traceback = error.__traceback__
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -77,11 +77,11 @@ def _of_a_handler(error):
 
 
 class Output:
-    """Where lines go.
+    """Buffers lines and writes them to a sink.
 
-    The hot path of a tracer appends to `buffer` and calls flush() when it has `threshold` lines.  A chunk is small,
-    so that little is lost where the process ends without notice, and one write() call, so that lines of a forked
-    child do not interleave with the parent's.
+    The hot path of a tracer appends to `buffer` and calls flush() when it has `threshold` lines.  A chunk is small, to
+    lose little if the process is killed, and is written by one write() call, to keep the lines of a forked child and
+    its parent apart.
     """
 
     CHUNK = 64
@@ -91,10 +91,10 @@ class Output:
         self.at_once = at_once or sink.interactive
         self.left = limit                   # how many lines may still be written, or None
         self.closed = False
-        self.process = None                 # its number, in a forked child
-        self.interrupt = None               # a function that a trace function is to call after flush()
-        self.in_child = None                # a function to call there
-        self.error = None                   # why writing ended before the program
+        self.process = None                 # the process ID, in a forked child
+        self.interrupt = None               # a function for the trace function to call after flush()
+        self.in_child = None                # a function to call in a forked child
+        self.error = None                   # why writing ended before the program did
         self._sink = sink
         # A signal handler of the program may fork, or stop the trace, in the middle of flush().
         self._lock = threading.RLock()
@@ -107,11 +107,11 @@ class Output:
             self.threshold = min(self.threshold, max(self.left, 1))
 
     def flush(self):
-        """Write what is there.  False when no more lines are wanted."""
+        """Write the buffered lines.  Return False when no more lines are wanted."""
         with self._lock:
             buffer = self.buffer
             lines = buffer[:self.left]
-            # Others may append meanwhile.
+            # Other threads may append in the meantime.
             del buffer[:len(lines)]
             if self.closed:
                 buffer.clear()
@@ -130,8 +130,8 @@ class Output:
             self._sink.write(''.join(lines))
         except Exception as error:
             if isinstance(self._sink, Descriptor) and _of_a_handler(error):
-                raise                       # for the program, which may wait for it
-            # Who reads the trace may have seen enough of it, as head has; that is no error.
+                raise                       # the program may expect it
+            # The reader of the trace, such as head, may have stopped reading.  That is not an error.
             if not isinstance(error, BrokenPipeError):
                 self.error = f'cannot write the trace: {getattr(error, "strerror", None) or error}'
             self._end()
@@ -152,7 +152,7 @@ class Output:
         self.flush()
 
     def after_fork(self, in_child):
-        if in_child:                        # those of multiprocessing end with os._exit()
+        if in_child:                        # children of multiprocessing end with os._exit(), without a last flush
             self.process = os.getpid()
             self.at_once = True
             self._set_threshold()

@@ -1,4 +1,4 @@
-"""Counts as text: the disassembly of each function, with its source and how often each instruction was executed."""
+"""Formats counts as text: the disassembly of each function, with its source and the count of each instruction."""
 
 import linecache
 
@@ -7,7 +7,7 @@ from lltrace._code import argument
 
 
 def source_of(code):
-    """The lines of the file that a code object is of, as far as they can be read."""
+    """Return the lines of the file that a code object comes from; none if it cannot be read."""
     linecache.checkcache(code.co_filename)
     return [line.rstrip('\n') for line in linecache.getlines(code.co_filename)]
 

@@ -20,7 +20,7 @@ _KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodi
 
 
 class CannotRun(Exception):
-    """The message and exit status with which python refuses a program."""
+    """The message and exit status of python for a program that it cannot run."""
 
     def __init__(self, message, status):
         super().__init__(message)
@@ -28,7 +28,7 @@ class CannotRun(Exception):
 
 
 def _main_module():
-    """A new __main__ module, as python makes it."""
+    """Return a new __main__ module like the one that python creates."""
     main = types.ModuleType('__main__')
     main.__dict__.update(__loader__=importlib.machinery.BuiltinImporter, __annotations__={},
                          __builtins__=sys.modules['builtins'])
@@ -36,7 +36,7 @@ def _main_module():
 
 
 def _current_folder():
-    """As python has it, which can do without."""
+    """Return the current folder, or '' if it no longer exists, as python does."""
     try:
         return os.getcwd()
     except OSError:
@@ -50,7 +50,7 @@ def _set_path(first):
 
 
 def _forget_shadowed(folder):
-    """Let the program import its own modules that are named like those of the library which we have imported."""
+    """Forget standard modules that we imported if the program has modules of the same names."""
     for name in sys.stdlib_module_names.intersection(sys.modules).difference(sys.builtin_module_names, _KEPT):
         own = importlib.machinery.PathFinder.find_spec(name, [folder])
         if own is not None and own.loader is not None:
@@ -59,7 +59,7 @@ def _forget_shadowed(folder):
 
 
 def _compile(source, filename):
-    """Compile the bytes of a script, with the errors that the tokenizer gives for the encoding of a file."""
+    """Compile the bytes of a script, and report encoding errors as the tokenizer does for a file."""
     lines = source.splitlines()
     cookies = [re.match(rb'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line) for line in lines[:2]]
     cookie = next(filter(None, cookies), None)
@@ -82,7 +82,7 @@ def _compile(source, filename):
 
 
 class Program:
-    """What is to be run.  filename is the file of its __main__ as far as that is known before, or None."""
+    """A program to run.  filename is the file of its __main__, or None if it is not yet known."""
 
     filename = None
 
@@ -149,7 +149,7 @@ class Module(Program):
 
 
 def program(name, is_module=False):
-    """The program that python would run for this argument."""
+    """Return the program that python would run for this argument."""
     if is_module:
         return Module(name)
     if name == '-':
@@ -160,13 +160,13 @@ def program(name, is_module=False):
 
 
 def without_our_frames(traceback):
-    """The traceback as it would be if the program had been run without us."""
+    """Return the traceback without the frames of this package."""
     kept = []
     while traceback is not None:
         if not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
             kept.append(traceback)
         elif len(kept) > 1 and kept[-1].tb_frame is kept[-2].tb_frame:
-            del kept[-1]                    # the frame was entered once more for its trace function
+            del kept[-1]                    # a second entry for the frame, from its trace function
         traceback = traceback.tb_next
     for outer, inner in zip(kept, [*kept[1:], None]):
         outer.tb_next = inner
@@ -174,7 +174,7 @@ def without_our_frames(traceback):
 
 
 def without_our_context(error):
-    """Take away, in place, the exceptions that were raised and caught in a trace function while this one came up."""
+    """Remove, in place, the exceptions that a trace function raised and caught while this one was raised."""
     while error.__context__ is not None:
         context = error.__context__
         traceback = context.__traceback__
@@ -184,9 +184,9 @@ def without_our_context(error):
 
 
 def run(program, argv, defer=None):
-    """Run it.  Raises SystemExit if its exit status is not 0; returns where the interpreter will end with SIGINT.
+    """Run the program.  Raises SystemExit if its exit status is not 0; returns if the interpreter will end by SIGINT.
 
-    defer is for interrupts that arrive in a trace function; see defer_interrupts().
+    defer handles interrupts that arrive in a trace function; see defer_interrupts().
     """
     sys.argv[:] = argv
     sys.modules['__main__'] = main = _main_module()
@@ -207,7 +207,7 @@ def run(program, argv, defer=None):
 
 
 def report(error):
-    """Report an exception that nobody caught, as the interpreter does."""
+    """Report an uncaught exception, as the interpreter does."""
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     try:
         hook = sys.excepthook
@@ -228,9 +228,9 @@ def report(error):
 
 
 def end_with_sigint():
-    """Have the interpreter end this process with SIGINT when it has cleaned up.
+    """Make the interpreter end this process by SIGINT after its cleanup.
 
-    It does when code that was compiled from text and run at the top level ended with KeyboardInterrupt.
+    It does so if code compiled from a string and run at the top level ended with KeyboardInterrupt.
     """
     try:
         exec('raise KeyboardInterrupt')
@@ -239,10 +239,10 @@ def end_with_sigint():
 
 
 def defer_interrupts(defer):
-    """Have Ctrl-C interrupt the program and not the trace function, where it would end the trace.
+    """Make Ctrl-C interrupt the program and not the trace function, because that would end the trace.
 
-    What arrives there is given to defer as a function that raises KeyboardInterrupt.  The handler stands where
-    signal.default_int_handler was, since programs compare the two.
+    For an interrupt in the trace function, call defer with a function that raises KeyboardInterrupt.  The handler
+    replaces signal.default_int_handler, because programs compare the current handler with it.
     """
     default = signal.default_int_handler
     if signal.getsignal(signal.SIGINT) is not default:

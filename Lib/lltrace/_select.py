@@ -1,4 +1,4 @@
-"""Which code is shown: the program's own, more or less of it by patterns."""
+"""Selects the code to show: the program's own, or what patterns add, leave out or choose instead."""
 
 import difflib
 import dis
@@ -12,7 +12,7 @@ _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 
 
 def _folders():
-    """The folders of the standard library and of installed packages, each with a separator at its end."""
+    """Return the folders of the standard library and of installed packages, each with a separator at the end."""
     paths = {sysconfig.get_path(name) for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')}
     paths |= {os.path.dirname(os.__file__), site.getusersitepackages()}
     if hasattr(site, 'getsitepackages'):
@@ -22,11 +22,11 @@ def _folders():
 
 
 class Pattern:
-    """A glob for modules, paths or functions; its form tells for which.
+    """A glob for modules, paths or functions, depending on its form.
 
-    'PATH', with a slash: a file, or a folder with all in it
-    'MODULE:FUNCTION': functions by their qualified name; without MODULE of any module
-    'MODULE', anything else: a module, or a package with all its modules
+    'PATH', with a slash: a file, or a folder and everything in it
+    'MODULE:FUNCTION': functions by name or qualified name; without MODULE, in any module
+    'MODULE', anything else: a module, or a package and all its modules
     """
 
     def __init__(self, text):
@@ -54,14 +54,17 @@ class Pattern:
 
 
 class Selection:
-    """Decides for code objects.  main is the file of the program, which is shown wherever it lies.
+    """Decides which code objects to show.  main is the file of the program, which is shown wherever it is.
 
-    Without only, the code of the program and of modules that are neither in the standard library nor among the
-    installed packages; with it, what matches one of these patterns.  What matches include is shown in addition;
-    what matches exclude is not shown.  The code of this package never is.
+    Without only, it selects the program and the modules that belong neither to the standard library nor to an installed
+    package; with only, the code that matches one of these patterns.  Code that matches include is added, and code that
+    matches exclude is left out.  The code of this package is never shown.
     """
 
     def __init__(self, only=(), include=(), exclude=(), main=None):
+        for name, value in ('only', only), ('include', include), ('exclude', exclude):
+            if isinstance(value, str):
+                raise TypeError(f'{name} must be a list of patterns, not a str')
         self.only = [Pattern(text) for text in only]
         self.include = [Pattern(text) for text in include]
         self.exclude = [Pattern(text) for text in exclude]
@@ -83,7 +86,7 @@ class Selection:
         filename = code.co_filename
         if filename == self.main or module == '__main__':
             return True
-        if filename.startswith('<'):        # frozen, or compiled from text by a module that is not the program
+        if filename.startswith('<'):        # frozen, or compiled from a string
             return not filename.startswith('<frozen ') and self._of_program_module(module)
         return not os.path.abspath(filename).startswith(self._folders)
 
@@ -94,7 +97,7 @@ class Selection:
 
 
 def opcodes_named(names):
-    """The opcodes of these names, which may be globs.  ValueError for one that names none."""
+    """Return the opcodes of these names, which may be globs.  Raises ValueError for a name without a match."""
     found = set()
     for name in names:
         matching = [opcode for known, opcode in dis.opmap.items() if fnmatchcase(known, name.upper())]

@@ -1,26 +1,26 @@
-"""Starting and ending a trace function of ours, in this thread and those that it starts."""
+"""Starts and stops a trace function, in this thread and in threads that it starts."""
 
 import sys
 import threading
 
 
 class Tracing:
-    """What has a trace function.  A subclass sets
+    """Base class of objects that trace.  A subclass defines
 
     _call       the global trace function
-    _local_of   a function that returns the local one for a frame which is running already, or None
-    _flags      what they are called for, as sys.settracestate() takes it
+    _local_of   a function that returns the local trace function for a frame that is already running, or None
+    _flags      the keyword arguments for sys.settracestate()
     """
 
     _saved = _saved_threads = _adopted = None
     _started = _over = False
 
     def start(self):
-        """Start in this thread, from the next instruction of the caller on, and in threads that it starts."""
+        """Start with the next instruction of the caller, in this thread and in threads that it starts."""
         self._start(sys._getframe(1))
 
     def stop(self):
-        """End it, and restore the trace states of before.  A second time does nothing."""
+        """Stop, and restore the previous trace states.  A second call does nothing."""
         if not self._started or self._over:
             return
         if sys.gettracestate()['tracefunc'] is self._call:
@@ -43,7 +43,7 @@ class Tracing:
         self.stop()
 
     def lost(self):
-        """Why this thread's events no longer come, though nobody stopped it; None if they do."""
+        """Return why this thread is no longer traced although stop() was not called, or None."""
         function = sys.gettracestate()['tracefunc']
         if self._over or function is self._call:
             return None
@@ -52,9 +52,9 @@ class Tracing:
         return 'the program set a trace function of its own'
 
     def _start(self, frame=None):
-        """Start, and with a frame trace the rest of its execution too."""
+        """Start.  With a frame, also trace the rest of its execution."""
         if self._started:
-            raise RuntimeError('this was started before; make another one')
+            raise RuntimeError('already started; make another one')
         self._started = True
         self._saved = sys.gettracestate()
         self._saved_threads = threading.gettracestate()
@@ -66,4 +66,4 @@ class Tracing:
         sys.settracestate(self._call, **self._flags)
 
     def _finish(self):
-        """What a subclass does at the end."""
+        """Called at the end, for subclasses."""

@@ -1,4 +1,4 @@
-"""Values as text: of one line, of bounded length, and without an exception, whatever the program's classes do."""
+"""Formats values as text: in one line of limited length, without raising, whatever the program's classes do."""
 
 import builtins
 import reprlib
@@ -9,7 +9,7 @@ from array import array
 _LONGEST = 60
 _SIMPLE = frozenset((int, float, bool, type(None), type(Ellipsis)))
 _SIZED = (list, tuple, dict, set, frozenset, str, bytes, bytearray, array, deque, OrderedDict, defaultdict, Counter)
-_LARGE = 1000                               # items, from which a repr is not tried
+_LARGE = 1000                               # items; the repr of larger containers is not computed
 
 
 def _method(x):
@@ -31,7 +31,7 @@ _NAMED = {
 
 
 def cut(text, longest):
-    """The text with what is not printable escaped; its middle left out where it is longer."""
+    """Escape unprintable characters, and replace the middle of a text that is too long by an ellipsis."""
     if len(text) > longest:
         head = (longest - 3) // 2
         text = f'{text[:head]}...{text[len(text) - (longest - 3 - head):]}'
@@ -48,7 +48,7 @@ class _Repr(reprlib.Repr):
         self.maxstring = self.maxother = self.maxlong = 40
 
     def repr1(self, x, level):
-        # reprlib chooses by the name of the type, which any class can have.
+        # reprlib goes by the name of the type, which classes of the program can share.
         if type(x).__module__ != 'builtins' and not isinstance(x, (deque, array)):
             return self.repr_instance(x, level)
         if type(x) in (bytes, bytearray):
@@ -61,7 +61,7 @@ class _Repr(reprlib.Repr):
         return builtins.repr(x)
 
     def repr_int(self, x, level):
-        if x.bit_length() > 1000:           # its digits could take long, and there is a limit to them
+        if x.bit_length() > 1000:           # conversion may be slow, and Python limits the number of digits
             return f'<int of {x.bit_length()} bits>'
         return super().repr_int(x, level)
 
@@ -76,9 +76,9 @@ _repr_of = _Repr()
 
 
 def value(x):
-    """The repr() of x, cut, and for functions and objects without one their name or type.
+    """Return a shortened repr() of x; for functions and objects without their own __repr__, the name or type.
 
-    A __repr__ of the program is called, and may do anything.
+    This calls __repr__ methods of the program.
     """
     if type(x) in _SIMPLE and (type(x) is not int or -1 << 64 < x < 1 << 64):
         return repr(x)
@@ -86,7 +86,7 @@ def value(x):
         return cut(repr(x), _LONGEST)
     try:
         kind = type(x)
-        # The addresses that these have say nothing, and differ from run to run.
+        # Their repr() has an address, which differs from run to run.
         describe = _NAMED.get(kind)
         if describe is not None:
             return cut(describe(x), _LONGEST)
@@ -98,7 +98,7 @@ def value(x):
 
 
 def exception(error):
-    """The type and message of an exception, as the last line of a traceback has them."""
+    """Return the type and message of an exception, as in the last line of a traceback."""
     try:
         message = str(error)
         if not isinstance(message, str):

@@ -679,8 +679,8 @@ class StackTest(Session):
                 pass
         answers = self.debug(f, 'n', 'stack', 'c')
         self.assertIn('StopIteration', answers[0])
-        self.assertEqual(answers[1], '*** The value stack is not known here: the frame is in the '
-                                     'middle of an instruction\n')
+        self.assertEqual(answers[1], '*** The value stack is not known here: the frame is executing '
+                                     'an instruction\n')
 
     def test_at_exception(self):
         # What the instruction that raised has left.

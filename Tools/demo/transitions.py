@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 
-"""Print every instruction of a program as the transition that leads to it.
+"""Print each instruction of a program with the one executed before it.
 
     transitions.py script.py args...
     transitions.py -m module args...
 
-A line is function:line, the offset that control came from, the offset that it
-goes to, and the instruction there; '=>' leads into an exception handler.  Shown
-is the program itself, not the modules that it imports.
+A line shows function:line, the offset of the instruction executed before, and
+the offset, name and argument of this one.  '=>' leads to an exception handler.
+Modules that the program imports are not shown.
 """
 
 import dis
