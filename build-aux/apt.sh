@@ -46,19 +46,25 @@ CONF
     APT_CONFIG=$apt/conf
     export APT_CONFIG
 
-    say "apt: asking this machine's apt sources for the source package $source (half a minute or so)"
-    shown apt-get -q update || :
+    apt_run "apt: asking this machine's apt sources for the source package $source" apt-get -q update || :
     complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
     apt_versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
         awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
     [ -n "$apt_versions" ] || { apt_why="no version on offer has the archive${complaint:+ ($complaint)}"; return 1; }
 }
 
+apt_run() { # WHAT COMMAND...: with all that it says in $output, on a terminal too: apt adds advice that is not ours to give
+    progress "$apt/log" "$@"
+    apt_status=$?
+    output=$(cat "$apt/log")
+    return "$apt_status"
+}
+
 apt_source() { (cd "$apt/got" && apt-get -q source --download-only "$1" "$source=$2"); }
-apt_get() { # --tar-only|--diff-only VERSION NAME: that archive of the source package, in $apt_got; false with $apt_why
+apt_get() { # --tar-only|--diff-only VERSION NAME WHAT: that archive of the source package, in $apt_got; false with $apt_why
     rm -rf "$apt/got"
     mkdir "$apt/got" 2>/dev/null || full
-    shown apt_source "$1" "$2" || { apt_why=$(why "$(printf '%s\n' "$output" | grep '^E:' | head -n 1)"); return 1; }
+    apt_run "$4" apt_source "$1" "$2" || { apt_why=$(why "$(printf '%s\n' "$output" | grep '^E:' | head -n 1)"); return 1; }
     apt_got=$(find -L "$apt/got" -type f -name "$3" | head -n 1)
     [ -n "$apt_got" ] || { apt_why='apt gave no such file'; return 1; }
     # of a mirror in a folder of this machine apt gives a link

@@ -64,16 +64,23 @@ fixes_named() { # FILE: take it as the archive of fixes
         die "--with-security-fixes: $1 is not the .debian.tar archive of a version of Debian's $source $(upstream VERSION); apt-get source --download-only $source gets one"
     say "fixes: taking $1, of version $fixes_version"
     fixes_keep "$tmp/named"
+    rm -f "$FIXES_MISSED"
 }
 
 fixes_by_apt() { # false, with the cause in $fixes_why
     fixes_why=
-    apt_ask || { fixes_why=$apt_why; return 1; }
+    apt_ask || { fixes_why=$apt_why; fixes_miss - "$apt_why"; return 1; }
+    newest=${apt_versions%%[!A-Za-z0-9.+~-]*}
     for version in $apt_versions; do
-        say "fixes: taking those of Debian's source package $source $version"
-        if apt_get --diff-only "$version" '*.debian.tar*'; then
+        if fixes_cached && [ "$fixes_version" = "$version" ]; then
+            say "fixes: $version is in $DOWNLOADS"
+            fixes_got "$version"
+            return 0
+        fi
+        if apt_get --diff-only "$version" '*.debian.tar*' "fixes: fetching those of Debian's source package $source $version"; then
             if fixes_version=$(fixes_version_of "$apt_got"); then
                 fixes_keep "$apt_got"
+                fixes_got "$version"
                 return 0
             fi
             apt_why="not an archive of Debian's packaging"
@@ -81,7 +88,12 @@ fixes_by_apt() { # false, with the cause in $fixes_why
         fixes_why="$fixes_why${fixes_why:+; }$version: $apt_why"
         say "fixes: $version: $apt_why"
     done
+    fixes_miss "$newest" "$fixes_why"
     return 1
+}
+
+fixes_got() { # VERSION: note whether a newer one was listed and not fetched
+    if [ "$1" = "$newest" ]; then rm -f "$FIXES_MISSED"; else fixes_miss "$newest" "$fixes_why"; fi
 }
 
 case ${2-} in
@@ -90,12 +102,14 @@ case ${2-} in
         fixes_by_apt ||
             die "--with-security-fixes: apt has none ($fixes_why); name an archive with --with-security-fixes=FILE.debian.tar.xz, or leave the option out to take the one in $DOWNLOADS, if any" ;;
     '')
-        if fixes_cached || fixes_laid; then
+        if { fixes_cached && ! fixes_due; } || { fixes_laid && ! fixes_cached; }; then
             :
-        elif fixes_missed; then
-            say "fixes: none, as there were none to be had before; --with-security-fixes asks again"
+        elif fixes_unavailable && fixes_missed && ! fixes_due; then
+            say "fixes: none, as apt had none within the last day; --with-security-fixes asks again now"
+        elif fixes_cached; then
+            fixes_by_apt || say "fixes: apt has none now ($fixes_why), so those in $DOWNLOADS are taken"
         elif ! fixes_by_apt; then
-            say "fixes: none to be had ($fixes_why), so the release is taken without; --with-security-fixes asks again"
+            say "fixes: none to be had ($fixes_why), so the release is taken without; --with-security-fixes asks again now, and any run a day later"
         fi ;;
     *) fixes_named "$2" ;;
 esac
@@ -114,8 +128,7 @@ by_apt() {
     road="apt's source package $source"
     apt_ask || { failed "$road" "$apt_why"; return 1; }
     for version in $apt_versions; do
-        say "archive: taking Debian's source package $source $version"
-        if ! apt_get --tar-only "$version" '*.orig.tar*'; then
+        if ! apt_get --tar-only "$version" '*.orig.tar*' "archive: fetching Debian's source package $source $version"; then
             failed "$road $version" "$apt_why"
         elif differs "$apt_got"; then
             failed "$road $version" "not the archive ($cause)"

@@ -3,7 +3,7 @@
 # build.sh beside BUILDDIR: the same without condcov, and ./python stays what it is.
 # build.sh condcov BUILDDIR: the same as fork, and condcov is put in again.
 # build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
-# build.sh install BUILDDIR DESTDIR: the fork's build, then CPython's own make install, and condcov's.
+# build.sh install BUILDDIR DESTDIR: the fork's build, then CPython's own make altinstall, and condcov with its command.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -36,7 +36,7 @@ commit() {
     printf '%s\n' "$commit_of"
 }
 fixes() {
-    fixes_in | sed -n 's/^[^ ]* \([^ ]*\): .*/ fixes:\1/p'
+    fixes_in | sed -n 's/^[^ ]* \([^ ]*\): [0-9]* fixes; \([^ ]*\) .*/ fixes:\1 missing:\2/p; s/^[^ ]* \([^ ]*\): [0-9]* fixes$/ fixes:\1/p'
 }
 sh build-aux/lay.sh
 version=$(commit)$(fixes)
@@ -54,8 +54,8 @@ esac
 put_back() { sh build-aux/condcov.sh make "$dir"; }
 on_exit put_back
 sh build-aux/condcov.sh out "$dir"
-progress "$dir/install.log" "$dir: installing" objects_make "$dir" install "$@" "DESTDIR=$destdir" || {
+progress "$dir/install.log" "$dir: installing" objects_make "$dir" altinstall "$@" "DESTDIR=$destdir" || {
     [ -n "${V-}" ] || tail -n 15 "$dir/install.log" >&2
-    die "make install failed${V:-; the whole output is in $dir/install.log}"
+    die "make altinstall failed${V:-; the whole output is in $dir/install.log}"
 }
 sh build-aux/condcov.sh install "$dir" "$destdir"

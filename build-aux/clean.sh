@@ -1,8 +1,9 @@
 #!/bin/sh
-# clean.sh objects: remove everything that was compiled, and keep the downloads, the source trees and the environments.
+# clean.sh objects: remove everything that was compiled. Whatever make needs to compile it again stays.
 # clean.sh all: remove everything that was made.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
+. build-aux/objects.sh
 
 rm -f python
 if [ "$1" = all ]; then
@@ -13,6 +14,11 @@ if [ "$1" = all ]; then
     exit
 fi
 find build -mindepth 2 -maxdepth 2 -name configure.log 2>/dev/null | while IFS= read -r log; do
-    rm -rf "$(dirname "$log")"
+    dir=$(dirname "$log")
+    if [ -f "$dir/.options" ] && objects_make "$dir" clean >"$dir/clean.log" 2>&1; then
+        rm -f "$dir/.built" "$dir/python"
+    else
+        rm -rf "$dir"       # half configured, or of another place
+    fi
 done
-say "removed the object trees; ./configure makes them again"
+say "removed what was compiled; make compiles it again"

@@ -43,7 +43,7 @@ upstream() { # KEY: its value in UPSTREAM
     printf '%s\n' "$upstream_value"
 }
 
-fixes_in() { # which security fixes the trees have: "none", "unavailable", or "SOURCE VERSION: NUMBER fixes"
+fixes_in() { # which security fixes the trees have: "none", "unavailable", or "SOURCE VERSION: NUMBER fixes" and what is missing
     sed -n 1p "$FIXES" 2>/dev/null
 }
 
@@ -59,6 +59,60 @@ why() { # TEXT: the last line of what a failed command printed, as the cause
 shown() { # COMMAND...: run it with all it says in $output, or on a terminal for the user to see as it goes
     output=
     if [ -t 1 ]; then "$@" </dev/null; else output=$("$@" </dev/null 2>&1); fi
+}
+
+# A long command's output goes to a log, and every twenty seconds a line to the user, however little the command says. With
+# V=1 the user sees all of the output too.
+progress() { # LOG WHAT COMMAND...
+    progress_log=$1
+    case ${V-}$1 in
+        /*/tmp.*) say "$2" ;;       # a log that does not last
+        "$1") say "$2 (log: $1)" ;;
+        *) say "$2" ;;
+    esac
+    shift 2
+    : >"$progress_log" || die "cannot write $progress_log; is the disk full?"
+    progress_status=0
+    if [ -n "${V-}" ]; then
+        { { "$@" 2>&1 || echo $? >"$progress_log.status"; } | tee "$progress_log"; } || :
+        progress_status=$(cat "$progress_log.status" 2>/dev/null || echo 0)
+        rm -f "$progress_log.status"
+    else
+        heartbeat &
+        progress_heart=$!
+        "$@" >"$progress_log" 2>&1 || progress_status=$?
+        kill "$progress_heart" 2>/dev/null || :
+        [ ! -t 1 ] || printf '\033[K'
+    fi
+    progress_pattern=.
+    progress_total=
+    progress_noun='lines of output'
+    return "$progress_status"
+}
+
+progress_pattern=.
+progress_total=
+progress_noun='lines of output'
+progress_of() { # PATTERN TOTAL NOUN: what the next progress counts in the log, and how many there will be, or nothing
+    progress_pattern=$1
+    progress_total=$2
+    progress_noun=$3
+}
+
+heartbeat() {
+    heartbeat_s=0
+    heartbeat_every=20
+    heartbeat_end='\n'
+    if [ -t 1 ]; then heartbeat_every=1; heartbeat_end='\r'; fi
+    # The last sleep outlives this function, so it must not hold the output open.
+    while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        heartbeat_s=$((heartbeat_s + 1))
+        [ $((heartbeat_s % heartbeat_every)) = 0 ] || continue
+        heartbeat_n=$(grep -c -e "$progress_pattern" "$progress_log" 2>/dev/null) || :
+        # shellcheck disable=SC2059
+        printf "%s: ... %s%s %s, %d:%02d$heartbeat_end" "$FORK_AS" "${heartbeat_n:-0}" \
+            "${progress_total:+ of about $progress_total}" "$progress_noun" $((heartbeat_s / 60)) $((heartbeat_s % 60))
+    done
 }
 
 on_exit() { # FUNCTION: run it however the script ends
@@ -79,7 +133,7 @@ builddir_of() { # DIR as the user wrote it: build/NAME
     case $builddir_name in
         '' | .* | -* | *[!A-Za-z0-9._-]* | build)
             die "a builddir is build/NAME, with letters, digits and . _ - in NAME; '$1' is not" ;;
-        bare.* | downloads | src | venv | clients | bench | bench-* | lint-* | doc | doc-* | stock | stock-* | *.patch | *.log)
+        bare.* | downloads | src | venv | clients | bench | bench-* | lint-* | doc | doc-* | stock | stock-* | *.patch | *.log | *.new)
             die "build/$builddir_name is taken by the build itself; choose another NAME for the builddir build/NAME" ;;
     esac
     printf 'build/%s\n' "$builddir_name"

@@ -85,6 +85,20 @@ name_interpreter() { # ROOT
         while IFS= read -r command; do sed -i "1s,^#!$bin/python\$,&$version," "$command"; done
 }
 
+# pip installs the commands of what condcov needs too, such as coverage and pygmentize. A prefix gets ours only.
+only_ours() { # ROOT
+    library=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDEST"))')
+    for wheel in $(cd "$put/wheels" && find . -name '*.whl' ! -name 'condcov-*'); do
+        record=$(printf '%s\n' "${wheel#./}" | cut -d- -f1,2).dist-info/RECORD
+        record=${1%/}$library/site-packages/$record
+        [ -f "$record" ] || continue
+        sed -n 's,^\(\.\./\.\./\.\./bin/[^,]*\).*,\1,p' "$record" | while IFS= read -r command; do
+            rm -f "$(dirname "$record")/../$command"
+        done
+        sed -i '/^\.\.\/\.\.\/\.\.\/bin\//d' "$record"
+    done
+}
+
 cause() {
     [ -f "$log" ] || log=/dev/null
     why "$(grep '^ERROR: ' "$log" || cat "$log")"
@@ -118,8 +132,9 @@ case $what in
         if ! progress "$log" "$dir: installing condcov" pip_here install "$old" --no-warn-script-location \
             --find-links "$put/wheels" --root "$root" condcov; then
             say "condcov is not installed ($(cause))"
-        elif [ -n "$3" ]; then
-            name_interpreter "$root"
+        else
+            only_ours "$root"
+            [ -z "$3" ] || name_interpreter "$root"
         fi
         exit ;;
 esac

@@ -2,7 +2,8 @@
 # application. Sourced after common.sh, with LC_ALL=C.
 #
 # FIXES, here and in the scripts that source this file, says which fixes are wanted:
-#   ''      those of the archive in build/downloads, else of the newest that apt serves, else none
+#   ''      those of the archive in build/downloads, else of the newest that apt serves, else none; where the last run
+#           missed something, apt is asked again, once a day
 #   newest  those of the newest archive that apt serves
 #   none    none
 #   a path  those of that file
@@ -10,11 +11,35 @@
 
 FIXES_RULE=build-aux/security-fixes
 FIXES_RECORD=$DOWNLOADS/security-fixes      # a line "FILE SHA256 VERSION", made when FILE is there
+FIXES_MISSED=$DOWNLOADS/security-fixes-missed   # a line "SECONDS VERSION REASON": when apt was last asked and did not give the
+                                            # newest version that it listed ("-": it listed none), and why
 
 fixes_cached() { # whether build/downloads has an archive, and then $fixes_file $fixes_sum $fixes_version of it
     { read -r fixes_file fixes_sum fixes_version <"$FIXES_RECORD"; } 2>/dev/null || return 1
     fixes_file=$DOWNLOADS/$fixes_file
     [ "$(sum_of "$fixes_file" 2>/dev/null)" = "$fixes_sum" ]
+}
+
+fixes_miss() { # VERSION REASON: note that they could not be had; that apt lists none now does not undo that it listed one
+    if [ "$1" = - ] && [ -n "$(fixes_newer)" ]; then
+        fixes_missed
+        set -- "$missed_version" "$missed_why"
+    fi
+    { mkdir -p "$DOWNLOADS" && echo "$(date +%s) $1 $2" >"$FIXES_MISSED"; } 2>/dev/null || full
+}
+
+fixes_missed() { # whether the last asking missed something, and then $missed_at $missed_version $missed_why
+    missed_version=-
+    missed_why='none was listed'
+    { read -r missed_at missed_version missed_why <"$FIXES_MISSED"; } 2>/dev/null
+}
+
+fixes_due() { # whether to ask apt again
+    fixes_missed && [ $(($(date +%s) - missed_at)) -ge 86400 ]
+}
+
+fixes_newer() { # the version that was listed and could not be fetched, if any
+    if fixes_missed && [ "$missed_version" != - ]; then printf '%s\n' "$missed_version"; fi
 }
 
 fixes_version_of() { # FILE: the version of the source package whose packaging it is; false if it is no such thing
@@ -34,19 +59,19 @@ fixes_keep() { # FILE: becomes the archive in build/downloads; $fixes_version is
 }
 
 # The base is the release with the fixes. $RELEASE names what the two trees are: the release's checksum, and where fixes
-# are in, that of their archive, and one for the way they were chosen and applied.
+# are in, that of their archive, and one for the way they were chosen and applied, and the newer version that is missing, if any.
 fixes_ways() {
     cat "$FIXES_RULE" build-aux/fixes.sh | sha256sum | cut -d' ' -f1
 }
 
 fixes_laid() { # whether the trees are this release with fixes, chosen and applied as they would be now
     case $(cat "$RELEASE" 2>/dev/null) in
-        "$(upstream SHA256) "*" $(fixes_ways)") return 0 ;;
+        "$(upstream SHA256) "*" $(fixes_ways)" | "$(upstream SHA256) "*" $(fixes_ways) "*) return 0 ;;
         *) return 1 ;;
     esac
 }
 
-fixes_missed() { # whether the trees are this release without fixes, because there were none to be had
+fixes_unavailable() { # whether the trees are this release without fixes, because there were none to be had
     [ "$(cat "$RELEASE" 2>/dev/null)" = "$(upstream SHA256)" ] && [ "$(fixes_in)" = unavailable ]
 }
 
@@ -54,7 +79,8 @@ base_wanted() { # FIXES: what $RELEASE has to hold
     if [ "$1" = none ]; then
         upstream SHA256
     elif fixes_cached; then
-        echo "$(upstream SHA256) $fixes_sum $(fixes_ways)"
+        fixes_lacks=$(fixes_newer)
+        echo "$(upstream SHA256) $fixes_sum $(fixes_ways)${fixes_lacks:+ $fixes_lacks}"
     elif fixes_laid; then
         cat "$RELEASE"
     else
@@ -126,8 +152,11 @@ fixes_apply() { # NEW
         fixes_count=$((fixes_count + 1))
     done <"$1/series"
     # CPython's configure keeps all variables of its Makefile for sysconfig.
-    { echo; echo "SECURITY_FIXES=	$fixes_whose: $fixes_count fixes"; } 2>/dev/null >>"$1/stock/Makefile.pre.in" || full
-    { echo "$fixes_whose: $fixes_count fixes" && cat "$1/verdicts"; } >"$1/fixes" 2>/dev/null || full
+    fixes_say="$fixes_whose: $fixes_count fixes"
+    fixes_lacks=$(fixes_newer)
+    [ -z "$fixes_lacks" ] || fixes_say="$fixes_say; $fixes_lacks was listed and could not be fetched"
+    { echo; echo "SECURITY_FIXES=	$fixes_say"; } 2>/dev/null >>"$1/stock/Makefile.pre.in" || full
+    { echo "$fixes_say" && cat "$1/verdicts"; } >"$1/fixes" 2>/dev/null || full
 
     (cd "$1/stock" && find . -type f -exec sha256sum {} +) | sort 2>/dev/null >"$1/after" || full
     comm -3 "$1/before" "$1/after" | sed 's/^[[:space:]]*//' | cut -c67- | sed 's,^\./,,' | sort -u 2>/dev/null >"$1/fixed" || full

@@ -26,7 +26,9 @@ make bench-condcov   what condcov, coverage.py and SlipCover cost: programs and 
 make docs         build the documentation with Sphinx: build/doc/html/index.html
 make patches      write the edits made in $FORK back to the overlay
 make patch-file   write the whole overlay as one diff, for patch -p1 or pyenv install --patch
-make install      install the fork; DESTDIR=/DIR puts it below /DIR, ./configure --prefix=/DIR chooses the prefix
+make altinstall   install python3.11 and condcov, and leave python3 alone; DESTDIR=/DIR puts them below /DIR,
+                  ./configure --prefix=/DIR chooses the prefix
+make install      the same: link python3 to python3.11 yourself, if you want it to be the fork
 make clean        remove what was compiled; make distclean removes everything that was made
 make help         show this
 

@@ -15,58 +15,42 @@ configured() { # DIR OPTIONS: whether DIR is configured with exactly these
     [ -f "$1/.options" ] && [ -f "$1/config.status" ] && [ "$(identity "$2")" = "$(cat "$1/.options")" ]
 }
 
-# A long command's output goes to a log, and a line to the user now and then. With V=1 the user sees all of it.
-progress() { # LOG WHAT COMMAND...
-    progress_log=$1
-    progress_what=$2
-    shift 2
-    if [ -n "${V-}" ]; then
-        say "$progress_what"
-        "$@"
-        return
-    fi
-    say "$progress_what (log: $progress_log)"
-    : >"$progress_log" || die "cannot write $progress_log; is the disk full?"
-    { { "$@" 2>&1; echo $? >"$progress_log.status"; } | tee "$progress_log" | heartbeat; } || :
-    progress_status=$(cat "$progress_log.status" 2>/dev/null || echo 1)
-    rm -f "$progress_log.status"
-    return "${progress_status:-1}"
+objects_check() { # SOURCE OPTIONS: stop if CPython's configure, where it is there already, does not know an option
+    [ -f "$1/configure" ] || return 0
+    output=$(sh -c "cd '$SRC' && '$ROOT/$1/configure' --enable-option-checking=fatal $2 --help=short" 2>&1 </dev/null) ||
+        die "$(why "$output" | sed 's/^configure: error: //'); nothing was changed ($1/configure --help lists CPython's options)"
 }
 
-heartbeat() {
-    heartbeat_start=$(date +%s)
-    heartbeat_last=0
-    heartbeat_lines=0
-    heartbeat_every=20
-    heartbeat_end='\n'
-    if [ -t 1 ]; then heartbeat_every=1; heartbeat_end='\r'; fi
-    while read -r heartbeat_line; do
-        : "$heartbeat_line"
-        heartbeat_lines=$((heartbeat_lines + 1))
-        [ $((heartbeat_lines % 10)) = 0 ] || continue
-        heartbeat_now=$(($(date +%s) - heartbeat_start))
-        [ $((heartbeat_now - heartbeat_last)) -ge $heartbeat_every ] || continue
-        heartbeat_last=$heartbeat_now
-        # shellcheck disable=SC2059
-        printf "%s: ... %d lines of output, %d:%02d$heartbeat_end" "$FORK_AS" "$heartbeat_lines" $((heartbeat_now / 60)) $((heartbeat_now % 60))
-    done
-    [ ! -t 1 ] || printf '\033[K'
-}
-
-objects_configure() { # SOURCE DIR OPTIONS: run CPython's configure in DIR, unless it was run with the same options
+# CPython's configure runs in DIR.new, which replaces DIR when it has succeeded. A builddir that works is never lost.
+objects_configure() { # SOURCE DIR OPTIONS: run CPython's configure for DIR, unless it was run with the same options
     if configured "$2" "$3"; then return 0; fi
+    objects_new=$2.new
+    { rm -rf "$objects_new" && mkdir -p "$objects_new"; } 2>/dev/null || full
+    progress_of '^checking' 890 checks
+    progress "$objects_new/configure.log" "$2: CPython's configure${3:+ with $3}, about a minute" \
+        sh -c "cd '$objects_new' && '$ROOT/$1/configure' --enable-option-checking=fatal $3" </dev/null || {
+        tail -n 5 "$objects_new/configure.log" >&2
+        objects_cause=$(grep 'error:' "$objects_new/configure.log" | tail -n 1 | sed 's/^configure: error: //') || :
+        objects_kept=
+        [ ! -d "$2" ] || objects_kept="; $2 is unchanged"
+        die "CPython's configure failed: ${objects_cause:-see $objects_new/configure.log and $objects_new/config.log}$objects_kept"
+    }
+    # What names the folder. The files keep one time, or make would make some of them again.
+    grep -rlF "$objects_new" "$objects_new" | while IFS= read -r objects_file; do
+        sed -i "s,$ROOT/$objects_new,$ROOT/$2,g" "$objects_file"
+        touch -r "$objects_new/config.status" "$objects_file"
+    done
+    identity "$3" >"$objects_new/.options" 2>/dev/null || full
     if [ -d "$2" ]; then
-        say "$2: configured otherwise or not to the end, so it is begun afresh"
+        objects_was=$(options_of "$2" 2>/dev/null) || :
+        if [ "$objects_was" = "$3" ]; then
+            say "$2: begun afresh, for another release, other security fixes or another folder"
+        else
+            say "$2: begun afresh, as it was configured with ${objects_was:-no options}"
+        fi
         rm -rf "$2"
     fi
-    mkdir -p "$2" 2>/dev/null || die "cannot make $2; is the disk full, or build/ somebody else's?"
-    progress "$2/configure.log" "$2: CPython's configure${3:+ with $3}, a minute or so" \
-        sh -c "cd '$2' && '$ROOT/$1/configure' --enable-option-checking=fatal $3" </dev/null || {
-        tail -n 5 "$2/configure.log" >&2
-        objects_cause=$(grep 'error:' "$2/configure.log" | tail -n 1 | sed 's/^configure: error: //') || :
-        die "CPython's configure failed in $2: ${objects_cause:-see $2/configure.log and $2/config.log}"
-    }
-    { identity "$3" >"$2/.options.new" && mv "$2/.options.new" "$2/.options"; } || die "cannot write to $2; is the disk full?"
+    mv "$objects_new" "$2" || full
 }
 
 jobs() { # how many commands make runs at once: the user's own make -jN, or one for each processor
@@ -94,6 +78,10 @@ objects_build() { # SOURCE DIR WHAT ARGUMENT...: CPython's make all, unless noth
     fi
     if [ "$(cat "$objects_at/.built" 2>/dev/null)" != "$objects_what" ]; then rm -f "$objects_at/Modules/getbuildinfo.o"; fi
     printf '%s\n' "$objects_what" >"$objects_at/.building" || die "cannot write to $objects_at; is the disk full?"
+    # a whole build compiles about 270 files, and one that goes on from another fewer
+    objects_files=270
+    [ ! -f "$objects_at/Objects/object.o" ] || objects_files=
+    progress_of ' -c .*\.c\( \|$\)' "$objects_files" files
     progress "$objects_at/build.log" "$objects_at: compiling" objects_make "$objects_at" all "$@" || {
         [ -n "${V-}" ] || tail -n 15 "$objects_at/build.log" >&2
         die "the build in $objects_at failed${V:-; the whole output is in $objects_at/build.log}"

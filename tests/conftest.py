@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_release import Checkout, make_archive
+from support.fake_release import Checkout, make_archive, make_fixes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def release(tmp_path_factory):
     """The archive of a fake CPython that builds in no time."""
     return make_archive(tmp_path_factory.mktemp('release'))
+
+
+@pytest.fixture
+def fixes(tmp_path):
+    """The archive of a fake Debian's security fixes."""
+    return make_fixes(tmp_path / 'fixes')
 
 
 @pytest.fixture

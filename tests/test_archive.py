@@ -104,7 +104,7 @@ def test_apt_takes_the_newest_version_that_can_be_fetched(checkout, apt):
     assert (apt / 'calls').read_text().splitlines() == [
         '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1',
         '-q source --download-only --tar-only python9.9=9.9.9-10', '-q source --download-only --tar-only python9.9=9.9.9-1']
-    assert '9.9.9-10: E: Failed to fetch' in done.stdout and "taking Debian's source package python9.9 9.9.9-1" in done.stdout
+    assert '9.9.9-10: E: Failed to fetch' in done.stdout and "archive: fetching Debian's source package python9.9 9.9.9-1" in done.stdout
     assert checkout.leftovers() == []
 
 

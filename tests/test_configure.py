@@ -10,13 +10,14 @@ from support.fake_release import TOOLS
 def test_first_run_makes_everything_and_second_does_nothing(checkout):
     checkout.cached()
     first = checkout.configure()
-    assert 'unpacking' in first.stdout and 'ready; now run make' in first.stdout
+    assert 'unpacking' in first.stdout and first.stdout.endswith('; now run make\n')
     assert checkout.exists('Makefile') and checkout.exists('build/release/config.status')
     state = {path: path.stat().st_mtime_ns for path in checkout.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
     second = checkout.configure()
     assert second.stdout.splitlines() == [
-        'configure: fixes: none, as there were none to be had before; --with-security-fixes asks again',
-        'configure: build/release is configured already', 'configure: ready; now run make']
+        'configure: fixes: none, as apt had none within the last day; --with-security-fixes asks again now',
+        'configure: build/release is configured already', first.stdout.splitlines()[-1]]
+    assert 'configure: ready, with no security fixes, as apt had none (no version on offer' in second.stdout
     assert state == {path: path.stat().st_mtime_ns for path in state}
     assert checkout.git('status', '--porcelain') == ''
     assert checkout.leftovers() == []
@@ -42,7 +43,7 @@ def test_other_options_configure_afresh(checkout):
     checkout.configure()
     checkout.write('build/release/old.o', '')
     changed = checkout.configure('--with-pydebug')
-    assert 'begun afresh' in changed.stdout
+    assert 'build/release: begun afresh, as it was configured with no options\n' in changed.stdout
     assert '--with-pydebug' in checkout.read('build/release/args') and not checkout.exists('build/release/old.o')
 
 
@@ -59,7 +60,7 @@ def test_builddirs_live_side_by_side(checkout):
 
 
 @pytest.mark.parametrize('value', ['/tmp/elsewhere', '../x', 'build', 'build/', 'build/..', 'build/a/b', 'build/src', 'build/stock',
-                                   'build/stock-debug', 'build/downloads', 'build/venv', 'build/a b', 'build/-x', '', '/'])
+                                   'build/stock-debug', 'build/downloads', 'build/venv', 'build/x.new', 'build/a b', 'build/-x', '', '/'])
 def test_unsafe_builddir(checkout, value):
     assert 'build/NAME' in checkout.fails('./configure', f'--builddir={value}')
     assert not checkout.exists('build')
@@ -75,8 +76,44 @@ def test_misspelt_option(checkout, option):
 def test_option_that_cpython_does_not_know(checkout):
     checkout.cached()
     done = checkout.run('./configure', '--with-nothing', status=1)
-    assert done.stderr.splitlines()[-1].startswith("configure: error: CPython's configure failed in build/release: unrecognized options")
+    assert done.stderr.splitlines()[-1] == "configure: error: CPython's configure failed: unrecognized options: --with-nothing"
     assert 'configured already' not in checkout.configure().stdout
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--with-nothing'], 'unrecognized options: --with-nothing; nothing was changed'),
+    (['--with-nothing', '--without-security-fixes'], 'unrecognized options: --with-nothing; nothing was changed'),
+    (['CC=nothing'], 'no acceptable C compiler found; build/release is unchanged'),
+    (['CC=nothing', '--prefix=/opt/x'], 'no acceptable C compiler found; build/release is unchanged'),
+])
+def test_options_that_cpython_refuses_leave_a_finished_build_alone(ready, fixes, options, message):
+    ready.configure(f'--with-security-fixes={fixes}', '--prefix=/opt/a')
+    ready.make()
+    state = {path: path.stat().st_mtime_ns for path in (ready.path / 'build/release').rglob('*')}
+    done = ready.run('./configure', f'--with-security-fixes={fixes}', *options, status=1)
+    assert message in done.stderr.splitlines()[-1]
+    assert state == {path: path.stat().st_mtime_ns for path in (ready.path / 'build/release').rglob('*')}
+    assert ready.make().stdout == 'make: build/release/python is up to date\n'
+    assert ready.run('./python').stdout == 'built with --enable-option-checking=fatal --prefix=/opt/a\n'
+
+
+def test_interrupted_configure_leaves_a_finished_build_alone(ready):
+    ready.make()
+    ready.stub('touch', 'kill -TERM $PPID; sleep 1')
+    ready.run('./configure', '--prefix=/opt/x', status=1)
+    (ready.bin / 'touch').unlink()
+    assert ready.make().stdout == 'make: build/release/python is up to date\n'
+    said = ready.configure('--prefix=/opt/x').stdout
+    assert 'build/release: begun afresh, as it was configured with no options\n' in said
+    ready.make()
+    assert ready.run('./python').stdout == 'built with --enable-option-checking=fatal --prefix=/opt/x\n'
+    assert not ready.exists('build/release.new')
+
+
+def test_configured_folder_does_not_name_the_one_it_was_configured_in(checkout):
+    checkout.cached()
+    checkout.configure('--prefix=/opt/x')
+    assert checkout.read('build/release/where') == f'{checkout.path}/build/release\n'
 
 
 def test_help_changes_nothing(checkout):
@@ -86,11 +123,12 @@ def test_help_changes_nothing(checkout):
     assert not checkout.exists('build')
 
 
-def test_folder_with_a_space_is_refused(checkout):
-    moved = checkout.path.parent / 'with space'
+@pytest.mark.parametrize('name', ['with space', 'a:b', 'a%b', 'a=b', 'a,b', 'a#b', 'a$b', 'a~b', 'é'])
+def test_folder_that_make_cannot_work_in_is_refused(checkout, name):
+    moved = checkout.path.parent / name
     checkout.path.rename(moved)
     checkout.path = moved
-    assert "with space'; move" in checkout.fails('./configure')
+    assert f"{name}'; move" in checkout.fails('./configure')
     assert not checkout.exists('build')
 
 

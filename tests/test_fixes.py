@@ -11,11 +11,7 @@ from support.fake_release import FIXES, TOOLS, diff, full_disk, make_fixes
 pytestmark = pytest.mark.slow
 
 SHOWN = 'python9.9 9.9.9-1: 3 fixes'
-
-
-@pytest.fixture
-def fixes(tmp_path):
-    return make_fixes(tmp_path / 'fixes')
+MISSED = f'{SHOWN}; 9.9.9-10 was listed and could not be fetched'      # of the apt below
 
 
 @pytest.fixture
@@ -71,9 +67,9 @@ def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(checkout, apt, 
     assert {name for name in before if before[name] != after[name]} == {'Python/ceval.c', 'Python/sysmodule.c', 'Makefile.pre.in'}
     assert b'line 14\na better fix\nline 15' in after['Python/ceval.c'][0]
     assert after['Makefile.pre.in'][0].startswith(before['Makefile.pre.in'][0])
-    assert after['Makefile.pre.in'][0].endswith(f'\nSECURITY_FIXES=\t{SHOWN}\n'.encode())
+    assert after['Makefile.pre.in'][0].endswith(f'\nSECURITY_FIXES=\t{MISSED}\n'.encode())
     assert checkout.read('build/src/security-fixes').splitlines() == [
-        SHOWN,
+        MISSED,
         'leave deb-setup.diff: packaging: compiler flags',
         'take CVE-2099-1.patch: security',
         'unknown odd.diff: no line of build-aux/security-fixes fits it',
@@ -86,21 +82,22 @@ def test_once_there_they_are_not_asked_for_again(checkout, apt):
     checkout.configure()
     apt.unlink()
     state = {path: path.stat().st_mtime_ns for path in checkout.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
-    assert checkout.configure().stdout.splitlines() == ['configure: build/release is configured already', 'configure: ready; now run make']
+    assert checkout.configure().stdout.splitlines() == [
+        'configure: build/release is configured already', f'configure: ready, with the security fixes of {MISSED}; now run make']
     assert state == {path: path.stat().st_mtime_ns for path in state}
     checkout.configure('--builddir=build/debug')
     shutil.rmtree(checkout.path / 'build/src')      # from the archive in build/downloads
     assert 'fixes: 3 of' in checkout.configure().stdout
     shutil.rmtree(checkout.path / 'build/downloads')
     checkout.configure()
-    assert shown(checkout) == SHOWN and not apt.exists()
+    assert shown(checkout) == MISSED and not apt.exists()
 
 
 def test_the_release_and_the_fixes_come_with_one_asking(checkout, apt):
     (checkout.path / 'build/downloads' / checkout.release.name).unlink()
     checkout.stub('curl', f'while [ "$1" != -o ]; do shift; done; cp {checkout.release} "$2"')
     checkout.configure()
-    assert apt.read_text().count('update') == 1 and shown(checkout) == SHOWN
+    assert apt.read_text().count('update') == 1 and shown(checkout) == MISSED
 
 
 def test_mirror_in_a_folder_of_the_machine(checkout, apt, fixes):
@@ -112,7 +109,7 @@ def test_mirror_in_a_folder_of_the_machine(checkout, apt, fixes):
         esac''')
     (checkout.path / 'build/downloads' / checkout.release.name).unlink()
     checkout.configure()
-    assert shown(checkout) == SHOWN
+    assert shown(checkout) == MISSED
     assert not any(path.is_symlink() for path in (checkout.path / 'build/downloads').iterdir())
 
 
@@ -121,7 +118,7 @@ def test_where_there_are_none_a_line_says_so(checkout, apt, tmp_path):
     for path in has:
         path.rename(f'{path}.has')
     offline(checkout)
-    line = 'configure: fixes: none to be had (no version on offer has the archive), so the release is taken without; --with-security-fixes asks again'
+    line = 'configure: fixes: none to be had (no version on offer has the archive), so the release is taken without; --with-security-fixes asks again now, and any run a day later'
     assert line in checkout.configure().stdout.splitlines()
     assert shown(checkout) == 'unavailable' and stock(checkout) == published(checkout, tmp_path) == fork(checkout)
     # demanded, they are an error
@@ -129,13 +126,51 @@ def test_where_there_are_none_a_line_says_so(checkout, apt, tmp_path):
     assert 'configured already' in checkout.configure().stdout
     for path in has:
         path.with_name(f'{path.name}.has').rename(path)
-    assert 'fixes: none, as there were none' in checkout.configure().stdout and not apt.exists()
+    assert 'fixes: none, as apt had none' in checkout.configure().stdout and not apt.exists()
     assert 'begun afresh' in checkout.configure('--with-security-fixes').stdout
-    assert shown(checkout) == SHOWN
+    assert shown(checkout) == MISSED
     offline(checkout)
     assert 'apt has none' in checkout.fails('./configure', '--with-security-fixes')
     checkout.configure()
-    assert shown(checkout) == SHOWN
+    assert shown(checkout) == MISSED
+
+
+def days_later(checkout, days):
+    seconds, rest = checkout.read('build/downloads/security-fixes-missed').split(' ', 1)
+    checkout.write('build/downloads/security-fixes-missed', f'{int(seconds) - days * 86400} {rest}')
+
+
+def test_what_was_listed_and_could_not_be_fetched_is_asked_for_again_a_day_later(ready, apt, tmp_path):
+    said = ready.configure('--with-security-fixes').stdout
+    assert said.splitlines()[-1] == f'configure: ready, with the security fixes of {MISSED}; now run make'
+    ready.make()
+    assert ' fixes:9.9.9-1 missing:9.9.9-10\n' in ready.read('build/release/python')
+    assert f'SECURITY_FIXES=\t{MISSED}\n' in ready.fork('Makefile.pre.in').read_text()
+    apt.unlink()
+    ready.configure()
+    assert not apt.exists()
+    days_later(ready, 1)
+    assert 'fixes: 9.9.9-1 is in build/downloads' in ready.configure().stdout
+    assert apt.read_text().count('update') == 1 and '=9.9.9-1\n' not in apt.read_text() and shown(ready) == MISSED
+    assert 'up to date' in ready.make().stdout
+    apt.unlink()
+    ready.configure()
+    assert not apt.exists()
+    # a mirror that is away for a day makes nothing of it undone
+    works = [(name, (ready.bin / name).read_text()) for name in ('apt-get', 'apt-cache')]
+    days_later(ready, 1)
+    offline(ready)
+    assert 'fixes: apt has none now (no version on offer' in ready.configure().stdout and shown(ready) == MISSED
+    for name, text in works:
+        (ready.bin / name).write_text(text.replace('*-10) echo "Err', '*-100) echo "Err'))
+    newer = make_fixes(tmp_path / 'newer', '9.9.9-10')
+    (ready.bin / 'apt-get').write_text((ready.bin / 'apt-get').read_text().replace('cp ', f'cp {newer} . ; exit; '))
+    days_later(ready, 1)
+    said = ready.configure().stdout
+    assert said.endswith('ready, with the security fixes of python9.9 9.9.9-10: 3 fixes; now run make\n')
+    assert not ready.exists('build/downloads/security-fixes-missed')
+    ready.make()
+    assert ' fixes:9.9.9-10\n' in ready.read('build/release/python')
 
 
 def test_trees_of_before_the_fixes(checkout, apt):
@@ -148,7 +183,7 @@ def test_trees_of_before_the_fixes(checkout, apt):
     (checkout.path / 'build/src/security-fixes').unlink()
     (checkout.bin / 'apt-cache').write_text(has)
     checkout.configure()
-    assert shown(checkout) == SHOWN
+    assert shown(checkout) == MISSED
 
 
 def test_no_debian(checkout):
@@ -164,7 +199,8 @@ def test_without(ready, fixes, tmp_path):
     bare = stock(ready)
     ready.configure('--without-security-fixes')
     assert shown(ready) == 'none' and stock(ready) == bare == published(ready, tmp_path)
-    assert 'fixes' not in ready.configure('--without-security-fixes').stdout
+    assert ready.configure('--without-security-fixes').stdout.splitlines() == [
+        'configure: build/release is configured already', 'configure: ready, with no security fixes; now run make']
     ready.configure('--without-security-fixes', '--builddir=build/other')
     ready.make()
     ready.configure(f'--with-security-fixes={fixes}')
@@ -227,10 +263,10 @@ def test_damaged_archive_in_the_cache(checkout, apt):
     checkout.write(name, 'damaged')
     apt.unlink()
     checkout.configure()        # the trees have the fixes
-    assert shown(checkout) == SHOWN and not apt.exists()
+    assert shown(checkout) == MISSED and not apt.exists()
     shutil.rmtree(checkout.path / 'build/src')
     checkout.configure()
-    assert shown(checkout) == SHOWN and apt.exists() and checkout.read('build/downloads/security-fixes').split()[1] in {
+    assert shown(checkout) == MISSED and apt.exists() and checkout.read('build/downloads/security-fixes').split()[1] in {
         hashlib.sha256((checkout.path / name).read_bytes()).hexdigest()}
 
 

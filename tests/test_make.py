@@ -93,12 +93,28 @@ def test_install(ready, tmp_path):
     assert ready.run(str(tmp_path / 'dest/usr/local/bin/python3.11')).stdout.startswith('built with')
 
 
+def test_altinstall_is_install(ready, tmp_path):
+    ready.make('altinstall', f'DESTDIR={tmp_path}/dest')
+    assert [path.name for path in (tmp_path / 'dest/usr/local/bin').iterdir()] == ['python3.11']
+
+
 def test_clean(ready):
     ready.make()
     ready.make('stock')
     ready.make('clean')
-    assert sorted(path.name for path in (ready.path / 'build').iterdir()) == ['downloads', 'src']
-    ready.configure()
+    assert not ready.exists('python') and not list((ready.path / 'build/release').rglob('*.o'))
+    assert 'build/release/python is built' in ready.make().stdout
+    assert compiled(None, ready) == ['ceval.c', 'ours.c', 'sysmodule.c']
+    assert 'build/stock/python is built' in ready.make('stock').stdout
+
+
+def test_clean_removes_what_is_half_configured(ready):
+    ready.write('build/debug/configure.log', '')
+    ready.make('clean')
+    assert not ready.exists('build/debug') and ready.exists('build/release/config.status')
+
+
+def test_distclean(ready):
     ready.make()
     ready.fork('Python/ours.c').write_text('edit\n')
     assert 'make patches' in ready.fails('make', 'distclean')

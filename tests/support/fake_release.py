@@ -28,7 +28,9 @@ Modules/getbuildinfo.o:
 \techo "tag=`$(GITTAG)` version=`$(GITVERSION)`" > $@
 GITTAG = echo main
 GITVERSION = :
-install:
+clean:
+\trm -rf Python Modules python
+altinstall:
 \tmkdir -p $(DESTDIR)/usr/local/bin
 \tcp python $(DESTDIR)/usr/local/bin/python3.11
 '''
@@ -41,8 +43,15 @@ for a do
         --with-nothing) echo "configure: error: unrecognized options: $a" >&2; exit 1 ;;
     esac
 done
+case $* in *--help=short) exit ;; esac
+for a do
+    case $a in
+        CC=nothing) echo "configure: error: no acceptable C compiler found" >&2; exit 1 ;;
+    esac
+done
 echo "checking args: $*"
 echo "$*" > args
+pwd > where
 sed "s,@SRC@,$src,; s,@ARGS@,$*," "$src/Makefile.pre.in" > Makefile
 echo '#!/bin/sh' > config.status
 '''
@@ -64,7 +73,7 @@ FILES = {
 
 # The commands that ./configure may use.
 TOOLS = ('sh dirname sed grep id cat tr mktemp rm env tail head cut sort find sha256sum awk mkdir cp mv cmp xargs '
-         'patch tar gzip xz wc date tee chmod ls touch uniq rmdir comm diff3').split()
+         'patch tar gzip xz wc date tee chmod ls touch uniq rmdir comm diff3 sleep').split()
 
 
 def make_archive(folder):
