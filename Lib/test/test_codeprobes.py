@@ -1100,7 +1100,7 @@ class DecisionTest(BaseTestCase):
                 self.value = value
 
             def __bool__(self):
-                barrier.wait(support.SHORT_TIMEOUT)
+                barrier.wait(support.LONG_TIMEOUT)
                 return self.value
 
         f = fresh(choose)
@@ -1434,7 +1434,7 @@ class HostileTest(BaseTestCase):
 
         def select(code):
             if code is f.__code__:
-                barrier.wait(support.SHORT_TIMEOUT)
+                barrier.wait(support.LONG_TIMEOUT)
                 return plan
 
         recorder = self.started(select, counts=True)

@@ -33,7 +33,7 @@ def python(*arguments, **how):
     """Run an interpreter; the CompletedProcess has text."""
     how.setdefault('stdin', subprocess.DEVNULL) if 'input' not in how else None
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, encoding='utf-8',
-                          errors='surrogateescape', timeout=how.pop('timeout', support.SHORT_TIMEOUT), **how)
+                          errors='surrogateescape', timeout=how.pop('timeout', support.LONG_TIMEOUT), **how)
 
 
 class ProgramTestCase(unittest.TestCase):
@@ -271,22 +271,26 @@ class AsPythonRunsItTest(ProgramTestCase):
                 return n + 1
             def interrupt():
                 for _ in range(COUNT):
+                    ready.acquire()
                     time.sleep(1)
                     os.kill(os.getpid(), signal.SIGINT)
             threading.settrace(None)
+            ready = threading.Semaphore(0)
             t = threading.Thread(target=interrupt)
             t.start()
             for _ in range(COUNT - 1):
                 try:
+                    ready.release()
                     work()
                 except KeyboardInterrupt:
                     print('caught', flush=True)
+            ready.release()
             work()
             '''
         self.write('a.py', text.replace('COUNT', '3'))
         for options in [], ['--only', 'nosuch'], ['--branches'], ['--stack']:
             with self.subTest(options):
-                done = python('-m', 'lltrace', '-o', os.devnull, *options, 'a.py', cwd=self.folder, timeout=60)
+                done = python('-m', 'lltrace', '-o', os.devnull, *options, 'a.py', cwd=self.folder)
                 self.assertEqual((done.returncode, done.stdout), (-signal.SIGINT, 'caught\n' * 2))
                 self.assertIn('KeyboardInterrupt', done.stderr)
                 self.assertNotIn('lltrace', done.stderr)

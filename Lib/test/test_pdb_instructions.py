@@ -988,7 +988,7 @@ class MainTest(unittest.TestCase):
     def test_breakpoint_of_traced_program(self):
         result = subprocess.run(
             [sys.executable, '-c', TRACED], input='n\nsi\nstack\nc\nc\n',
-            text=True, timeout=support.SHORT_TIMEOUT, capture_output=True)
+            text=True, timeout=support.LONG_TIMEOUT, capture_output=True)
         answers = result.stdout.split('(Pdb) ')
         self.assertRegex(answers[2], r'    -> \d+ RETURN_VALUE\n$')
         self.assertEqual(answers[3], '   0 * [1, 2]\n')
@@ -1003,7 +1003,7 @@ class MainTest(unittest.TestCase):
                 file.write(SCRIPT)
             result = subprocess.run(
                 [sys.executable, '-m', 'pdb', script, *args], input='\n'.join(commands) + '\n',
-                capture_output=True, text=True, timeout=support.SHORT_TIMEOUT,
+                capture_output=True, text=True, timeout=support.LONG_TIMEOUT,
                 env={**os.environ, 'COLUMNS': '80', 'HOME': directory, 'PYTHONIOENCODING': 'utf-8'})
         self.assertEqual(result.stderr, '')
         return result.stdout.split('(Pdb) ')
@@ -1039,7 +1039,7 @@ class MainTest(unittest.TestCase):
             with open(script, 'w') as file:
                 file.write(SCRIPT)
             result = subprocess.run(
-                [sys.executable, '-m', 'pdb', script, 'raise'], text=True, timeout=support.SHORT_TIMEOUT,
+                [sys.executable, '-m', 'pdb', script, 'raise'], text=True, timeout=support.LONG_TIMEOUT,
                 input='c\nsi\nli\nstack\nq\nq\n', capture_output=True)
         answers = result.stdout.split('(Pdb) ')
         self.assertIn('Uncaught exception. Entering post mortem debugging', answers[1])
@@ -1081,7 +1081,7 @@ class TerminalTest(unittest.TestCase):
 
     def expect(self, what):
         """Read on until what appears; return all since the last time."""
-        deadline = time.monotonic() + support.SHORT_TIMEOUT
+        deadline = time.monotonic() + support.LONG_TIMEOUT
         while what not in self.text:
             ready, *_ = select.select([self.master], [], [], max(deadline - time.monotonic(), 0))
             self.assertTrue(ready, f'no {what!r} after {self.text!r}')
@@ -1122,7 +1122,7 @@ class TerminalTest(unittest.TestCase):
         self.assertIn('[End of work]', self.command('') + self.command(''))
         self.assertIn('total 3', self.command('c'))
         self.type('q\n')
-        self.assertEqual(self.process.wait(support.SHORT_TIMEOUT), 0)
+        self.assertEqual(self.process.wait(support.LONG_TIMEOUT), 0)
 
     def test_width(self):
         self.start()

@@ -18,7 +18,7 @@ class SignalRepeatTests(unittest.TestCase):
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
         self.addCleanup(_signalrepeat.disarm)
 
-    def wait(self, calls, seconds=support.SHORT_TIMEOUT):
+    def wait(self, calls, seconds=support.LONG_TIMEOUT):
         end = time.monotonic() + seconds
         while len(self.calls) < calls and time.monotonic() < end:
             time.sleep(0.01)
@@ -80,7 +80,7 @@ class SignalRepeatTests(unittest.TestCase):
                     if again:
                         _signalrepeat.arm(signal.SIGUSR1, 0.01)
                     self.send()
-                    self.wait(3, 5 if again else 0.2)
+                    self.wait(3, support.LONG_TIMEOUT if again else 0.2)
                     os._exit(not enough(len(self.calls)))
                 self.assertEqual(os.waitpid(child, 0)[1], 0)
         self.assertEqual(self.calls, [])

@@ -1364,7 +1364,7 @@ class ThreadTest(BaseTestCase):
         class Value:
             def __del__(self):
                 ending.set()
-                go_on.wait(support.SHORT_TIMEOUT)
+                go_on.wait(support.LONG_TIMEOUT)
         variable = contextvars.ContextVar('variable')
         def function(frame, event, arg):
             pass
@@ -1373,7 +1373,7 @@ class ThreadTest(BaseTestCase):
             ending.clear(), go_on.clear()
             thread = threading.Thread(target=lambda: variable.set(Value()))
             thread.start()
-            ending.wait(support.SHORT_TIMEOUT)
+            ending.wait(support.LONG_TIMEOUT)
             threading.settracestate_all_threads(function, **flags)
             go_on.set()
             thread.join()

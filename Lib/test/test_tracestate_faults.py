@@ -1089,7 +1089,8 @@ class ManyThreadsTest(BaseTestCase):
         def run(i):
             done = 0
             try:
-                while time.monotonic() < deadline:
+                # A round in any case: on a busy machine the time may be over before the thread has its first turn.
+                while not done or time.monotonic() < deadline:
                     kind = (i + done) % len(kinds)
                     found = count(kinds[kind])
                     if found != wanted[kind]:
@@ -1111,7 +1112,6 @@ class ManyThreadsTest(BaseTestCase):
             pass
         self.assertEqual(errors, [])
         self.assertEqual(len(rounds), self.THREADS)
-        self.assertGreater(min(rounds), 0)
 
     def test_short(self):
         self.switch(2)

@@ -9,6 +9,9 @@ import pytest
 
 from condcov.data import Data
 
+# Seconds after which a program hangs. It is not a measure of speed: a busy machine takes its time.
+TIMEOUT = 900
+
 
 class Folder:
     """A folder with programs, and what happens when they are run in it."""
@@ -28,7 +31,7 @@ class Folder:
     def python(self, *arguments, **options):
         """The finished process of python with these arguments."""
         options = {'cwd': self.path, 'env': self.environment, 'stdin': subprocess.DEVNULL, **options}
-        return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+        return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=TIMEOUT,
                               **options)
 
     def condcov(self, *arguments, status=0, **options):

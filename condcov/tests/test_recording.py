@@ -199,7 +199,7 @@ def test_a_child_that_is_terminated_when_it_has_just_begun(folder):
         for number in range(30):
             pid = os.fork()
             if not pid:
-                time.sleep(3)
+                time.sleep(900)
                 os._exit(77)
             os.kill(pid, signal.SIGTERM)
             _, status = os.waitpid(pid, 0)
@@ -439,7 +439,7 @@ one()
 time.sleep({})
 two()
 print('ready', flush=True)
-time.sleep(60)
+time.sleep(900)
 """
 
 

@@ -71,6 +71,9 @@ FILES = {
 }
 
 
+# Seconds after which a command hangs. It is not a measure of speed: a busy machine takes its time.
+TIMEOUT = 900
+
 # The commands that ./configure may use.
 TOOLS = ('sh dirname sed grep id cat tr mktemp rm env tail head cut sort find sha256sum awk mkdir cp mv cmp xargs '
          'patch tar gzip xz wc date tee chmod ls touch uniq rmdir comm diff3 sleep').split()
@@ -212,7 +215,7 @@ class Checkout:
         # a repository around the temporary folder is not ours
         clean['GIT_CEILING_DIRECTORIES'] = str(self.path.parent)
         done = subprocess.run(command, cwd=cwd or self.path, env={**clean, **(env or {})}, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
         assert (done.returncode == 0) == (status == 0), done.stdout + done.stderr
         return done
 
