@@ -92,10 +92,10 @@ only_ours() { # ROOT
         record=$(printf '%s\n' "${wheel#./}" | cut -d- -f1,2).dist-info/RECORD
         record=${1%/}$library/site-packages/$record
         [ -f "$record" ] || continue
-        sed -n 's,^\(\.\./\.\./\.\./bin/[^,]*\).*,\1,p' "$record" | while IFS= read -r command; do
+        sed -n 's,^\(\(\.\./\)*bin/[^,]*\).*,\1,p' "$record" | while IFS= read -r command; do
             rm -f "$(dirname "$record")/../$command"
         done
-        sed -i '/^\.\.\/\.\.\/\.\.\/bin\//d' "$record"
+        sed -i '/^\(\.\.\/\)*bin\//d' "$record"
     done
 }
 

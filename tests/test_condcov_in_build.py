@@ -13,7 +13,7 @@ from support.commands import output
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
-case $2 in *BINDIR*) echo /nowhere/bin; exit ;; *VERSION*) echo 3.11; exit ;; esac
+case $2 in *BINDIR*) echo /nowhere/bin; exit ;; *VERSION*) echo 3.11; exit ;; *LIBDEST*) echo /nowhere/lib; exit ;; esac
 [ "$1" = -s ] && [ -f "${2%/pip}" ] || exit 9
 shift 2
 from= to=
@@ -23,14 +23,19 @@ for a do
 done
 case $* in
 *requirements/condcov.txt)
-    if [ -n "$PIP_NO_INDEX" ]; then [ -f "$from/coverage.whl" ]; else [ -f "$here/index" ] && [ "$PIP_RETRIES" = 1 ]; fi || {
+    if [ -n "$PIP_NO_INDEX" ]; then [ -f "$from/coverage-1-py3.whl" ]; else [ -f "$here/index" ] && [ "$PIP_RETRIES" = 1 ]; fi || {
         echo "ERROR: No matching distribution found for coverage==1"; echo "a hint"; exit 1
     }
-    mkdir -p "$to" && echo wheel > "$to/coverage.whl" ;;
-wheel*) echo wheel > "$to/condcov.whl" ;;
+    mkdir -p "$to" && echo wheel > "$to/coverage-1-py3.whl" ;;
+wheel*) echo wheel > "$to/condcov-0.1-py3.whl" ;;
 install*)
-    [ -f "$from/condcov.whl" ] && [ -f "$from/coverage.whl" ] || exit 8
-    case $* in *--root*) mkdir -p "$to/nowhere/bin" && echo '#!/nowhere/bin/python' > "$to/nowhere/bin/condcov"; exit ;; esac
+    [ -f "$from/condcov-0.1-py3.whl" ] && [ -f "$from/coverage-1-py3.whl" ] || exit 8
+    case $* in *--root*)
+        site=$to/nowhere/lib/site-packages
+        mkdir -p "$to/nowhere/bin" "$site/coverage-1.dist-info" && echo '#!/nowhere/bin/python' > "$to/nowhere/bin/condcov"
+        touch "$to/nowhere/bin/coverage"
+        printf '%s,,\\n' ../../bin/coverage coverage/__init__.py > "$site/coverage-1.dist-info/RECORD"; exit ;;
+    esac
     mkdir -p "$to/bin" && echo 1 > "$to/condcov.py" && touch "$to/bin/condcov" "$to/a1_condcov.pth"
     [ ! -f "$here/full" ] || { echo "ERROR: No space left on device"; exit 1; } ;;
 esac
@@ -61,7 +66,7 @@ def made(checkout):
     return sorted(str(path.relative_to(there)) for path in there.rglob('*') if path.is_file()) + [START] * checkout.exists(START)
 
 
-IN = ['.made', 'site/condcov.py', 'wheels/condcov.whl', 'wheels/coverage.whl', START]
+IN = ['.made', 'site/condcov.py', 'wheels/condcov-0.1-py3.whl', 'wheels/coverage-1-py3.whl', START]
 
 
 def test_put_in_once(pretended):
@@ -142,8 +147,12 @@ def test_install(pretended, tmp_path):
     pretended.make('condcov')
     pretended.make('install', f'DESTDIR={tmp_path}/dest')
     assert (tmp_path / 'dest/nowhere/bin/condcov').read_text() == '#!/nowhere/bin/python3.11\n'
+    # of the commands of what it needs, none
+    assert [path.name for path in (tmp_path / 'dest/nowhere/bin').iterdir()] == ['condcov']
+    record = tmp_path / 'dest/nowhere/lib/site-packages/coverage-1.dist-info/RECORD'
+    assert record.read_text() == 'coverage/__init__.py,,\n'
     assert made(pretended) == IN
-    (pretended.path / HERE / 'wheels/condcov.whl').unlink()
+    (pretended.path / HERE / 'wheels/condcov-0.1-py3.whl').unlink()
     assert 'make: condcov is not installed (' in pretended.make('install', f'DESTDIR={tmp_path}/none').stdout
 
 
