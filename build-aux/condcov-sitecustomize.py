@@ -6,7 +6,8 @@ import sys
 # In a virtual environment pip would take for installed what is here.
 if sys.prefix == sys.base_prefix:
     sys.path.append(os.path.normpath(f'{__file__}/../../../condcov/site'))
-    if 'CONDCOV_PROCESS' in os.environ:     # as a1_condcov.pth does, which takes effect in an installed interpreter only
+    # as a1_condcov.pth does, which only an installed interpreter reads
+    if 'CONDCOV_PROCESS' in os.environ:
         try:
             from condcov import startup
         except ImportError:
