@@ -169,18 +169,19 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
 
     EdgeRecorder(select=None, *, counts=False)
 
-    select      a function that is called with each code object when the first
-                of its edges is taken, and tells whether they are recorded;
-                None: those of all are.  What it raises is raised there.
-    counts      whether it is counted how often each edge is taken
+    select      a function that is called with a code object when its first edge
+                is taken, and returns whether to record its edges; None records
+                all.  Its exceptions are raised in the traced code.
+    counts      whether to count how often each edge is taken
 
-    It is the trace function of the threads, in C, for 'branch' events.
+    It is the trace function for 'branch' events, implemented in C.
     """
 
     def start(self):
-        """Record from now on.
+        """Start recording.
 
-        Raises RuntimeError if something traces this thread, or threads to come.
+        Raises RuntimeError if this thread, or threads yet to start, have another
+        trace function.
         """
         import threading
         for state in sys.gettracestate(), threading.gettracestate():
@@ -190,7 +191,7 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
         self._install()     # last, because what follows is recorded
 
     def stop(self):
-        """Record no more.  What was recorded stays."""
+        """Stop recording, and keep the edges recorded so far."""
         self._uninstall()
 
     def __enter__(self):

@@ -22,14 +22,17 @@ import sys
 def disassemble(code):
     names, start = {}, None
     for i in dis.get_instructions(code):
-        # An instruction starts at the first of its EXTENDED_ARGs.
+        # The offset of an instruction is that of its first EXTENDED_ARG.
         start = i.offset if start is None else start
         if i.opname != 'EXTENDED_ARG':
             names[start], start = f'{i.opname:27} {i.argrepr}'.rstrip(), None
     return names
 
 
-def trace(frame, event, arg, raised=set()):
+raised = set()      # the frames in which an exception was raised
+
+
+def trace(frame, event, arg):
     if frame.f_globals.get('__name__') != '__main__':
         return None
     if event == 'exception':
@@ -48,9 +51,8 @@ def trace(frame, event, arg, raised=set()):
 
 
 if __name__ == '__main__':
-    arguments = sys.argv[1:]
-    module = arguments[:1] == ['-m']
-    sys.argv[:] = arguments[module:]
+    module = sys.argv[1:2] == ['-m']
+    del sys.argv[:1 + module]
     if not sys.argv:
         sys.exit(__doc__.strip())
     if not module and not os.path.isfile(sys.argv[0]):
