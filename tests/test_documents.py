@@ -82,8 +82,8 @@ def test_recipe_for_a_project(readme, python, root, tmp_path):
 
 
 def named_files(text):
-    """What in a document looks like a path in the repository: ``a/b.c``, ``NAME.sh``, and the targets of links."""
-    literals = re.findall(r'``([\w.{},*-]+(?:/[\w.{},*-]*)+|[\w-]+\.(?:rst|sh|py|toml|txt))``', text)
+    """What in a document looks like a path in the repository: ``a/b.c``, and the targets of links."""
+    literals = re.findall(r'``([\w.*-]+(?:/[\w.*-]*)+)``', text)
     links = re.findall(r'`[^`]+ <([^`>:]+)>`_', text)
     images = re.findall(r'^\.\. image:: (\S+)', text, re.MULTILINE)
     return {name for name in literals + links + images
