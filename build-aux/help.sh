@@ -7,7 +7,7 @@ cat <<HELP
 make              build the fork with condcov in it; ./python is the interpreter
 make test         the tests of tracing, the fork's and CPython's, of the build, and of condcov; builds what they need
 make test-quick   what to run while editing, in two minutes: make test without CPython's own tests, and without ours of
-                  failing memory allocation, downloads, security fixes, wheels, browsers and whatever else is marked slow
+                  basic blocks, downloads, security fixes, wheels, browsers and whatever else is marked slow
 make lint         check the sources with ruff, mypy, shellcheck and against PEP 7
 make test-all     CPython's whole test suite on the fork and on stock CPython, compared test for test
 make test-sanitized   the tests of tracing on a build of their own with AddressSanitizer and UndefinedBehaviorSanitizer

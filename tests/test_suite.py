@@ -52,7 +52,7 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(suite, tmp_path):
 
 
 def test_quick_leaves_out_what_is_slow(suite):
-    suite.write('Lib/test/test_tracestate_faults.py', '')
+    suite.write('Lib/test/test_codeblocks.py', '')
     suite.make('test-quick')
     inside, = [call for call in calls(suite) if call.startswith('-m test ')]
     assert inside.endswith(' test_sys_settrace test_more test_ours')
