@@ -1,7 +1,7 @@
 #!/bin/sh
-# bench.sh tracing BUILDDIR: what tracing costs on the fork and on stock CPython, side by side.
-# bench.sh pyperformance BUILDDIR: how fast both are without it, by the benchmarks of pyperformance.
-# bench.sh condcov BUILDDIR: what coverage costs on the fork, with condcov and with other tools.
+# bench.sh tracing BUILDDIR: the cost of tracing on the fork and on stock CPython.
+# bench.sh pyperformance BUILDDIR: the speed of both without tracing, by the benchmarks of pyperformance.
+# bench.sh condcov BUILDDIR: the cost of coverage on the fork, with condcov and with other tools.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/objects.sh
@@ -13,15 +13,15 @@ out=build/bench
 case $(options_of "$dir" 2>/dev/null) in
     *--with-pydebug*)
         [ -n "${FORCE-}" ] ||
-            die "$dir is a --with-pydebug build, whose times tell nothing; name another with BUILDDIR=build/NAME, or insist with FORCE=1" ;;
+            die "$dir is a --with-pydebug build, whose times are meaningless; name another with BUILDDIR=build/NAME, or insist with FORCE=1" ;;
 esac
 sh build-aux/build.sh fork "$dir"
 mkdir -p "$out" || full
 if [ "$what" = condcov ]; then
     sh build-aux/venv.sh bench-condcov build-aux/requirements/bench-condcov.txt "$ROOT/$dir/python" condcov
-    build/bench-condcov/bin/python qa/bench/coverages.py ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
+    build/bench-condcov/bin/python -m qa.bench.coverages ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
-    say "$out/coverages.json has all that was measured"
+    say "all measurements are in $out/coverages.json"
     exit 0
 fi
 sh build-aux/build.sh stock "$dir"
@@ -30,10 +30,10 @@ sh build-aux/venv.sh bench-venv build-aux/requirements/bench.txt "$ROOT/$dir/pyt
 set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
 case $what in
     tracing)
-        build/bench-venv/bin/python qa/bench/bench.py "$@" --output "$out/bench.json" --suites "$out" \
+        build/bench-venv/bin/python -m qa.bench.tracing "$@" --output "$out/bench.json" --pyperf "$out" \
             --pyperformance "$out/pyperformance.json" </dev/null
-        say "$out/bench.json has all that was measured" ;;
+        say "all measurements are in $out/bench.json" ;;
     pyperformance)
-        build/bench-venv/bin/python qa/bench/suite.py "$@" --folder "$out" </dev/null
-        say "$out/pyperformance.json has the result, and make bench shows it" ;;
+        build/bench-venv/bin/python -m qa.bench.benchmark_set "$@" --folder "$out" </dev/null
+        say "the result is in $out/pyperformance.json; make bench shows it" ;;
 esac

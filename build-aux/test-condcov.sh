@@ -17,6 +17,6 @@ case $1 in
         say "$dir: condcov and coverage.py on the tests of packages"
         CONDCOV_PACKAGES=${PACKAGES:-all}
         export CONDCOV_PACKAGES
-        pytest "$dir" -n 0 -v -rP -c condcov/pyproject.toml condcov/tests/test_packages.py ||
+        pytest "$dir" -n 0 -v -rP qa/tests/test_packages.py ||
             die "condcov differs from coverage.py or from the source; see above" ;;
 esac

@@ -1,6 +1,6 @@
 #!/bin/sh
 # test-differential.sh BUILDDIR: tests of CPython's suite, or those that MODULES names, under each combination of flags
-# with a tracer that does nothing, beside the same untraced. The report stays in BUILDDIR/test-differential.report.
+# with a tracer that counts its events, compared with the same tests untraced.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
@@ -10,17 +10,17 @@ stock=$(stockdir_of "$dir")
 for module in ${MODULES:-}; do
     case $module in
         *[!A-Za-z0-9_]*)
-            die "MODULES has names of tests in Lib/test, such as test_grammar, with spaces between; not '$module'" ;;
+            die "MODULES is names of tests in Lib/test, such as test_grammar, separated by spaces; not '$module'" ;;
     esac
 done
 sh build-aux/build.sh fork "$dir"
 for module in ${MODULES:-}; do
     [ -e "$FORK/Lib/test/$module.py" ] || [ -e "$FORK/Lib/test/$module/__init__.py" ] ||
-        die "MODULES has $module, and there is no such test in $FORK/Lib/test"
+        die "MODULES has $module, but there is no such test in $FORK/Lib/test"
 done
 sh build-aux/build.sh stock "$dir"
 say "$dir: tests of the standard library under each combination of flags (report: $dir/test-differential.report)"
 # shellcheck disable=SC2086
-$SIGNALS "$dir/python" qa/compare/differential.py "$ROOT/$dir/python" --stock "$ROOT/$stock/python" \
+$SIGNALS "$dir/python" -m qa.compare flags "$ROOT/$dir/python" --stock "$ROOT/$stock/python" \
     --report "$dir/test-differential.report" ${MODULES:+--modules "$MODULES"} </dev/null ||
     die "the outcome of tests depends on tracing, or the list of those that may is out of date; see above"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# test-oracle.sh BUILDDIR: the events of 10,000 random programs, or as many as PROGRAMS says, others each time, beside
-# those that a model computes. make test has a few hundred, the same each time.
+# test-oracle.sh BUILDDIR: the events of 10,000 random programs, or as many as PROGRAMS says, different each
+# time, compared with those that a model computes. make test has a few hundred, the same each time.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
@@ -15,4 +15,4 @@ sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" co
 export ORACLE_PROGRAMS
 temporary_folder
 say "$dir: the events of $ORACLE_PROGRAMS random programs"
-pytest "$dir" -n 0 -s tests/test_oracle.py || die "what the fork announced is not what the model expects; the program is above"
+pytest "$dir" -n 0 -s qa/tests/test_oracle.py || die "what the fork announced is not what the model expects; the program is above"

@@ -1,177 +1,181 @@
-"""Two sides' results of the same test files, in one attempt or several, judged test for test.
+"""The outcomes of the same tests on two sides, in one attempt or several, judged test for test.
 
 Every attempt runs a file on both sides in the same way.  A file or test is the same on both sides if it passed on
-each in at least one attempt, or if it passed on neither and both sides have one kind of outcome in common.  A skip
-for another reason, or a crash with another exit status, is another kind; a test that did not run is no outcome, and
-where a file's process died before it reported its tests, the file stands for those that did not pass elsewhere.  What
-differs, and what failed on a side without having passed there, is tried again, by whole files and always on both
-sides.  What is the same, but not in all attempts of a side, is flaky.  Tests of one name in one file are told apart
-by the order of their outcomes.  Tests that only the fork has are no difference if their file is one that the fork
-adds or changes, and they do not fail.
+each in at least one attempt, or if it passed on neither and the sides have a kind of outcome in common.  A skip for
+another reason and a crash with another exit status are other kinds.  A test that did not run has no outcome.  If the
+process of a file died before it reported its tests, the file is judged instead of the tests that did not pass on the
+other side.  Differences are tried again, always on both sides; CPython's test suite also tries again what failed on a
+side without having passed there.  What is the same, but not in all attempts of a side, is flaky.  Tests of one name
+in one file are told apart by the order of their outcomes.  A test that only the fork has is not a difference if it
+does not fail and the fork adds or changes its file.
 """
 
-from collections import Counter, defaultdict
-from pathlib import Path
-
-from results import IDLE, NAMELESS, OUTSIDE, SILENT
+from dataclasses import dataclass
+from typing import NamedTuple
 
 SIDES = 'fork', 'stock'
 RULE = __doc__.partition('\n\n')[2]
-ABSENT = 'absent'           # the file's process reported its tests, and this was not among them
-UNKNOWN = 'no result'       # it reported none
+IDLE = {'skipped', 'resource denied', 'no tests'}
+SILENT = {'crashed', 'timed out'}       # the process reports no tests
 BAD = {'failed', 'error', 'unexpected success', 'env changed'} | SILENT
+REASONED = {'skipped', 'resource denied', 'crashed'}        # the reason makes another kind
 
 
-def kind(outcome, why):
-    """What must be equal for two outcomes to be the same."""
-    return f'{outcome}: {why}' if why and outcome in {'skipped', 'resource denied', 'crashed'} else outcome
+class Differs(Exception):
+    """The sides differ; the message, one line, says where."""
 
 
-def is_a(outcomes, kinds):
-    """Are there outcomes, and all of these kinds?"""
-    real = [outcome.partition(': ')[0] for outcome in outcomes if outcome not in (ABSENT, UNKNOWN)]
-    return bool(real) and all(outcome in kinds for outcome in real)
+class Outcome(NamedTuple):
+    """How a test or a whole file ended."""
+
+    word: str
+    why: str = ''
+
+    @property
+    def kind(self):
+        """What two outcomes must have in common to be the same."""
+        return f'{self.word}: {self.why}' if self.why and self.word in REASONED else self.word
+
+
+PASSED = Outcome('passed')
+ABSENT = Outcome('absent')          # it was to run, and did not
+UNKNOWN = Outcome('no result')      # nothing was reported that would tell
+
+
+@dataclass
+class Result:
+    """How a test file ended in one attempt on one side.
+
+    outcome     of the file as a whole
+    tests       {name: Outcome}, or None if its process reported none
+    chosen      the tests that were to run; None for all
+    """
+
+    outcome: Outcome
+    tests: dict | None = None
+    chosen: frozenset | None = None
+
+    def of(self, test):
+        """The Outcome of a test."""
+        if self.tests is None or self.chosen is not None and test not in self.chosen:
+            return UNKNOWN
+        return self.tests.get(test, ABSENT)
 
 
 class Item:
-    """A test file, or a test of it, with its outcomes on each side in the order of the attempts."""
+    """A test file, or one of its tests, with its outcomes in all attempts.
 
-    def __init__(self, file, test, ours):
-        self.file = file
-        self.test = test            # None: the file itself
-        self.ours = ours            # does the fork add or change the file?
-        self.outcomes = {side: [] for side in SIDES}
-        self.why = {}
+    test        None for the file itself
+    ours        whether the fork adds or changes the file
+    outcomes    {side: [Outcome]}; the first side is the one under test, the second the one to compare it with
+    """
 
-    def real(self, side):
-        return {outcome for outcome in self.outcomes[side] if outcome not in (ABSENT, UNKNOWN)}
+    def __init__(self, file, test, ours, outcomes):
+        self.file, self.test, self.ours = file, test, ours
+        self.tested, self.reference = outcomes
+        self.outcomes = outcomes
+        self.kinds = {side: [outcome.kind for outcome in found] for side, found in outcomes.items()}
+        self.real = {side: [outcome for outcome in found if outcome not in (ABSENT, UNKNOWN)]
+                     for side, found in outcomes.items()}
 
-    def only_fork(self):
-        """Does stock lack it, as it may?"""
-        return self.ours and not self.real('stock') and UNKNOWN not in self.outcomes['stock']
+    def why(self, side):
+        """The last reason on this side."""
+        return next((outcome.why for outcome in reversed(self.outcomes[side]) if outcome.why), '')
+
+    def passes(self, side):
+        return PASSED in self.real[side]
 
     def fails(self, side):
-        """Did it fail there, and never pass?"""
-        return 'passed' not in self.real(side) and any(outcome.partition(': ')[0] in BAD for outcome in self.real(side))
+        """Whether it failed there, and never passed."""
+        return not self.passes(side) and any(outcome.word in BAD for outcome in self.real[side])
+
+    def is_extra(self):
+        """Whether only the fork has it, and may."""
+        return self.ours and not self.real[self.reference] and UNKNOWN not in self.outcomes[self.reference]
+
+    def is_told_by_file(self):
+        """Whether a side has no outcome because the process of the file died there."""
+        passed = any(map(self.passes, self.outcomes))
+        return self.test is not None and any(
+            all(outcome == UNKNOWN for outcome in found) or not passed and not self.real[side] and UNKNOWN in found
+            for side, found in self.outcomes.items())
 
     def differs(self):
-        fork, stock = self.real('fork'), self.real('stock')
-        if self.only_fork():
-            return self.fails('fork')
-        if self.test and any(is_unknown(self.outcomes[side]) for side in SIDES):
-            return False            # its file tells
-        if self.test and 'passed' not in fork | stock:
-            # the process of a side may have died of it
-            if any(not self.real(side) and UNKNOWN in self.outcomes[side] for side in SIDES):
-                return False
-        if 'passed' in fork or 'passed' in stock:
-            return not ('passed' in fork and 'passed' in stock)
-        return not fork & stock
+        if self.is_extra():
+            return self.fails(self.tested)
+        if self.is_told_by_file():
+            return False
+        if self.passes(self.tested) or self.passes(self.reference):
+            return not (self.passes(self.tested) and self.passes(self.reference))
+        tested, reference = ({outcome.kind for outcome in found} for found in self.real.values())
+        return not tested & reference
 
-    def flaky(self):
-        return not self.differs() and any(len(set(self.outcomes[side]) - {UNKNOWN}) > 1 for side in SIDES)
+    def worse_side(self):
+        """The side to blame for a difference."""
+        def badness(side):
+            return 0 if self.passes(side) else 3 if self.fails(side) else 1 if self.real[side] else 2
+        return max(self.outcomes, key=badness)
+
+    def is_flaky(self):
+        return not self.differs() and any(len(set(kinds) - {UNKNOWN.word}) > 1 for kinds in self.kinds.values())
 
     def fails_alike(self):
-        return not self.differs() and all(self.fails(side) for side in SIDES)
+        return not self.differs() and all(map(self.fails, self.outcomes))
 
     def skipped_alike(self):
-        return not self.differs() and all(is_a(self.outcomes[side], IDLE) for side in SIDES)
+        return not self.differs() and all(found and all(outcome.word in IDLE for outcome in found)
+                                          for found in self.real.values())
 
 
-def is_unknown(outcomes):
-    return set(outcomes) <= {UNKNOWN}
+def items_of(file, attempts, ours):
+    """The Items of a file: itself, and its tests; an attempt is {side: Result or None}."""
+    def item(test, outcome_in):
+        return Item(file, test, ours, {side: [outcome_in(attempt[side]) for attempt in attempts] for side in attempts[0]})
 
-
-def is_new(overlay, name):
-    """Is this test file one that the overlay adds?"""
-    return any(Path(overlay, 'Lib/test', place).exists() for place in (f'{name}.py', f'{name}/__init__.py'))
-
-
-def our_files(overlay):
-    """The test files that the overlay in this folder adds or patches: test_NAME.py or a folder test_NAME."""
-    return {path.name.partition('.')[0] for path in Path(overlay, 'Lib/test').glob('test_*')}
-
-
-def tests_in(attempts, known):
-    """For each attempt of one side the outcomes of a file's tests, by (id, number), or None if it reported none.
-
-    A test without a name is one that is known from another attempt, if all such can be told by their absence.
-    """
-    for result in attempts:
-        if result is None or not (result.reported or result.tests):
-            yield None
-            continue
-        tests = [test for test in result.tests if test[0] != NAMELESS]
-        nameless = [test for test in result.tests if test[0] == NAMELESS]
-        missing = sorted(known - {name for name, _, _ in tests})
-        if len(missing) == len(nameless):
-            nameless = [(name, outcome, why) for name, (_, outcome, why) in zip(missing, nameless)]
-        numbers = Counter()
-        outcomes = {}
-        for name, outcome, why in sorted(tests + nameless):
-            numbers[name] += 1
-            outcomes[name, numbers[name]] = outcome, why
-        yield outcomes
-
-
-def items_of(name, attempts, ours):
-    """The file and its tests, judged over all attempts; each attempt is {side: FileResult or None}."""
-    whole = Item(name, None, ours)
-    for side in SIDES:
-        for attempt in attempts:
-            result = attempt[side]
-            whole.outcomes[side].append(kind(result.outcome, result.why) if result else ABSENT)
-            if result and result.why and result.outcome != 'passed':
-                whole.why[side] = result.why
+    whole = item(None, lambda result: result.outcome if result else ABSENT)
     yield whole
-    known = {test[0] for attempt in attempts for result in attempt.values() if result for test in result.tests}
-    known = {name for name in known if name != NAMELESS and not OUTSIDE.match(name)}
-    tests = defaultdict(lambda: Item(name, '', ours))
-    by_side = {side: list(tests_in([attempt[side] for attempt in attempts], known)) for side in SIDES}
-    keys = sorted({key for outcomes in by_side.values() for found in outcomes for key in found or ()})
-    for key in keys:
-        item = tests[key]
-        item.test = key[0] if key[1] == 1 else f'{key[0]} [{key[1]}]'
-        for side in SIDES:
-            for number, found in enumerate(by_side[side]):
-                if found is not None:
-                    outcome, why = found.get(key, (ABSENT, ''))
-                    item.outcomes[side].append(kind(outcome, why))
-                    if why:
-                        item.why[side] = why
-                else:
-                    item.outcomes[side].append(UNKNOWN if attempts[number][side] else ABSENT)
-    yield from tests.values()
-    reported = [any(found is not None for found in by_side[side]) for side in SIDES]
-    if reported[0] != reported[1] and not whole.differs() and not whole.only_fork():
-        # files that end alike, of which one told nothing of its tests
-        item = Item(name, '(all tests)', ours=False)
-        for side, told in zip(SIDES, reported):
-            item.outcomes[side].append('reported' if told else 'not reported')
-        yield item
+    results = [result for attempt in attempts for result in attempt.values() if result]
+    for test in sorted({test for result in results for test in result.tests or ()}):
+        yield item(test, lambda result: result.of(test) if result else ABSENT)
+    reported = {side: any(attempt[side] and attempt[side].tests is not None for attempt in attempts)
+                for side in attempts[0]}
+    if len(set(reported.values())) > 1 and not whole.differs() and not whole.is_extra():
+        # The file ended alike on both sides, but only one side says anything of its tests.
+        yield Item(file, '(all tests)', False, {side: [Outcome('reported' if told else 'not reported')]
+                                                for side, told in reported.items()})
 
 
 class Judgement:
-    """All files and tests of all attempts, each of which is {side: Run}."""
+    """All Items of all attempts; an attempt is {side: {file: Result}}."""
 
-    def __init__(self, attempts, ours):
+    def __init__(self, attempts, ours=()):
         self.attempts = attempts
-        names = {name for attempt in attempts for run in attempt.values() for name in run.files}
         self.by_file = {}
-        for name in sorted(names):
-            of_file = [{side: attempt[side].files.get(name) for side in SIDES}
-                       for attempt in attempts if any(name in run.files for run in attempt.values())]
+        for name in sorted({name for attempt in attempts for results in attempt.values() for name in results}):
+            of_file = [{side: results.get(name) for side, results in attempt.items()}
+                       for attempt in attempts if any(name in results for results in attempt.values())]
             self.by_file[name] = list(items_of(name, of_file, name in ours))
         self.items = [item for items in self.by_file.values() for item in items]
 
     def differences(self):
         return [item for item in self.items if item.differs()]
 
-    def to_retry(self):
-        """The files in which something differs or failed without having passed."""
-        return [name for name, items in self.by_file.items()
-                if any(item.differs() or any(item.fails(side) for side in SIDES) for item in items)]
 
-    def sides_of(self, name):
-        """The sides that have this file."""
-        return [side for side in SIDES if any(name in attempt[side].files for attempt in self.attempts)]
+def judged(attempt, retries, again=Item.differs, ours=()):
+    """The Judgement on a first attempt, and on retries as long as there is something to try again.
+
+    attempt     called with the number of the attempt, 0 for the first, and the Items to try again; returns
+                {side: {file: Result}}, or None if it cannot be made
+    again       whether an Item is to be tried again
+    """
+    attempts, items = [], []
+    for number in range(1 + retries):
+        found = attempt(number, items)
+        if found is None:
+            break
+        attempts.append(found)
+        judgement = Judgement(attempts, ours)
+        items = [item for item in judgement.items if again(item)]
+        if not items:
+            break
+    return judgement

@@ -1,6 +1,6 @@
-"""The tests that differential.py runs, and those whose outcome is another under a tracer.
+"""The tests that flags.py runs, and those that have another outcome under a tracer.
 
-They take a few seconds each with all flags, need nothing from outside, and come out the same each time.
+They take a few seconds each with all flags, need nothing from outside, and have the same outcome each time.
 """
 
 import collections
@@ -39,22 +39,22 @@ MODULES = '''
 # A filter for 'instruction' events.
 LOADS = ['LOAD_FAST', 'LOAD_GLOBAL', 'LOAD_NAME', 'LOAD_DEREF', 'LOAD_CLASSDEREF', 'LOAD_ATTR', 'LOAD_METHOD']
 
-# What differs, a pattern of names of tests: why, and whether stock CPython differs too under sys.settrace().
+# By a pattern of names of tests: why they differ, and whether they do on stock CPython under sys.settrace(), too.
 Listed = collections.namedtuple('Listed', 'reason on_stock', defaults=[False])
 EXCEPTIONS = {
     'test.test_descr.DictProxyTests.test_iter_*': Listed(
         'skips itself when there is a trace function', on_stock=True),
     'test.test_genexps.__test__.doctests': Listed(
-        'is there only if no trace function is set when the module is imported', on_stock=True),
+        'exists only if no trace function is set when the module is imported', on_stock=True),
     'test.test_metaclass.__test__.doctests': Listed(
-        'is there only if no trace function is set when the module is imported', on_stock=True),
+        'exists only if no trace function is set when the module is imported', on_stock=True),
     'test.test_frame.ClearTest.test_lineno_with_tracing': Listed(
         'sets True as the trace function of a frame, which is called as soon as the thread is traced', on_stock=True),
     'test.test_frame.TestIncompleteFrameAreInvisible.test_sneaky_frame_object': Listed(
-        'waits for the first allocation after gc.enable(), which is now one for the tracer of its own frame',
+        'waits for the first allocation after gc.enable(), which is now made for the tracer of its own frame',
         on_stock=True),
     'test.test_generators.SignalAndYieldFromTest.test_raise_and_yield_from': Listed(
-        'sends itself a signal that is to be handled in a generator, and is handled in the tracer', on_stock=True),
+        'sends itself a signal to be handled in a generator, but the tracer runs when it arrives', on_stock=True),
     'test.test_traceback.TracebackFormatTests.test_recursive_traceback_*': Listed(
         'expects the traceback of a RecursionError, which is now raised in the tracer, one call deeper', on_stock=True),
 }

@@ -1,6 +1,6 @@
-"""The events of random programs are those that a model works out from the path they take and from dis.
+"""The events of random programs are those that a model computes from the path they take and from dis.
 
-The programs are the same each time. ORACLE_PROGRAMS=NUMBER has that many others.
+The programs are the same each time. ORACLE_PROGRAMS=NUMBER tries that many others.
 """
 
 import collections
@@ -14,9 +14,9 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given, strategies as st
 
-from oracle_programs import programs
+from qa import ROOT
+from qa.oracle.programs import programs
 
-WORKER = Path(__file__).parent.parent / 'qa/oracle/oracle_worker.py'
 PROGRAMS = os.environ.get('ORACLE_PROGRAMS')
 
 # What Hypothesis keeps between runs belongs to the virtual environment.
@@ -38,8 +38,9 @@ class Oracle:
     def ask(self, program, mask=0, falsify=None):
         if self.worker is None:
             # What a crash says on stderr, pytest shows.
-            self.worker = subprocess.Popen([self.python, '-X', 'faulthandler', WORKER], stdin=subprocess.PIPE,
-                                           stdout=subprocess.PIPE, text=True, env=os.environ | {'PYTHONHASHSEED': '0'})
+            self.worker = subprocess.Popen([self.python, '-X', 'faulthandler', '-m', 'qa.oracle.worker'], cwd=ROOT,
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                           env=os.environ | {'PYTHONHASHSEED': '0'})
         try:
             self.worker.stdin.write(json.dumps({'program': program, 'mask': mask, 'falsify': falsify}) + '\n')
             self.worker.stdin.flush()

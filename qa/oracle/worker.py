@@ -1,8 +1,8 @@
-"""Compare the events of programs with those that oracle_model.py expects.
+"""Compare the events of programs with those that model.py expects.
 
-    python oracle_worker.py < REQUESTS > ANSWERS
+    python -m qa.oracle.worker < REQUESTS > ANSWERS
 
-Run by test_oracle.py under the fork, one JSON line a program. A request has
+test_oracle.py runs it under the fork, with one JSON line per program. A request has
 
     program     its source; main() is what is traced
     mask        bit i is set if the filter has the i-th of the opcodes that the program executes
@@ -24,7 +24,7 @@ import marshal
 import sys
 import warnings
 
-from oracle_model import Code, Mode, Step, expected
+from qa.oracle.model import Code, Mode, Step, expected
 
 FILE = '<program>'
 WARM = 10           # a code object is specialized from its 8th execution on

@@ -1,8 +1,8 @@
-"""Run the tests of one module under a tracer that does nothing, and write what came out.
+"""Run the tests of one module under a tracer that only counts its events, and write their outcomes.
 
-    python differential_worker.py MODULE COMBINATION RESULT
+    python flags_worker.py MODULE COMBINATION RESULT
 
-Run by differential.py, in a folder of its own. COMBINATION is null for no tracing, or in JSON
+flags.py runs it in a folder of its own. COMBINATION is null for no tracing, or in JSON
 
     {"settrace": true}                      sys.settrace(), as on stock CPython
     {"settrace": true, "opcodes": true}     the same with f_trace_opcodes set on every frame
@@ -10,8 +10,9 @@ Run by differential.py, in a folder of its own. COMBINATION is null for no traci
 
 and RESULT is a file, which gets in JSON
 
-    outcomes    {test: outcome}; only the subtests that did not pass are there
-    details     {test: the traceback, or the reason of a skip}
+    outcomes    {test: outcome}, in the words of judge.py; of subtests only those that did not pass
+    reasons     {test: why it was skipped}
+    details     {test: its traceback}
     events      {event: how many there were}
     replaced    the tests that ended without the tracer, in the order they ran
 """
@@ -29,7 +30,7 @@ ADDRESS = re.compile(r'0x[0-9a-fA-F]+')
 
 
 class Tracer:
-    """The tracer, and how it is installed; without a combination, there is none."""
+    """Installs and removes the tracer of a combination; without one, does nothing."""
 
     def __init__(self, combination):
         self.events = events = collections.Counter()
@@ -77,20 +78,24 @@ class Tracer:
 
 
 class Result(unittest.TestResult):
-    """The outcome of each test; the tracer is there again before each, whatever the one before did."""
+    """The outcome of each test.  The tracer is installed again before each test, whatever the previous one did."""
 
     def __init__(self, tracer):
         super().__init__()
         self.tracer = tracer
-        self.outcomes, self.details, self.replaced = {}, {}, []
+        self.outcomes, self.reasons, self.details, self.replaced = {}, {}, {}, []
 
-    def note(self, test, outcome, detail=None):
-        name = ADDRESS.sub('0x', test.id())
-        # A test can fail more than once, say in its tearDown() too, and subtests can share their name.
-        previous = self.outcomes.get(name, '')
-        self.outcomes[name] = f'{previous}, {outcome}' if previous else outcome
-        if detail:
-            self.details.setdefault(name, detail)
+    def note(self, test, outcome, error=None):
+        """Note an outcome; a test can have several, say one of its tearDown(), and subtests can share their name."""
+        name = unused = ADDRESS.sub('0x', test.id())
+        number = 1
+        while unused in self.outcomes:
+            number += 1
+            unused = f'{name} [{number}]'
+        self.outcomes[unused] = outcome
+        if error:
+            self.details[unused] = self._exc_info_to_string(error, test)
+        return unused
 
     def startTest(self, test):
         super().startTest(test)
@@ -104,33 +109,32 @@ class Result(unittest.TestResult):
         super().stopTest(test)
 
     def addSuccess(self, test):
-        self.note(test, 'passes')
+        self.note(test, 'passed')
 
     def addError(self, test, err):
-        self.note(test, 'has an error', self._exc_info_to_string(err, test))
+        self.note(test, 'error', err)
 
     def addFailure(self, test, err):
-        self.note(test, 'fails', self._exc_info_to_string(err, test))
+        self.note(test, 'failed', err)
 
     def addSkip(self, test, reason):
-        self.note(test, 'is skipped', reason)
+        self.reasons[self.note(test, 'skipped')] = reason
 
     def addExpectedFailure(self, test, err):
-        self.note(test, 'fails as expected')
+        self.note(test, 'expected failure')
 
     def addUnexpectedSuccess(self, test):
-        self.note(test, 'passes unexpectedly')
+        self.note(test, 'unexpected success')
 
     def addSubTest(self, test, subtest, err):
         if err is not None:
-            failed = issubclass(err[0], test.failureException)
-            (self.addFailure if failed else self.addError)(subtest, err)
+            self.note(subtest, 'failed' if issubclass(err[0], test.failureException) else 'error', err)
             if test.id() not in self.outcomes:
-                self.note(test, 'has subtests that fail')
+                self.note(test, 'failed')
 
 
 def gettrace():
-    """sys.gettrace() of a trace state with flags, which the real one refuses; tests ask it whether they are traced."""
+    """sys.gettrace() that accepts flags, where the real one raises; tests call it to find out whether they are traced."""
     return sys.gettracestate()['tracefunc']
 
 
@@ -161,8 +165,8 @@ def run(module, tracer, result):
     try:
         suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module))
     except unittest.SkipTest as skip:
-        result.outcomes['(module)'] = 'is skipped'
-        result.details['(module)'] = str(skip)
+        result.outcomes['(module)'] = 'skipped'
+        result.reasons['(module)'] = str(skip)
     else:
         suite.run(result)
 
@@ -180,8 +184,8 @@ def main(module, combination, path):
             result.replaced.append('(module)')
         tracer.remove()
     with open(path, 'w') as file:
-        json.dump({'outcomes': result.outcomes, 'details': result.details, 'events': tracer.events,
-                   'replaced': result.replaced}, file)
+        json.dump({'outcomes': result.outcomes, 'reasons': result.reasons, 'details': result.details,
+                   'events': tracer.events, 'replaced': result.replaced}, file)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,400 @@
+"""The tests of packages that trace, on the fork and on stock CPython, test for test.
+
+Both sides have the same wheels of the package index, the same tests and the same options, in the same folder;
+qa/clients/clients.toml says which.  Tests that differ are run again on both sides.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import textwrap
+import tomllib
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+from qa import ROOT, process
+from qa.compare.judge import SIDES, Differs, Judgement, Outcome, Result, judged
+from qa.compare.text import WIDTH, counted
+from qa.process import Trouble, last_line
+
+HERE = ROOT / 'qa/clients'
+RETRIES = 2
+LIMIT = 3600            # seconds for the tests of one client on one side
+
+
+# --- What is to be run ----------------------------------------------------------
+
+
+@dataclass
+class Client:
+    """One section of clients.toml.
+
+    about       what of the package is tested
+    tests       files and folders, as pytest takes them
+    package     the name of the section, if not given
+    sdist       checksum of the source distribution that has the tests
+    without     folders of it that would hide the installed package
+    installed   whether the tests are in the installed package
+    ours        tests of qa/clients instead
+    prepare     what to run first, arguments of the interpreter
+    options     of pytest
+    proof       a program, and a pattern that its output must have
+    deselect    tests, each with the reason
+    """
+
+    name: str
+    about: str
+    tests: list[str]
+    package: str = ''
+    sdist: str = ''
+    without: list[str] = field(default_factory=list)
+    installed: bool = False
+    ours: list[str] = field(default_factory=list)
+    prepare: list[list[str]] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    proof: list[str] = field(default_factory=list)
+    deselect: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.package = self.package or self.name
+
+    @property
+    def requirements(self):
+        return HERE / f'{self.package}.txt'
+
+    @property
+    def version(self):
+        found = re.search(rf'^{re.escape(self.package)}==(\S+)', self.requirements.read_text(), re.MULTILINE)
+        if not found:
+            raise Trouble(f'{self.requirements.relative_to(ROOT)} has no line {self.package}==VERSION; add it')
+        return found[1]
+
+
+def load(path=HERE / 'clients.toml'):
+    """The clients by name."""
+    with open(path, 'rb') as file:
+        return {name: Client(name, **section) for name, section in tomllib.load(file).items()}
+
+
+def choose(clients, names):
+    """Those with one of names, of their own or of their package; all if there is none."""
+    known = dict.fromkeys(name for client in clients.values() for name in (client.package, client.name))
+    for name in names:
+        if name not in known:
+            raise Trouble(f'CLIENTS has {name!r}, which is not one of: {" ".join(known)}')
+    return [client for client in clients.values() if not names or {client.name, client.package} & set(names)]
+
+
+# --- Outcomes -------------------------------------------------------------------
+
+
+def read(path):
+    """{test: Outcome} of a file of outcomes_plugin.py."""
+    words, why = {}, {}
+    for line in path.read_text(encoding='utf-8').splitlines() if path.exists() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:              # cut off in the middle
+            continue
+        words.setdefault(entry['test'], set()).add(entry['outcome'])
+        if entry['why']:
+            why.setdefault(entry['test'], entry['why'])
+    outcomes = {}
+    for test, found in words.items():
+        word = next((word for word in ('failed', 'passed', 'skipped') if word in found), None)
+        outcomes[test] = Outcome(word, why.get(test, '')) if word else Outcome('failed', 'did not come to an end')
+    return outcomes
+
+
+COLUMNS = {'passed': 'passed\non both', 'both': 'fail\non both', 'skipped': 'skipped\non both',
+           'fork': 'fail on\nfork only', 'stock': 'fail on\nstock only', 'flaky': 'flaky'}
+
+
+def column_of(item):
+    """The column of COLUMNS that counts a test."""
+    if item.differs():
+        return item.worse_side()
+    return 'both' if item.fails_alike() else 'passed' if item.passes('fork') else 'skipped'
+
+
+@dataclass
+class Comparison:
+    """A client, and the judgement on its tests.
+
+    ended       how the runs ended that did not come to an end: [(side, text)]
+    proof       the line that shows that it is what runs
+    """
+
+    client: Client
+    version: str
+    judgement: Judgement
+    ended: list = field(default_factory=list)
+    proof: str = ''
+
+    def __post_init__(self):
+        self.tests = {column: [] for column in COLUMNS}
+        for item in self.judgement.items:
+            if item.test:
+                self.tests[column_of(item)].append(item)
+                if item.is_flaky():
+                    self.tests['flaky'].append(item)
+
+
+# --- Running --------------------------------------------------------------------
+
+
+def fetch(folder, package, version, checksum, python):
+    """The source distribution with that checksum, got by the interpreter's pip unless the folder has it."""
+    path = folder / f'{package.replace("-", "_")}-{version}.tar.gz'
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', package,
+                               '-d', folder, f'{package}=={version}'], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode or not path.exists():
+            raise Trouble(f'cannot get {path.name} from the package index: '
+                          f'{last_line(done.stderr) or "it is not there"}')
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != checksum:
+        raise Trouble(f'{path} has the checksum {found}, and should have {checksum}; '
+                      'delete the file, or correct the checksum')
+    return path
+
+
+class TestBed:
+    """Where the clients are run.
+
+    work        the folder of the tests, the same for both sides: a test may depend on the length of its path
+    """
+
+    def __init__(self, folder, pythons, jobs, say):
+        self.folder, self.pythons, self.jobs, self.say = folder, pythons, jobs, say
+        self.sdists = folder / 'sdists'
+        self.work = folder / 'work'
+
+    def venv(self, side, client):
+        """The interpreter of the virtual environment with the client."""
+        place = self.folder / side / client.package
+        name = place.relative_to(ROOT / 'build')
+        requirements = client.requirements.relative_to(ROOT)
+        done = subprocess.run(['sh', ROOT / 'build-aux/venv.sh', name, requirements, self.pythons[side]],
+                              cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise Trouble(last_line(done.stderr).partition(': error: ')[2] or f'cannot make {place}')
+        shutil.copy(HERE / 'outcomes_plugin.py', next(place.glob('lib/python*/site-packages')))
+        return place / 'bin/python'
+
+    def same_files(self, client, pythons):
+        """Die unless both sides have the same files of the package."""
+        def files(python):
+            about = f'{client.package}-{client.version}.dist-info'
+            (record,) = python.parent.parent.glob(f'lib/python*/site-packages/{about}/RECORD')
+            # scripts begin with the name of the interpreter, and the compiled files are made in the place
+            return {line for line in record.read_text().splitlines()
+                    if not line.startswith('../') and '.pyc,' not in line and '.dist-info/' not in line}
+        if files(pythons['fork']) != files(pythons['stock']):
+            raise Trouble(f'{client.package} {client.version} is not the same on both sides; '
+                          f'delete {self.folder} and run it again')
+
+    def archive(self, client, python):
+        """The source distribution of the client."""
+        return fetch(self.sdists, client.package, client.version, client.sdist, python)
+
+    def lay_out(self, client, python, archive):
+        """The folder with the tests; the work folder has nothing from before."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.work / 'tmp').mkdir(parents=True)
+        if client.installed:
+            return next(python.parent.parent.glob('lib/python*/site-packages'))
+        tests = self.work / client.package
+        if archive:
+            with tarfile.open(archive) as tar:
+                tar.extractall(self.work)       # whose checksum is known
+            (self.work / archive.name.removesuffix('.tar.gz')).rename(tests)
+        tests.mkdir(exist_ok=True)
+        for name in client.ours:
+            shutil.copy(HERE / name, tests)
+        return tests
+
+    def environment(self, client, python):
+        """What the tests have for an environment: no settings of the user for Python or for the tests."""
+        env = process.environment(
+            'PYTEST', 'COVERAGE', 'HYPOTHESIS', 'VIRTUAL_ENV', 'PY_COLORS', 'NO_COLOR', 'FORCE_COLOR', 'LC_ALL', 'CI',
+            'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
+        env |= {'PATH': f'{python.parent}{os.pathsep}{env["PATH"]}', 'TMPDIR': str(self.work / 'tmp'), 'TERM': 'dumb',
+                'LC_ALL': 'C.UTF-8'}
+        words = {'version': client.version, 'folder': self.work / client.package}
+        return env | {name: value.format(**words) for name, value in client.env.items()}
+
+    def command(self, client, python, outcomes, only=None):
+        """The command that runs the tests, or only those, and writes what becomes of them to 'outcomes'."""
+        # With a value apart, a worker of pytest-xdist takes it for a test, and looks for the configuration there.
+        command = [python, '-m', 'pytest', '-p', 'outcomes_plugin', f'--outcomes={outcomes}', '-p', 'no:cacheprovider',
+                   '-o', 'addopts=', '--rootdir=.', f'--basetemp={self.work / "tmp/pytest"}',
+                   *(word.format(jobs=self.jobs) for word in client.options)]
+        for test in client.deselect:
+            command.append(f'--deselect={test}')
+        if only:
+            list_of_them = self.work / 'only'
+            list_of_them.write_text('\n'.join(only))
+            command.append(f'--only={list_of_them}')
+        return command
+
+    def run(self, side, client, python, archive, only, attempt):
+        """Run the tests, or only those; return the Result and how the process Ended."""
+        tests = self.lay_out(client, python, archive)
+        env = self.environment(client, python)
+        log = self.folder / side / f'{client.name}-{attempt}.log'
+        outcomes = log.with_suffix('.outcomes')
+        outcomes.unlink(missing_ok=True)
+        with open(log, 'w') as file:
+            for words in client.prepare:
+                if process.run([python, *words], file, LIMIT, cwd=tests, env=env).status != 0:
+                    why = last_line(log.read_text(errors='replace'))
+                    raise Trouble(f'{client.name}: {" ".join(words)} failed on {side}: {why} (see {log})')
+            for name in client.without:     # only now: preparing may need it
+                shutil.rmtree(tests / name)
+            command = self.command(client, python, outcomes, only)
+            ended = process.run([*command, *client.tests], file, LIMIT, cwd=tests, env=env)
+        # pytest's statuses for tests that passed, tests that failed, and no tests
+        whole = Outcome('passed') if ended.status in (0, 1, 5) else Outcome('crashed', str(ended))
+        return Result(whole, read(outcomes), frozenset(only) if only else None), ended
+
+    def check(self, client, python):
+        """Show that what is to be tested is what runs; the line that says so."""
+        if not client.proof:
+            return ''
+        program, pattern = client.proof
+        done = subprocess.run([python, '-c', program], cwd=self.folder, env=self.environment(client, python),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        found = re.search(pattern, done.stdout, re.MULTILINE)
+        if not found:
+            raise Trouble(f'{client.name}: this is not {client.about}: {last_line(done.stdout)!r} not {pattern!r}')
+        return found[0]
+
+    def compare(self, client):
+        """The Comparison of a client."""
+        pythons = {side: self.venv(side, client) for side in SIDES}
+        self.same_files(client, pythons)
+        archive = self.archive(client, pythons['stock']) if client.sdist else None
+        proofs = {self.check(client, pythons[side]) for side in SIDES}
+        cut_short = []
+
+        def attempt(number, items):
+            only = sorted({item.test for item in items if item.test})
+            results = {}
+            for side in SIDES:
+                result, ended = self.run(side, client, pythons[side], archive, only, number)
+                if result.outcome.word != 'passed':
+                    cut_short.append((side, str(ended)))
+                results[side] = {client.name: result}
+                self.say(f'{client.name} {client.version} on {side}: {counted(len(result.tests), "test")} '
+                         f'in {ended.wall:.0f} s{" once more" if number else ""}'
+                         f'{f", {ended}" if result.outcome.word != "passed" else ""}')
+            if not number and not any(result.tests for found in results.values() for result in found.values()):
+                raise Trouble(f'{client.name}: no test runs, on either side; '
+                              f'see {self.folder}/stock/{client.name}-0.log')
+            return results
+
+        judgement = judged(attempt, RETRIES)
+        return Comparison(client, client.version, judgement, cut_short, ', '.join(sorted(proofs)))
+
+
+# --- The report -----------------------------------------------------------------
+
+
+def table(comparisons):
+    """One line for each client."""
+    rows = [['client', 'version', 'tests', *COLUMNS.values()]]
+    for one in comparisons:
+        total = sum(len(tests) for column, tests in one.tests.items() if column != 'flaky')
+        rows.append([one.client.name, one.version, *map(str, [total, *map(len, one.tests.values())])])
+    lines = [words for row in rows for words in zip_longest(*(cell.split('\n') for cell in row), fillvalue='')]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        yield '  '.join(word.ljust(width) if place < 2 else word.rjust(width)
+                        for place, (word, width) in enumerate(zip(line, widths))).rstrip()
+
+
+def listing(title, comparisons, column):
+    """The tests of a column, with the reason for each."""
+    lines = []
+    for one in comparisons:
+        for item in one.tests[column]:
+            why = item.why('fork') or item.why('stock') or 'does not run'
+            lines.append('  ' + textwrap.shorten(f'{one.client.name}: {item.test}', 2 * WIDTH, placeholder=' ...'))
+            lines.append('        ' + textwrap.shorten(why, WIDTH - 8, placeholder=' ...'))
+    return ['', f'{title}:', *lines] if lines else []
+
+
+def report(comparisons, about):
+    """The whole report, as lines."""
+    lines = [f'{side}: {text}' for side, text in about.items()] + ['', *table(comparisons), '']
+    lines += [f'{one.client.name}: {one.client.about}' + (f' ({one.proof})' if one.proof else '')
+              for one in comparisons]
+    ended = [f'  {one.client.name} on {side}: {text}' for one in comparisons for side, text in one.ended]
+    lines += ['', 'Runs that did not come to their end:', *ended] if ended else []
+    for title, column in (('Fail on the fork only', 'fork'), ('Fail on stock CPython only', 'stock'),
+                          ('Flaky, not alike each time on one side', 'flaky'), ('Fail on both sides alike', 'both')):
+        lines += listing(title, comparisons, column)
+    left_out = [f'  {one.client.name}: {test}: {why}' for one in comparisons
+                for test, why in one.client.deselect.items()]
+    lines += ['', 'Left out on both sides:', *left_out] if left_out else []
+    return lines
+
+
+def describe(python, fork):
+    """The version line of an interpreter, which must be the fork, or must not be."""
+    program = 'import sys; print(hasattr(sys, "settracestate")); print(sys.version.replace("\\n", " "))'
+    try:
+        done = subprocess.run([python, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except OSError as problem:
+        raise Trouble(f'cannot run {python}: {problem.strerror}') from None
+    lines = done.stdout.splitlines()
+    if done.returncode or len(lines) != 2:
+        raise Trouble(f'{python} does not say what it is: {last_line(done.stdout)}')
+    if lines[0] != str(fork):
+        raise Trouble(f'{python} is {"not " if fork else ""}the fork; '
+                      'give the fork as --fork and stock CPython as --stock')
+    return lines[1]
+
+
+# --- Command line ---------------------------------------------------------------
+
+
+def add_arguments(parser):
+    parser.add_argument('--fork', required=True, help='the interpreter of the fork')
+    parser.add_argument('--stock', required=True, help='the interpreter of the same release without the overlay')
+    parser.add_argument('--folder', type=Path, default=ROOT / 'build/clients', help='where environments and results go')
+    parser.add_argument('--report', type=Path, required=True, help='the file for the report')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(),
+                        help='how many tests run at once, where a client allows it')
+    parser.add_argument('clients', nargs='*', metavar='CLIENT')
+
+
+def check(parser, options):
+    pass
+
+
+def main(options, say):
+    clients = choose(load(), options.clients)
+    about = {side: describe(getattr(options, side), side == 'fork') for side in SIDES}
+    pythons = {side: os.path.abspath(getattr(options, side)) for side in SIDES}
+    bed = TestBed(options.folder.resolve(), pythons, options.jobs, say)
+    comparisons = []
+    for client in clients:
+        comparisons.append(bed.compare(client))
+        lines = report(comparisons, about)
+        # what is known is not lost if a later one cannot be run
+        options.report.write_text('\n'.join(lines) + '\n')
+    print('\n'.join(lines))
+    worse = [item for one in comparisons for item in one.judgement.differences() if item.worse_side() == 'fork']
+    if worse:
+        raise Differs(f'{counted(len(worse), "test")} of the clients {"fails" if len(worse) == 1 else "fail"} on the '
+                      f'fork and not on stock CPython; see {options.report} and the logs in {options.folder}/fork')
