@@ -22,15 +22,17 @@ class Ended:
 
     status      its exit status; the negative number of the signal that killed it; None if it reached the limit
     cpu, wall   seconds; cpu includes its children
+    limit       seconds that it was given
     """
 
     status: int | None
     cpu: float
     wall: float
+    limit: float
 
     def __str__(self):
         if self.status is None:
-            return f'stopped after {self.wall:.3g} s'
+            return f'stopped after {self.limit} s'
         return f'exit status {self.status}' if self.status >= 0 else f'killed by {signal.Signals(-self.status).name}'
 
 
@@ -65,7 +67,7 @@ def run(command, output, limit, errors=None, **how):
     process.returncode = os.waitstatus_to_exitcode(status)
     kill(process.pid)       # whatever it started and left running
     return Ended(None if late.is_set() else process.returncode, usage.ru_utime + usage.ru_stime,
-                 time.perf_counter() - begun)
+                 time.perf_counter() - begun, limit)
 
 
 def kill(group):

@@ -1,14 +1,11 @@
 """Fixtures: a checkout with a fake release, and the real builds of this repository."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 
+from support.builds import ROOT, builddir, python, root, stock_python  # noqa: F401  (fixtures)
 from support.fake_release import Checkout, make_archive, make_fixes
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope='session')
@@ -42,34 +39,3 @@ def ready(checkout):
         checkout.git('commit', '-qm', 'overlay')
     checkout.configure()
     return checkout
-
-
-@pytest.fixture(scope='session')
-def root():
-    """The top of this repository."""
-    return ROOT
-
-
-@pytest.fixture(scope='session')
-def builddir(root):
-    """The builddir under test, which `make test` names."""
-    path = root / os.environ.get('FORK_BUILDDIR', 'build/release')
-    if not (path / 'python').exists():
-        pytest.skip('the fork is not built; run ./configure && make')
-    return path
-
-
-@pytest.fixture(scope='session')
-def python(builddir):
-    """The fork's interpreter, built."""
-    return builddir / 'python'
-
-
-@pytest.fixture(scope='session')
-def stock_python(root, builddir):
-    """The interpreter of the same release and options without the overlay."""
-    name = 'stock' if builddir.name == 'release' else f'stock-{builddir.name}'
-    path = root / 'build' / name / 'python'
-    if not path.exists():
-        pytest.skip('stock CPython is not built; run make stock')
-    return path

@@ -13,7 +13,7 @@ REQUIREMENTS = 'build-aux/requirements/test.txt'
 
 @pytest.fixture
 def suite(ready, root):
-    shutil.copytree(root / 'qa/compare', ready.path / 'qa/compare', ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copytree(root / 'qa', ready.path / 'qa', ignore=shutil.ignore_patterns('__pycache__'))
     ready.write('Lib/test/test_ours.py', '')
     ready.write('Lib/test/test_more/__init__.py', '')
     ready.make()
@@ -98,26 +98,34 @@ def test_all_that_is_the_same(suite):
     assert done.stdout.splitlines()[-1] == 'make: the report is in build/release/test-all.report'
     assert suite.read('build/release/test-all.report') in done.stdout
     assert '  test_more: 1 test\n  test_ours: 1 test\n' in done.stdout
-    (fork,) = calls(suite)
-    judge, stock = calls(suite, 'build/stock')
-    assert alike(fork) == alike(stock.replace('stock.xml', 'fork.xml')) and judge.startswith('qa/compare/compare.py run ')
-    assert '--tempdir=' in fork     # of one length, so that a path is too long for both sides or none
-    for name in 'fork.log', 'fork.xml', 'stock.log', 'stock.xml':
-        assert suite.exists(f'build/release/test-all/{name}')
+    assert calls(suite, 'build/stock')[0].startswith('-m qa.compare suite run ')
+    fork, stock = ([alike(call).replace(f'.{side}.', '.SIDE.') for call in calls(suite, f'build/{where}') if ' test_a ' in call]
+                   for side, where in (('fork', 'release'), ('stock', 'stock')))
+    assert fork == stock and len(fork) == 1
+    assert '--tempdir=' in fork[0]      # of the same length, so that a path is too long on both sides or on neither
+    for name in 'test_ours.fork.log', 'test_a.fork.xml', 'test_a.stock.log', 'test_b.stock.xml':
+        assert suite.exists(f'build/release/test-all/first/{name}')
+
+
+def test_all_of_some_files(suite):
+    suite.make('test-all', 'TESTS=test_ours test_a')
+    for side, names in ('release', ['test_a', 'test_ours']), ('stock', ['test_a']):
+        assert sorted(call.split()[-3] for call in calls(suite, f'build/{side}') if '--tempdir' in call) == names
 
 
 def test_all_tries_again_on_both(suite):
-    suite.write('build/release/fails', 'test_a test_b\n\ntest_b\ntest_b\n')
-    suite.write('build/stock/fails', 'test_b\ntest_a\ntest_b\ntest_b\n')
+    suite.write('build/release/fails', 'test_a test_b\ntest_b\ntest_b\n')
+    suite.write('build/stock/fails', 'test_b\ntest_a test_b\ntest_b\n')
     done = suite.make('test-all')
     assert 'Flaky, and the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
     assert 'Fails on both sides alike:\n  test_b (failed x3): ValueError: bad' in done.stdout
-    assert 'retry 2   1 file: python -m test -j1 --timeout=1200 --verbose3 FILE\n' in done.stdout
+    assert 'retry 2   1 file: python -m test -j1 --timeout=1200 --header --verbose3 FILE, 1 at once\n' in done.stdout
     # test_a has passed on the fork, and its second attempt failed on stock; the retries are one file each, on both
-    retries = [call.split()[-3] for call in calls(suite)[1:]]
-    assert retries == ['test_a', 'test_b', 'test_b']
-    assert [call.split()[-3] for call in calls(suite, 'build/stock')[2:]] == retries
-    # another run does not look at these
+    for where in 'build/release', 'build/stock':
+        names = [call.split()[-3] for call in calls(suite, where) if '--tempdir' in call]
+        assert names.count('test_a') == 2 and names.count('test_b') == 3 and names.count('test_ours') <= 1
+        suite.write(f'{where}/fails', '')
+    # another run does not read these results
     suite.make('test-all')
     assert not suite.exists('build/release/test-all/retry-1')
 
@@ -125,7 +133,7 @@ def test_all_tries_again_on_both(suite):
 def test_all_that_differs(suite):
     suite.write('build/release/fails', 'test_a test_ours\n' * 5)
     done = suite.run('make', 'test-all', status=1)
-    assert 'compare.py: error: 2 test files and 2 tests differ between the fork and stock CPython, in test_a test_ours' in done.stderr
+    assert 'make: error: 2 test files and 2 tests differ between the fork and stock CPython, in test_a test_ours' in done.stderr
     assert 'make: error: the fork and stock CPython differ' in done.stderr
     assert '    fork:  failed x3\n    stock: passed x3\n' in suite.read('build/release/test-all.report')
 
@@ -133,9 +141,8 @@ def test_all_that_differs(suite):
 def test_all_that_is_cut_short(suite):
     suite.write('build/release/fails', 'crash\n')
     done = suite.run('make', 'test-all', status=1)
-    assert 'the suite ended early in build/release/test-all/fork.log, after 0 of ? test files' in done.stderr
+    assert 'ended early in build/release/test-all/first/test_' in done.stderr
     assert "its last line is 'Killed'" in done.stderr and 'make: error: there is no result' in done.stderr
-    assert len(calls(suite, 'build/stock')) == 1        # only the comparison itself
     assert not suite.exists('build/release/test-all.report')
 
 
@@ -237,10 +244,10 @@ def test_sanitized_failures_without_a_report(sanitized):
 
 
 def test_oracle_takes_the_number_of_programs(suite):
-    suite.write('tests/test_oracle.py', '')
+    suite.write('qa/tests/test_oracle.py', '')
     assert 'make: build/release: the events of 10000 random programs' in suite.make('test-oracle').stdout
     assert 'the events of 7 random programs' in suite.make('test-oracle', 'PROGRAMS=7').stdout
-    assert calls(suite, 'build/venv/bin')[-1].endswith(' -n 0 -s tests/test_oracle.py')
+    assert calls(suite, 'build/venv/bin')[-1].endswith(' -n 0 -s qa/tests/test_oracle.py')
     for wrong in '0', 'many', '-1', '1e4':
         assert f"'{wrong}' is not a number of programs" in suite.fails('make', 'test-oracle', f'PROGRAMS={wrong}')
 
@@ -301,12 +308,13 @@ def test_leaks_run_that_is_cut_short(leaks):
 def test_all_leaves_out_what_it_is_told(suite):
     suite.write('build/release/fails', 'test_a\n')
     suite.make('test-all', 'IGNORE=Slow Test*')
-    assert all(' --ignore=Slow Test*' in call for call in calls(suite) + calls(suite, 'build/stock')[1:])
+    assert all(' --ignore=Slow Test*' in call for where in ('build/release', 'build/stock')
+               for call in calls(suite, where) if '--tempdir' in call)
 
 
 def test_differential_what_runs(suite):
     done = suite.make('test-differential', env={'PYTHONPATH': '/elsewhere'})
-    command = (f'qa/compare/differential.py {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
+    command = (f'-m qa.compare flags {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
                '--report build/release/test-differential.report')
     assert calls(suite) == [command]
     assert '(report: build/release/test-differential.report)' in done.stdout.splitlines()[-1]
@@ -317,7 +325,7 @@ def test_differential_what_runs(suite):
 @pytest.mark.parametrize('modules, complaint', [
     ('test_ours ../test_more', "not '../test_more'"),
     ('test_ours *', "not '*'"),
-    ('test_ours test_nothing', 'MODULES has test_nothing, and there is no such test in build/src/fork/Lib/test'),
+    ('test_ours test_nothing', 'MODULES has test_nothing, but there is no such test in build/src/fork/Lib/test'),
 ])
 def test_differential_takes_names_of_tests(suite, modules, complaint):
     assert complaint in suite.fails('make', 'test-differential', f'MODULES={modules}')
@@ -342,7 +350,7 @@ def test_condcov_what_runs(suite):
 
 def test_condcov_of_packages(suite):
     suite.make('test-condcov-packages')
-    assert calls(suite, 'build/venv/bin')[2].endswith(' condcov/tests/test_packages.py')
+    assert calls(suite, 'build/venv/bin')[2].endswith(' qa/tests/test_packages.py')
     suite.write('build/red', '')
     assert 'condcov differs from coverage.py' in suite.run('make', 'test-condcov-packages', status=1).stderr
 
@@ -351,3 +359,14 @@ def test_condcov_is_not_laid_over_cpython(suite):
     suite.write('condcov/README.rst', '')
     suite.make()
     assert not suite.exists('build/src/fork/condcov')
+
+
+def test_clients_are_passed_on(ready):
+    ready.make()
+    ready.make('stock')
+    for where in 'release', 'stock':
+        ready.write(f'build/{where}/python', PYTHON)
+    ready.make('test-clients', 'CLIENTS=coverage hunter')
+    (call,) = ready.read('build/stock/calls').splitlines()
+    assert call == ('-m qa.compare clients --fork build/release/python --stock build/stock/python '
+                    '--report build/release/test-clients.report coverage hunter')

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """The benchmarks of pyperformance, with tracing off, in the fork and in stock CPython.
 
-    suite.py --fork PYTHON --stock PYTHON --folder FOLDER
+    python -m qa.bench.benchmark_set --fork PYTHON --stock PYTHON --folder FOLDER
 
 `make bench-pyperformance` runs it.  pyperformance by itself runs all benchmarks in one interpreter and then all in the
 other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few processes
@@ -23,11 +22,12 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench import geometric_mean, positive, spread  # noqa: E402
-from measure import BenchError, describe_machine, last_line, the_two  # noqa: E402
+from qa import ROOT
+from qa.bench.measure import NO_REASON, describe_machine, the_two
+from qa.bench.report import geometric_mean, positive, run, spread
+from qa.process import Trouble, last_line
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / 'build-aux/requirements/bench.txt'
+REQUIREMENTS = ROOT / 'build-aux/requirements/bench.txt'
 
 # sitecustomize.py of the virtual environments: the clock of pyperf and of pyperformance's benchmarks.
 PROCESSOR_TIME = '''\
@@ -53,14 +53,14 @@ def select(args):
     try:
         from pyperformance import _benchmark_selections, _manifest
     except ImportError:
-        raise BenchError('pyperformance is not installed here; '
+        raise Trouble('pyperformance is not installed here; '
                          'make bench-pyperformance has it in a virtual environment of its own') from None
     manifest = _manifest.load_manifest(None)
     names = args.benchmarks.split(',') if args.benchmarks else FAST if args.fast else []
     known = {benchmark.name: benchmark for benchmark in manifest.benchmarks}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise BenchError(f'pyperformance has no benchmark {", ".join(unknown)}')
+        raise Trouble(f'pyperformance has no benchmark {", ".join(unknown)}')
     if names:
         return [known[name] for name in names]
     return sorted(_benchmark_selections.iter_selections(manifest, []), key=lambda benchmark: benchmark.name)
@@ -92,7 +92,7 @@ def environment(interpreter, folder, benchmarks, wall_clock, say):
         if done.returncode == 0:
             done = install(*pinned)
         if done.returncode:
-            raise BenchError(f'cannot make {venv}: {last_line(done.stderr or done.stdout)}')
+            raise Trouble(f'cannot make {venv}: {last_line(done.stderr or done.stdout, NO_REASON)}')
         made.write_text(want)
     site = next(venv.glob('lib/python3*/site-packages'))
     (site / 'sitecustomize.py').write_text('' if wall_clock else PROCESSOR_TIME)
@@ -106,7 +106,7 @@ def environment(interpreter, folder, benchmarks, wall_clock, say):
         done = install(*pinned, *requirements(benchmark))
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if line.startswith('ERROR')]
-            failed[benchmark.name] = last_line('\n'.join(errors) or done.stderr)
+            failed[benchmark.name] = last_line('\n'.join(errors) or done.stderr, NO_REASON)
         else:
             ready.add(benchmark.name)
             have.write_text('\n'.join(ready))
@@ -129,14 +129,14 @@ def output_to(log):
                 os.close(copy)
 
 
-class Suite:
+class Runs:
     """The runs of one interpreter."""
 
     def __init__(self, role, python, file):
         self.role = role
         self.python = python
         self.file = file
-        self.suite = None
+        self.found = None
         self.rounds = {}        # {NAME: [shortest time of each round]}
 
     def run(self, benchmark, options):
@@ -144,16 +144,16 @@ class Suite:
         found = benchmark.run(self.python, f'bench-{self.role}', options)
         for one in found.get_benchmarks():
             self.rounds.setdefault(one.get_name(), []).append(min(one.get_values()))
-        if self.suite is None:
-            self.suite = found
+        if self.found is None:
+            self.found = found
         else:
-            self.suite.add_runs(found)
+            self.found.add_runs(found)
         only = found.get_benchmarks()
         return only[0].get_loops() if len(only) == 1 else None
 
     def save(self):
-        if self.suite is not None:
-            self.suite.dump(str(self.file), replace=True)
+        if self.found is not None:
+            self.found.dump(str(self.file), replace=True)
 
 
 def result(fork, stock):
@@ -163,7 +163,7 @@ def result(fork, stock):
     complete = max(map(len, ratios.values()), default=0)
     ratios = {name: values for name, values in ratios.items() if len(values) == complete}
     if not ratios:
-        raise BenchError('no benchmark ran in both interpreters')
+        raise Trouble('no benchmark ran in both interpreters')
     found = spread([geometric_mean(values) for values in zip(*ratios.values())])
     benchmarks = {name: spread(values) for name, values in sorted(ratios.items())}
     found['median'] = geometric_mean([one['median'] for one in benchmarks.values()])
@@ -172,7 +172,7 @@ def result(fork, stock):
     return found
 
 
-def main(argv=None):
+def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--fork', metavar='PYTHON', required=True)
     parser.add_argument('--stock', metavar='PYTHON', required=True)
@@ -187,19 +187,16 @@ def main(argv=None):
     parser.add_argument('--verbose', action='store_true', help='does nothing; the log has all details')
     args = parser.parse_args(argv)
 
-    def say(text):
-        print(f'{os.environ.get("FORK_AS", "bench")}: {text}', file=sys.stderr, flush=True)
-
     interpreters = the_two(args)
     benchmarks = select(args)
     folder = Path(args.folder)
     failed = {}
-    suites = []
+    both = []
     for interpreter in interpreters:
         python, missing = environment(interpreter, folder, benchmarks, args.wall_clock, say)
         failed.update(missing)
-        suites.append(Suite(interpreter.role, python, folder / f'pyperformance-{interpreter.role}.json'))
-    fork, stock = suites
+        both.append(Runs(interpreter.role, python, folder / f'pyperformance-{interpreter.role}.json'))
+    fork, stock = both
     rounds = args.rounds or (3 if args.fast else 5)
     processes = args.processes or (2 if args.fast else 4)
     log = folder / 'pyperformance.log'
@@ -214,21 +211,21 @@ def main(argv=None):
         for place, benchmark in enumerate(benchmarks, 1):
             if benchmark.name in failed:
                 continue
-            for suite in order:
+            for runs in order:
                 options = common + ([f'--loops={loops[benchmark.name]}'] if loops.get(benchmark.name) else [])
                 try:
                     with output_to(log):
-                        loops.setdefault(benchmark.name, suite.run(benchmark, options))
+                        loops.setdefault(benchmark.name, runs.run(benchmark, options))
                 except (RuntimeError, TimeoutError) as error:
-                    failed[benchmark.name] = f'{error} ({suite.role})'
+                    failed[benchmark.name] = f'{error} ({runs.role})'
                     break
             if place % 10 == 0 or place == len(benchmarks):
                 share = (number + place / len(benchmarks)) / rounds
                 gone = (time.monotonic() - begun) / 60
                 say(f'round {number + 1} of {rounds}, benchmark {place} of {len(benchmarks)}; '
                     f'{gone:.0f} minutes gone, about {gone / share - gone:.0f} to go')
-        for suite in suites:
-            suite.save()
+        for runs in both:
+            runs.save()
 
     found = result(fork, stock)
     found.update(wall_clock=args.wall_clock, date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
@@ -244,9 +241,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except BenchError as error:
-        sys.exit(f'{os.environ.get("FORK_AS", "bench")}: error: {error}')
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

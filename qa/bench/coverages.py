@@ -1,16 +1,15 @@
-#!/usr/bin/env python3
 """What coverage costs: programs and test suites under condcov, coverage.py and SlipCover.
 
-    coverages.py --folder FOLDER --output FILE     measure, and print the table
-    coverages.py --show FILE                       print the table of what was measured before
-    coverages.py --rst FILE                        print it as a page of the documentation
+    python -m qa.bench.coverages --folder FOLDER --output FILE     measure, and print the table
+    python -m qa.bench.coverages --show FILE                       print the table of earlier measurements
+    python -m qa.bench.coverages --rst FILE                        print them as reStructuredText
 
 `make bench-condcov` runs it, in a virtual environment of the fork with the tools; coverages.toml says what is run.
 
 Each run is a process of its own, from the start of the interpreter until the data is written. The tools take turns in
-each round, so that what else the machine does hits all of them alike. A ratio is that of a run to the run without
-coverage of the same round; the table has the median over the rounds, and after ± how far from it a round commonly is
-(median absolute deviation). Times are processor times, of the user and of the system together.
+each round, so that other work on the machine affects all of them alike. A ratio compares a run with the run without
+coverage in the same round; the table has the median over the rounds, and after ± the median absolute deviation. Times
+are processor times, of the user and of the system together.
 """
 
 import argparse
@@ -20,22 +19,22 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qa import process
+from qa.bench.measure import Interpreter, describe_machine
+from qa.bench.report import add_common, columns, filled, geometric_mean, list_table, options, read, run, spread, write
+from qa.compare.clients import fetch
+from qa.process import Trouble, last_line
+
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / 'clients')]
-import clients  # noqa: E402
-from bench import columns, filled, geometric_mean, list_table, options, positive, read_data, spread  # noqa: E402
-from measure import BenchError, Interpreter, describe_machine, last_line  # noqa: E402
 
 SETTINGS = HERE / 'coverages.toml'
 FORMAT = 'coverages-1'
@@ -67,7 +66,7 @@ def coverage_lines(data):
     found = CoverageData(data)
     found.read()
     if not found.has_arcs():
-        raise BenchError('coverage.py has recorded no branches')
+        raise Trouble('coverage.py has recorded no branches')
     return sum(len(found.lines(name)) for name in found.measured_files())
 
 
@@ -75,7 +74,7 @@ def slipcover_lines(data):
     """The same for SlipCover."""
     files = json.loads(Path(data).read_text())['files'].values()
     if not all('executed_branches' in file for file in files):
-        raise BenchError('SlipCover has recorded no branches')
+        raise Trouble('SlipCover has recorded no branches')
     return sum(len(file['executed_lines']) for file in files)
 
 
@@ -119,7 +118,7 @@ class Work:
             return output
         found = re.search(r'^\d+ .*(?= in [\d.]+)', output, re.MULTILINE)
         if not found:
-            raise BenchError(f'{self.name}: the tests have no result: {last_line(output)}')
+            raise Trouble(f'{self.name}: the tests have no result: {last_line(output)}')
         return found[0]
 
 
@@ -128,7 +127,7 @@ def works(settings, names, folder, fast, say):
     known = [*settings['programs'], *settings['packages'], STARTUP]
     for name in names or ():
         if name not in known:
-            raise BenchError(f'there is no program or package {name}; there are {", ".join(known)}')
+            raise Trouble(f'there is no program or package {name}; there are {", ".join(known)}')
     wanted = [name for name in known if name in (names or known)]
     found = []
     for name in wanted:
@@ -148,10 +147,7 @@ def works(settings, names, folder, fast, say):
 def package(name, about, folder, say):
     """The Work of a package, unpacked anew."""
     say(f'{name} {about["version"]}')
-    try:
-        archive = clients.fetch(folder / 'sdists', name, about['version'], about['sdist'], sys.executable)
-    except clients.Trouble as trouble:
-        raise BenchError(str(trouble)) from None
+    archive = fetch(folder / 'sdists', name, about['version'], about['sdist'], sys.executable)
     place = folder / archive.name.removesuffix('.tar.gz')
     shutil.rmtree(place, ignore_errors=True)
     with tarfile.open(archive) as tar:
@@ -181,8 +177,7 @@ class Runner:
         self.config.write_text('')
 
     def environment(self, work, seed):
-        ours = 'PYTHON', 'PYTEST', 'COVERAGE', 'CONDCOV', 'HYPOTHESIS', 'LC_ALL', 'COLUMNS'
-        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        env = process.environment('PYTEST', 'COVERAGE', 'CONDCOV', 'HYPOTHESIS', 'LC_ALL', 'COLUMNS')
         env |= {'LC_ALL': 'C.UTF-8', 'PYTHONHASHSEED': str(seed), 'PYTHONPYCACHEPREFIX': str(self.folder / 'pycache'),
                 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1', 'COVERAGE_CORE': 'ctrace'}
         if work.path:
@@ -200,29 +195,24 @@ class Runner:
             command = [self.python, *before(work.source, data, self.config), *work.arguments]
             said, errors = (open(os.path.join(scratch, name), 'w+') for name in ('stdout', 'stderr'))
             with said, errors:
-                cpu, wall, status = timed(command, cwd=work.folder, env=self.environment(work, seed),
-                                          stdin=subprocess.DEVNULL, stdout=said, stderr=errors)
+                ended = process.run(command, said, LIMIT, errors, cwd=work.folder, env=self.environment(work, seed))
                 said.seek(0), errors.seek(0)
                 outcome, complaint = said.read(), errors.read()
-            if status < 0:
-                raise BenchError(f'{work.name} under {tool} is killed by {signal.Signals(-status).name} '
-                                 f'after {wall:.0f} s; a run has {LIMIT} s')
-            if status:
-                raise BenchError(f'{work.name} under {tool} ends with status {status}: '
-                                 f'{last_line(complaint or outcome)}')
+            if ended.status != 0:
+                raise Trouble(f'{work.name} under {tool}: {ended}: {last_line(complaint or outcome)}')
             outcome = work.outcome(outcome)
             if self.outcomes.setdefault(work.name, outcome) != outcome:
-                raise BenchError(f'{work.name} under {tool} has another result: {last_line(outcome)!r}, '
+                raise Trouble(f'{work.name} under {tool} has another result: {last_line(outcome)!r}, '
                                  f'not {last_line(self.outcomes[work.name])!r}')
             if count:
                 self.check(work, tool, count, data, complaint)
-        return cpu, wall
+        return ended.cpu, ended.wall
 
     def check(self, work, tool, count, data, complaint):
         """See that it has measured."""
         found = count(data) if os.path.exists(data) else 0
         if not found and work.name != STARTUP:      # an empty program has no lines
-            raise BenchError(f'{tool} has recorded nothing of {work.name}: {last_line(complaint)}')
+            raise Trouble(f'{tool} has recorded nothing of {work.name}: {last_line(complaint)}')
         self.lines.setdefault(work.name, {})[tool] = found
 
     def round(self, works, number):
@@ -232,39 +222,21 @@ class Runner:
                 self.samples.setdefault(work.name, {}).setdefault(tool, []).append(sample)
 
 
-def timed(command, **how):
-    """Run a command; return its processor seconds, with those of its children, the wall-clock seconds and its status."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, start_new_session=True, **how)
-    late = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
-    late.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    finally:
-        late.cancel()
-    wall = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_utime + usage.ru_stime, wall, process.returncode
-
-
 def check_tools(runner):
     """That all is installed, and which versions."""
     found = {'condcov': 'condcov', 'coverage': 'coverage.py', 'slipcover': 'SlipCover', 'pytest': 'pytest'}
     for module in found:
         if importlib.util.find_spec(module) is None:
-            raise BenchError(f'{module} is not installed here; '
+            raise Trouble(f'{module} is not installed here; '
                              'make bench-condcov has it in a virtual environment of its own')
     if importlib.util.find_spec('codeprobes') is None:
-        raise BenchError(f'{sys.executable} has no code probes: it is not the fork')
+        raise Trouble(f'{sys.executable} has no code probes: it is not the fork')
     tracer = subprocess.run(
         [runner.python, '-c', 'import coverage; c = coverage.Coverage(config_file=False); c.start();'
          'print(c._collector.tracer_name())'], env=runner.environment(Work('', [], HERE, HERE), 0),
         capture_output=True, text=True).stdout.strip()
     if tracer != 'CTracer':
-        raise BenchError(f'coverage.py has not its tracer in C here, but {tracer or "none"}')
+        raise Trouble(f'coverage.py\'s C tracer is unavailable (found {tracer or "none"})')
     from importlib.metadata import version
     return {title: version(module) for module, title in found.items()}
 
@@ -272,7 +244,7 @@ def check_tools(runner):
 def collect(args, say):
     """Measure; return all that the output holds, but for the rows of the table."""
     if args.cpu not in os.sched_getaffinity(0):
-        raise BenchError(f'there is no processor {args.cpu} for this process')
+        raise Trouble(f'there is no processor {args.cpu} for this process')
     folder = Path(args.folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     runner = Runner(folder)
@@ -336,7 +308,7 @@ def notes(data):
     if fork['debug']:
         yield 'NOTE: this is a debug build. The figures tell nothing.'
     if data['fast']:
-        yield f'NOTE: the fast form: programs run a third as often, so that start-up weighs more.'
+        yield 'NOTE: the fast form: programs run a third as often, so that start-up weighs more.'
 
 
 def ratio_text(found):
@@ -392,43 +364,23 @@ def page(data):
 
 # --- Command line -----------------------------------------------------------------------
 
-def read(file):
-    """What this program wrote before."""
-    return read_data(file, FORMAT, 'coverages.py')
-
-
-def main(argv=None):
+def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--folder', help='where to put what is fetched and made')
-    parser.add_argument('--fast', action='store_true', help='fewer rounds, and shorter programs')
-    parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
+    add_common(parser, rounds='5, with --fast 3', fast='fewer rounds, and shorter programs')
     parser.add_argument('--works', help='some of the programs and packages, with commas between them')
-    parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
-    parser.add_argument('--output', metavar='FILE', help='write all that was measured as JSON')
-    parser.add_argument('--show', metavar='FILE', help='print the table of such a file')
-    parser.add_argument('--rst', metavar='FILE', help='print the table of such a file as a page of the documentation')
     args = parser.parse_args(argv)
 
-    name = os.environ.get('FORK_AS', 'coverages')
     if args.show or args.rst:
-        data = read(args.show or args.rst)
+        data = read(args.show or args.rst, FORMAT, 'coverages.py')
     elif not args.folder:
         parser.error('--folder is needed')
     else:
-        data = collect(args, lambda text: print(f'{name}: {text}', file=sys.stderr, flush=True))
-        if args.output:
-            try:
-                Path(args.output).write_text(json.dumps(data, indent=1) + '\n')
-            except OSError as error:
-                raise BenchError(f'cannot write {args.output}: {error.strerror}') from None
+        data = collect(args, say)
+        write(args.output, data)
     evaluate(data)
     print('\n'.join(page(data) if args.rst else table(data)))
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except BenchError as error:
-        sys.exit(f'{os.environ.get("FORK_AS", "coverages")}: error: {error}')
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -1,4 +1,4 @@
-"""Measuring what tracing costs: the interpreters, the rounds, and what bench.json holds of them."""
+"""Measuring the cost of tracing: the interpreters, the rounds, and the measurements in bench.json."""
 
 import datetime
 import importlib.util
@@ -15,24 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 
-import instructions
-import programs
+from qa.bench import instructions, programs
+from qa.process import Trouble, last_line
 
 HERE = Path(__file__).resolve().parent
 WORKER = HERE / 'worker.py'
 FORMAT = 1
+NO_REASON = 'it gave no reason'
 
 # Runs of the program per value, so that none is much shorter than 10 ms.
 LOOPS = {'off': 6, 'line': 2, 'opcode-c': 2, 'instruction-c': 3, 'filter': 3, 'branch': 2, 'monitor-branch': 3}
-
-
-class BenchError(Exception):
-    """Told to the user in one line."""
-
-
-def last_line(text):
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else 'it gave no reason'
 
 
 class Interpreter:
@@ -46,13 +38,13 @@ class Interpreter:
         try:
             done = subprocess.run([self.python, WORKER, '--about'], capture_output=True, text=True, timeout=60)
         except OSError as error:
-            raise BenchError(f'cannot run {python}: {error.strerror}') from None
+            raise Trouble(f'cannot run {python}: {error.strerror}') from None
         except subprocess.TimeoutExpired:
-            raise BenchError(f'{python} does not answer') from None
+            raise Trouble(f'{python} does not answer') from None
         try:
             self.about = json.loads(done.stdout)
         except ValueError:
-            raise BenchError(f'{python} cannot be measured: {last_line(done.stderr)}') from None
+            raise Trouble(f'{python} cannot be measured: {last_line(done.stderr, NO_REASON)}') from None
         options = self.about['config_args']
         self.about['optimized'] = '--enable-optimizations' in options and '--with-lto' in options
 
@@ -62,12 +54,12 @@ def the_two(args):
     fork = Interpreter('fork', args.fork, ['off', 'line', 'instruction', 'instruction-c'])
     stock = Interpreter('stock', args.stock, ['off', 'line', 'opcode', 'opcode-c'])
     if not fork.about['settracestate']:
-        raise BenchError(f'{args.fork} has no sys.settracestate: it is not the fork')
+        raise Trouble(f'{args.fork} has no sys.settracestate: it is not the fork')
     if stock.about['settracestate'] or stock.about['version'] != fork.about['version']:
-        raise BenchError(f'{args.stock} is not stock CPython {fork.about["version"]}')
+        raise Trouble(f'{args.stock} is not stock CPython {fork.about["version"]}')
     for one in fork, stock:
         if one.about['debug'] and not args.force:
-            raise BenchError(f'{one.python} is a --with-pydebug build, whose times tell nothing; '
+            raise Trouble(f'{one.python} is a --with-pydebug build, whose times are meaningless; '
                              'name another builddir with BUILDDIR=build/NAME, or insist with FORCE=1')
     if fork.about['branches']:
         fork.modes += ['branch', 'filter', 'filter-all']
@@ -85,7 +77,7 @@ def find_peers():
     for python in filter(None, found):
         try:
             peer = Interpreter('peer', python, ['off', 'monitor-instruction', 'monitor-branch'])
-        except BenchError:
+        except Trouble:
             continue            # such as pyenv's shim for a version that is not active
         version = tuple(map(int, re.findall(r'\d+', peer.about['version'])[:3]))
         peer.role = peer.about['version']
@@ -112,10 +104,10 @@ def compile_stocktrace(stock, folder):
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
-        raise BenchError(f'cannot compile stocktrace.c with {cc}: {error.strerror}') from None
+        raise Trouble(f'cannot compile stocktrace.c with {cc}: {error.strerror}') from None
     if done.returncode:
         errors = '\n'.join(line for line in done.stderr.splitlines() if 'error' in line)
-        raise BenchError(f'cannot compile stocktrace.c: {last_line(errors or done.stderr)}')
+        raise Trouble(f'cannot compile stocktrace.c: {last_line(errors or done.stderr, NO_REASON)}')
 
 
 class Session:
@@ -129,7 +121,7 @@ class Session:
         self.values = values
         self.cpu = cpu
         self.filters = {}
-        self.suites = {}
+        self.measured = {}       # {role: pyperf.BenchmarkSuite}
         self.environ = {
             'PATH': os.environ.get('PATH', os.defpath),
             'LC_ALL': 'C.UTF-8',
@@ -143,7 +135,7 @@ class Session:
         done = subprocess.run([interpreter.python, WORKER, *map(str, arguments)], env=self.environ,
                               capture_output=True, text=True)
         if done.returncode:
-            raise BenchError(f'{interpreter.python} {arguments[0]}: {last_line(done.stderr or done.stdout)}')
+            raise Trouble(f'{interpreter.python} {arguments[0]}: {last_line(done.stderr or done.stdout, NO_REASON)}')
         return done.stdout
 
     def count(self, interpreter):
@@ -157,16 +149,16 @@ class Session:
         modes = [f'{mode}:{LOOPS.get(mode, 1)}' for mode in interpreter.modes]
         self.run(interpreter, '--worker', '--quiet', f'--affinity={self.cpu}', '-l1', '-w1', f'-n{self.values}',
                  '-o', output, '--opcodes', ','.join(map(str, self.filters.get(name, []))), name, *modes)
-        suite = self.pyperf.BenchmarkSuite.load(str(output))
-        if interpreter.role in self.suites:
-            self.suites[interpreter.role].add_runs(suite)
+        found = self.pyperf.BenchmarkSuite.load(str(output))
+        if interpreter.role in self.measured:
+            self.measured[interpreter.role].add_runs(found)
         else:
-            self.suites[interpreter.role] = suite
+            self.measured[interpreter.role] = found
 
     def samples(self, interpreter):
         """{'PROGRAM/MODE': [[value, ...] of each round]}"""
         return {bench.get_name(): [list(run.values) for run in bench.get_runs()]
-                for bench in self.suites[interpreter.role].get_benchmarks()}
+                for bench in self.measured[interpreter.role].get_benchmarks()}
 
 
 def twentieth(opcodes):
@@ -182,14 +174,14 @@ def twentieth(opcodes):
 def collect(args, say):
     """Measure.  Return all that bench.json holds, but for the rows of the table."""
     if importlib.util.find_spec('pyperf') is None:
-        raise BenchError('pyperf is not installed here; make bench has it in a virtual environment of its own')
+        raise Trouble('pyperf is not installed here; make bench has it in a virtual environment of its own')
     fork, stock = the_two(args)
     names = args.programs.split(',') if args.programs else list(programs.NAMES)
     for name in names:
         if name not in programs.NAMES:
-            raise BenchError(f'there is no program {name}; the programs are {", ".join(programs.NAMES)}')
+            raise Trouble(f'there is no program {name}; the programs are {", ".join(programs.NAMES)}')
     if args.cpu not in os.sched_getaffinity(0):
-        raise BenchError(f'there is no processor {args.cpu} for this process')
+        raise Trouble(f'there is no processor {args.cpu} for this process')
     peers = [] if args.no_peers else find_peers()
     rounds = args.rounds or (5 if args.fast else 20)
     everyone = [stock, fork, *peers]
@@ -224,9 +216,9 @@ def collect(args, say):
                 say(f'{rounds} rounds of {len(names)} programs in {len(everyone)} interpreters, '
                     f'on processor {args.cpu}: about {minutes:.1f} minutes')
         samples = {interpreter.role: session.samples(interpreter) for interpreter in everyone}
-        if args.suites:
-            for role, suite in session.suites.items():
-                suite.dump(str(Path(args.suites, f'pyperf-{role}.json')), replace=True)
+        if args.pyperf:
+            for role, measured in session.measured.items():
+                measured.dump(str(Path(args.pyperf, f'pyperf-{role}.json')), replace=True)
 
     data = {
         'format': FORMAT,

@@ -1,32 +1,38 @@
-#!/usr/bin/env python3
 """What tracing costs in the fork, compared with stock CPython.
 
-    bench.py --fork PYTHON --stock PYTHON     measure both side by side, and print the table
-    bench.py --show FILE                      print the table of what was measured before
-    bench.py --rst FILE                       print it as a page of the documentation
+    python -m qa.bench.tracing --fork PYTHON --stock PYTHON     measure both in turn, and print the table
+    python -m qa.bench.tracing --show FILE                      print the table of earlier measurements
+    python -m qa.bench.tracing --rst FILE                       print them as reStructuredText
 
 `make bench` runs it on a build and its stock twin, in a virtual environment with pyperf.
 
 Each measurement is a pyperf worker, pinned to a processor, that runs one program in one interpreter, untraced and then in
 every mode of tracing, a few values each.  The interpreters take turns, so that what else the machine does hits all of them
-alike.  A ratio is taken of each such pair; what the table shows is the median over all rounds, averaged over the programs
-(geometric mean), and after ± how far from it a round commonly is (median absolute deviation).
+alike.  Each such pair has a ratio.  The table shows its median over all rounds, averaged over the programs (geometric
+mean), and after ± the median absolute deviation.
 """
 
 import argparse
 import json
-import math
-import os
 import re
 import statistics
-import sys
 import textwrap
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-from measure import FORMAT, BenchError, collect  # noqa: E402
-
+from qa.bench.measure import FORMAT, collect
+from qa.bench.report import (
+    add_common,
+    columns,
+    filled,
+    geometric_mean,
+    list_table,
+    options,
+    positive,
+    read,
+    run,
+    spread,
+    write,
+)
 
 # --- Evaluating -------------------------------------------------------------------------
 
@@ -64,17 +70,6 @@ class Figures:
 
     def ratio(self, one, other):
         return self.mean(lambda name: [a / b for a, b in zip(one(name), other(name))])
-
-
-def geometric_mean(values):
-    # What costs next to nothing may come out below nothing.
-    return math.exp(statistics.fmean(math.log(max(value, 1e-6)) for value in values))
-
-
-def spread(values):
-    middle = statistics.median(values)
-    return {'median': middle, 'mad': statistics.median(abs(value - middle) for value in values),
-            'min': min(values), 'max': max(values)}
 
 
 # (mode, what is counted as its events)
@@ -194,12 +189,6 @@ def notes(data):
         yield f'NOTE: pyperformance was measured with the fork\'s commit {data["pyperformance"]["commit"]}.'
 
 
-def options(about):
-    """The options of CPython's configure, without folders and the one that the build adds."""
-    words = about['config_args'].replace("'", '').split()
-    return ' '.join(word for word in words if '/' not in word and word != '--enable-option-checking=fatal')
-
-
 def ratio_text(found, digits):
     return f'{found["median"]:.{digits}f} ±{found["mad"]:.{digits}f}'
 
@@ -241,12 +230,6 @@ def times_table(data):
         yield line
 
 
-def columns(lines):
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    for line in lines:
-        yield '  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-
-
 def table(data, verbose=False):
     """Lines of text."""
     yield from notes(data)
@@ -273,19 +256,7 @@ def table(data, verbose=False):
             yield f'{name}: the filter {", ".join(program["filter"])} lets {program["share"]:.2%} of the instructions through'
 
 
-# --- The page of the documentation ------------------------------------------------------
-
-def list_table(lines, widths=None):
-    """A table with a header row."""
-    yield '.. list-table::'
-    yield '   :header-rows: 1'
-    if widths:
-        yield f'   :widths: {widths}'
-    yield ''
-    for line in lines:
-        for place, cell in enumerate(line):
-            yield f'   {"* -" if place == 0 else "  -"} {cell}'.rstrip()
-
+# --- The page in reStructuredText ------------------------------------------------------
 
 def about_pyperformance(data):
     found = data.get('pyperformance')
@@ -299,7 +270,7 @@ def about_pyperformance(data):
 
 
 def page(data):
-    """Lines of reStructuredText: page.rst with what was measured."""
+    """Lines of reStructuredText: tracing.rst with the measurements."""
     lines = [['', 'Measured', 'Must reach', 'Aim']]
     for row, figure, must, met, aim, aim_met in cells(data):
         lines.append([row.work[0].upper() + row.work[1:], figure,
@@ -318,87 +289,37 @@ def page(data):
             [f'``{name}``', f'{program["events"]["stock"]["opcode"]:,}', ', '.join(program['filter']), f'{program["share"]:.2%}']
             for name, program in data['programs'].items()]),
     }
-    return filled('page.rst', parts)
-
-
-def filled(name, parts):
-    """The lines of that file of this folder, with the parts in their places: @name@, alone in a line for several lines."""
-    for line in (HERE / name).read_text().splitlines():
-        whole = re.fullmatch(r'@(\w+)@', line)
-        if whole:
-            yield from parts[whole[1]]
-        else:
-            yield re.sub(r'@(\w+)@', lambda match: str(parts[match[1]]), line)
+    return filled('tracing.rst', parts)
 
 
 # --- Command line -----------------------------------------------------------------------
 
-def read(file):
-    return read_data(file, FORMAT, 'bench.py', 'rows')
-
-
-def read_data(file, format_, program, *keys):
-    """What that program wrote in this format, with these keys. Raises BenchError for what is not."""
-    try:
-        data = json.loads(Path(file).read_text())
-    except OSError as error:
-        raise BenchError(f'cannot read {file}: {error.strerror}') from None
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or data.get('format') != format_ or not all(key in data for key in keys):
-        raise BenchError(f'{file} is not what this {program} wrote')
-    return data
-
-
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def main(argv=None):
+def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--fork', metavar='PYTHON', help='the fork')
     parser.add_argument('--stock', metavar='PYTHON', help='stock CPython of the same version, built with the same options')
-    parser.add_argument('--fast', action='store_true', help='fewer rounds')
-    parser.add_argument('--rounds', type=positive, help='20, with --fast 5')
+    add_common(parser, rounds='20, with --fast 5', fast='fewer rounds')
     parser.add_argument('--values', type=positive, default=3, help='of each mode in a round (default: 3)')
     parser.add_argument('--programs', help='some of the programs, with commas between them')
-    parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
     parser.add_argument('--no-peers', action='store_true', help='without sys.monitoring of newer versions of CPython')
     parser.add_argument('--no-instructions', action='store_true', help='without counting machine instructions')
-    parser.add_argument('--pyperformance', metavar='FILE', help='what suite.py wrote')
+    parser.add_argument('--pyperformance', metavar='FILE', help='the output of benchmark_set.py')
     parser.add_argument('--force', action='store_true', help='measure debug builds too')
     parser.add_argument('--verbose', action='store_true', help='show each program by itself too')
-    parser.add_argument('--output', metavar='FILE', help='write all that was measured as JSON')
-    parser.add_argument('--suites', metavar='FOLDER', help='write the values as files of pyperf')
-    parser.add_argument('--show', metavar='FILE', help='print the table of such a file')
-    parser.add_argument('--rst', metavar='FILE', help='print the table of such a file as a page of the documentation')
+    parser.add_argument('--pyperf', metavar='FOLDER', help='write the values as files of pyperf')
     args = parser.parse_args(argv)
 
-    name = os.environ.get('FORK_AS', 'bench')
     if args.show or args.rst:
-        data = read(args.show or args.rst)
+        data = read(args.show or args.rst, FORMAT, 'tracing.py', 'rows')
     elif not args.fork or not args.stock:
         parser.error('--fork and --stock are needed')
     else:
-        data = collect(args, lambda text: print(f'{name}: {text}', file=sys.stderr, flush=True))
+        data = collect(args, say)
         add_pyperformance(data, args.pyperformance)
         evaluate(data)
-        if args.output:
-            try:
-                Path(args.output).write_text(json.dumps(data, indent=1) + '\n')
-            except OSError as error:
-                raise BenchError(f'cannot write {args.output}: {error.strerror}') from None
-    lines = page(data) if args.rst else table(data, args.verbose)
-    print('\n'.join(lines))
+        write(args.output, data)
+    print('\n'.join(page(data) if args.rst else table(data, args.verbose)))
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except BenchError as error:
-        sys.exit(f'{os.environ.get("FORK_AS", "bench")}: error: {error}')
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

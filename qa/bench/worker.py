@@ -11,7 +11,6 @@ import json
 import sys
 import time
 
-
 # --- Trace functions that do nothing ---------------------------------------
 
 def ignore(frame, event, arg):

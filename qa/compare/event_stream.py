@@ -2,9 +2,9 @@
 
     python event_stream.py tracecorpus.py settrace|setprofile|opcodes|instructions
 
-Run by test_events.py under the fork and under stock CPython. A line is [function's name, events]; an event is
-[code's qualified name, event, f_lasti, line in the code, the caller's f_lasti], and under "opcodes" and "instructions" only the events that announce
-an instruction are there, all named "instruction".
+test_event_stream.py runs it under the fork and under stock CPython. A line is [function's name, events]; an event is
+[code's qualified name, event, f_lasti, line in the code, the caller's f_lasti]. "opcodes" and "instructions" write only
+the events that announce an instruction, all named "instruction".
 """
 
 import gc

@@ -83,7 +83,7 @@ def run(python, module, combination, path=()):
     if ended.status != 0:
         result.outcome = Outcome('crashed', str(ended))
     elif combination is not None and (wrong := wrong_events(combination, result)):
-        result.outcome = Outcome('failed', wrong)
+        result.outcome = Outcome(wrong)
     return result
 
 

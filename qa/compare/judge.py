@@ -136,7 +136,7 @@ def items_of(file, attempts, ours):
     yield whole
     results = [result for attempt in attempts for result in attempt.values() if result]
     for test in sorted({test for result in results for test in result.tests or ()}):
-        yield item(test, lambda result: result.of(test) if result else ABSENT)
+        yield item(test, lambda result, test=test: result.of(test) if result else ABSENT)
     reported = {side: any(attempt[side] and attempt[side].tests is not None for attempt in attempts)
                 for side in attempts[0]}
     if len(set(reported.values())) > 1 and not whole.differs() and not whole.is_extra():

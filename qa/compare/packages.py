@@ -1,7 +1,7 @@
 """Lines and branches of the tests of real packages of the package index, by condcov and by coverage.py.
 
-The tests of a package are run twice by the same interpreter, in the same place, with nothing else different. What both
-have recorded is compared file for file, that of the tests themselves, too.
+The same interpreter runs the tests of a package twice, in the same place and with nothing else different. The records of
+both are compared file for file, including those of the tests themselves.
 """
 
 import dataclasses
@@ -11,10 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / 'qa/clients'))
-import clients  # noqa: E402  (fetches source distributions, and is found by its folder only)
-sys.path.pop(0)
+from qa.compare import clients
 
 # What is said of a package comes from here and not from its own configuration, for both tools.
 CONFIGURATION = '[run]\nbranch = True\n[report]\nexclude_also =\n    if TYPE_CHECKING:\n    @overload\n'
@@ -42,7 +39,7 @@ class Recorded(dict):
     """
 
 
-class Bench(clients.Bench):
+class TestBed(clients.TestBed):
     """Where packages are fetched to and their tests run."""
 
     def __init__(self, folder):

@@ -102,7 +102,7 @@ def falsify(events, name, index, how):
     arg = events[i].arg
     instead = {
         'offset': lambda: [events[i]._replace(arg=arg - 2 if isinstance(arg, int) else (arg[0] - 2, arg[1]))],
-        'missing': lambda: [],
+        'missing': list,
         'twice': lambda: [events[i]] * 2,
     }[how]()
     return [*events[:i], *instead, *events[i + 1:]]

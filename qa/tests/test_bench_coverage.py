@@ -1,5 +1,5 @@
-"""make bench-condcov and qa/bench/coverages.py: what is run, how it is judged, and bad input. Nothing here depends
-on how fast anything is, and no package is fetched."""
+"""qa.bench.coverages: what is run, how it is judged, and bad input. Nothing here depends on how fast anything is, and no
+package is fetched."""
 
 import copy
 import hashlib
@@ -11,17 +11,9 @@ import tarfile
 
 import pytest
 
-from test_bench import ABOUT
-from support.fake_python import PYTHON
-
-
-@pytest.fixture(scope='module')
-def coverages(root):
-    """The module qa/bench/coverages.py."""
-    sys.path.insert(0, str(root / 'qa/bench'))
-    import coverages
-    yield coverages
-    sys.path.remove(str(root / 'qa/bench'))
+from qa import ROOT
+from qa.bench import coverages
+from qa.process import Trouble
 
 
 def samples(without, *ratios):
@@ -36,14 +28,15 @@ def data():
     return copy.deepcopy({
         'format': 'coverages-1', 'date': '2026-01-02', 'rounds': 2, 'fast': False, 'packages': {'toolz': '1.2.0'},
         'machine': {'cpu': 'CPU', 'cores': 2, 'pinned_to': 1, 'kernel': 'Linux 1', 'load': 0.5},
-        'interpreter': ABOUT, 'versions': {'condcov': '0.1', 'coverage.py': '7'},
+        'interpreter': {'commit': 'abc', 'compiler': 'GCC 1', 'debug': False,
+                        'config_args': "'--enable-optimizations' '--with-lto'"}, 'versions': {'condcov': '0.1', 'coverage.py': '7'},
         'samples': {'sudoku': samples(1.0, 1.3, 1.1, 1.2, 5.0, 1.05), 'toolz': samples(2.0, 3.0, 2.4, 2.6, 2.4, 3.0),
                     'parser': samples(1.0, 2.8, 2.51, 2.6, 4.0, 1.1), 'start-up': samples(0.01, 12, 10, 10, 9, 8)},
         'lines': {'sudoku': {'condcov, first run': 79, 'condcov': 79, 'condcov --counts': 79, 'coverage.py': 81, 'SlipCover': 81}},
     })
 
 
-def test_judging(coverages, data):
+def test_judging(data):
     coverages.evaluate(data)
     verdicts = {name: (row.get('met'), row.get('aim_met')) for name, row in data['rows'].items()}
     assert verdicts == {
@@ -57,7 +50,7 @@ def test_judging(coverages, data):
     assert data['mean']['wall']['condcov'] == 1
 
 
-def test_table(coverages, data):
+def test_table(data):
     coverages.evaluate(data)
     lines = list(coverages.table(data))
     assert not any('NOTE' in line for line in lines)
@@ -69,7 +62,7 @@ def test_table(coverages, data):
     assert 'the machine was busy' in '\n'.join(coverages.notes(data))
 
 
-def test_page(coverages, data):
+def test_page(data):
     coverages.evaluate(data)
     text = '\n'.join(coverages.page(data))
     assert '@' not in text and '   * - sudoku\n     - 2.00 s\n     - 1.30 ±0.00\n     - 1.10 ±0.00\n' in text
@@ -81,7 +74,7 @@ SETTINGS = {'programs': {'sudoku': 3}, 'packages': {}}
 
 
 @pytest.fixture
-def runner(coverages, tmp_path):
+def runner(tmp_path):
     return coverages.Runner(tmp_path, str(tmp_path / 'python'))
 
 
@@ -94,22 +87,22 @@ def pretend(tmp_path):
     return make
 
 
-def work(coverages, tmp_path):
+def work(tmp_path):
     (found,) = coverages.works(SETTINGS, ['sudoku'], tmp_path, False, print)
     return found
 
 
-def test_a_run(coverages, runner, pretend, tmp_path, monkeypatch):
+def test_a_run(runner, pretend, tmp_path, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', '/of/the/user')
     monkeypatch.setenv('COVERAGE_FILE', '/of/the/user')
     pretend(f'echo "$PYTHONPATH$COVERAGE_FILE $PYTHONHASHSEED $*" >>{tmp_path}/calls; echo result')
-    cpu, wall = runner.run(work(coverages, tmp_path), 'without', 7)
+    cpu, wall = runner.run(work(tmp_path), 'without', 7)
     assert 0 <= cpu and 0 < wall < 60
     (call,) = (tmp_path / 'calls').read_text().splitlines()
     assert call.startswith(' 7 ') and call.endswith('/qa/bench/repeat.py sudoku 3')
 
 
-def test_a_first_run_finds_no_plans(coverages, runner, pretend, tmp_path, monkeypatch):
+def test_a_first_run_finds_no_plans(runner, pretend, tmp_path, monkeypatch):
     pretend(f'ls {tmp_path}/pycache >>{tmp_path}/calls; echo result; touch {tmp_path}/pycache/x.condcov\n'
             'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
     monkeypatch.setattr(coverages, 'TOOLS', {name: (before, count and (lambda data: 5))
@@ -117,16 +110,16 @@ def test_a_first_run_finds_no_plans(coverages, runner, pretend, tmp_path, monkey
     (tmp_path / 'pycache').mkdir()
     (tmp_path / 'pycache/x.pyc').touch()
     for tool in 'condcov', 'condcov, first run', 'condcov':
-        runner.run(work(coverages, tmp_path), tool)
+        runner.run(work(tmp_path), tool)
     assert (tmp_path / 'calls').read_text().split() == ['x.pyc', 'x.pyc', 'x.condcov', 'x.pyc']
 
 
-def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_path, monkeypatch):
+def test_each_tool_measures_the_same_program(runner, pretend, tmp_path, monkeypatch):
     pretend(f'echo "$*" >>{tmp_path}/calls; echo result\n'
             'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
     monkeypatch.setattr(coverages, 'TOOLS', {name: (before, count and (lambda data: 5))
                                              for name, (before, count) in coverages.TOOLS.items()})
-    runner.round([work(coverages, tmp_path)], 0)
+    runner.round([work(tmp_path)], 0)
     calls = (tmp_path / 'calls').read_text().splitlines()
     words = [call.partition(' run ')[0] if ' run ' in call else ' '.join(call.split()[:3]) for call in calls]
     assert words[1:] == ['-m condcov', '-m condcov', '-m condcov', '-m coverage', '-m slipcover --branch']
@@ -136,42 +129,42 @@ def test_each_tool_measures_the_same_program(coverages, runner, pretend, tmp_pat
     assert [len(rounds) for rounds in runner.samples['sudoku'].values()] == [1] * 6
 
 
-def test_what_is_no_measurement(coverages, runner, pretend, tmp_path, monkeypatch):
-    one = work(coverages, tmp_path)
+def test_what_is_no_measurement(runner, pretend, tmp_path, monkeypatch):
+    one = work(tmp_path)
     pretend('echo result')
     runner.run(one, 'without')
-    with pytest.raises(coverages.BenchError, match='^coverage.py has recorded nothing of sudoku'):
+    with pytest.raises(Trouble, match='^coverage.py has recorded nothing of sudoku'):
         runner.run(one, 'coverage.py')
     pretend('echo other')
-    with pytest.raises(coverages.BenchError, match="^sudoku under condcov has another result: 'other', not 'result'"):
+    with pytest.raises(Trouble, match="^sudoku under condcov has another result: 'other', not 'result'"):
         runner.run(one, 'condcov')
     pretend('sleep 60 & sleep 60')
     monkeypatch.setattr(coverages, 'LIMIT', 0.2)
-    with pytest.raises(coverages.BenchError, match='condcov is killed by SIGKILL after 0 s; a run has 0.2 s'):
+    with pytest.raises(Trouble, match='sudoku under condcov: stopped after 0.2 s'):
         runner.run(one, 'condcov')
     monkeypatch.undo()
     pretend('echo no memory >&2; exit 3')
-    with pytest.raises(coverages.BenchError, match='^sudoku under condcov ends with status 3: no memory'):
+    with pytest.raises(Trouble, match='^sudoku under condcov: exit status 3: no memory'):
         runner.run(one, 'condcov')
 
 
-def test_slipcover_without_branches(coverages, tmp_path):
+def test_slipcover_without_branches(tmp_path):
     file = tmp_path / 'data'
     file.write_text(json.dumps({'files': {'a.py': {'executed_lines': [1, 2], 'executed_branches': []}}}))
     assert coverages.slipcover_lines(file) == 2
     file.write_text(json.dumps({'files': {'a.py': {'executed_lines': [1, 2]}}}))
-    with pytest.raises(coverages.BenchError, match='no branches'):
+    with pytest.raises(Trouble, match='no branches'):
         coverages.slipcover_lines(file)
 
 
-def test_a_result_of_tests_has_no_time(coverages, tmp_path):
+def test_a_result_of_tests_has_no_time(tmp_path):
     suite = coverages.Work('x', [], tmp_path, tmp_path, tests=True)
     assert suite.outcome('..\n3 passed, 1 skipped in 2.14s\n') == suite.outcome('...\n3 passed, 1 skipped in 1.0s\n')
-    with pytest.raises(coverages.BenchError, match='x: the tests have no result: killed'):
+    with pytest.raises(Trouble, match='x: the tests have no result: killed'):
         suite.outcome('..\nkilled\n')
 
 
-def test_fast_programs_are_shorter(coverages, tmp_path):
+def test_fast_programs_are_shorter(tmp_path):
     (one,) = coverages.works(SETTINGS, ['sudoku'], tmp_path, True, print)
     assert one.arguments[1:] == ['sudoku', '1']
 
@@ -182,13 +175,13 @@ def test_repeat_prints_the_result(root):
     assert done.stdout == "['417369825', '483921657']\n"
 
 
-def test_packages_are_those_with_the_checksum(coverages, tmp_path):
+def test_packages_are_those_with_the_checksum(tmp_path):
     about = {'version': '1', 'sdist': '0', 'folder': 'src', 'source': 'src/pack', 'tests': ['tests']}
     (tmp_path / 'sdists').mkdir()
     archive = tmp_path / 'sdists/pack-1.tar.gz'
     with tarfile.open(archive, 'w:gz') as tar:
         tar.addfile(tarfile.TarInfo('pack-1/src/pack/__init__.py'), io.BytesIO())
-    with pytest.raises(coverages.BenchError, match='has the checksum .*; delete the file, or correct the checksum'):
+    with pytest.raises(Trouble, match='has the checksum .*; delete the file, or correct the checksum'):
         coverages.package('pack', about, tmp_path, print)
     about['sdist'] = hashlib.sha256(archive.read_bytes()).hexdigest()
     found = coverages.package('pack', about, tmp_path, print)
@@ -198,10 +191,10 @@ def test_packages_are_those_with_the_checksum(coverages, tmp_path):
 # --- Bad input --------------------------------------------------------------------------
 
 @pytest.fixture
-def error(root):
+def error():
     """The one line that coverages.py ends with."""
     def run(*arguments):
-        done = subprocess.run([sys.executable, root / 'qa/bench/coverages.py', *map(str, arguments)], text=True,
+        done = subprocess.run([sys.executable, '-m', 'qa.bench.coverages', *map(str, arguments)], cwd=ROOT, text=True,
                               capture_output=True)
         (line,) = done.stderr.splitlines()
         assert done.returncode == 1 and ': error: ' in line
@@ -216,26 +209,7 @@ def test_files_of_others(error, tmp_path, text):
     assert 'cannot read' in error('--rst', tmp_path / 'none.json')
 
 
-def test_what_cannot_be_measured(error, coverages, tmp_path):
+def test_what_cannot_be_measured(error, tmp_path):
     assert 'no processor 4711' in error('--folder', tmp_path, '--cpu', 4711)
-    with pytest.raises(coverages.BenchError, match='no program or package x; there are sudoku, start-up'):
+    with pytest.raises(Trouble, match='no program or package x; there are sudoku, start-up'):
         coverages.works(SETTINGS, ['x'], tmp_path, False, print)
-
-
-# --- make bench-condcov -----------------------------------------------------------------
-
-def test_make(ready):
-    ready.write('condcov/README.rst', '')
-    ready.make()
-    ready.write('build/release/python', PYTHON)
-    done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')
-    calls = ready.read('build/bench-condcov/bin/calls').splitlines()
-    assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./condcov')
-    assert calls[2] == ('qa/bench/coverages.py --fast --cpu=1 --folder build/bench/coverages '
-                        '--output build/bench/coverages.json')
-    assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')
-
-
-def test_make_refuses_debug_builds(ready):
-    ready.configure('--builddir=build/debug', '--with-pydebug')
-    assert 'build/debug is a --with-pydebug build' in ready.fails('make', 'bench-condcov', 'BUILDDIR=build/debug')

@@ -9,30 +9,18 @@ import sys
 
 import pytest
 
-from support.fake_release import Checkout
-from support.fake_python import PYTHON
+from qa import ROOT
+from qa.bench import benchmark_set, instructions, measure, tracing
 
 ABOUT = {'version': '3.11.2', 'commit': 'abc', 'compiler': 'GCC 1', 'config_args': "'--enable-optimizations' '--with-lto'",
          'opt': '', 'debug': False, 'settracestate': True, 'branches': True, 'monitoring': False, 'free_threaded': False}
 STOCK = ABOUT | {'settracestate': False, 'branches': False, 'commit': ''}
 
 
-@pytest.fixture(scope='module')
-def tools(root):
-    """The modules of qa/bench."""
-    sys.path.insert(0, str(root / 'qa/bench'))
-    import bench
-    import instructions
-    import measure
-    import suite
-    yield type('tools', (), {'bench': bench, 'instructions': instructions, 'measure': measure, 'suite': suite})
-    sys.path.remove(str(root / 'qa/bench'))
-
-
 @pytest.fixture
-def bench(root):
+def bench():
     def run(*arguments, status=0):
-        done = subprocess.run([sys.executable, root / 'qa/bench/bench.py', *map(str, arguments)], text=True,
+        done = subprocess.run([sys.executable, '-m', 'qa.bench.tracing', *map(str, arguments)], cwd=ROOT, text=True,
                               capture_output=True)
         assert done.returncode == status, done.stderr
         return done
@@ -91,9 +79,9 @@ def data():
 
 # --- Judging --------------------------------------------------------------------
 
-def test_rows(tools, data):
+def test_rows(data):
     data['instructions'] = {'ratios': [1.0012, 1.0008, 1.0009], 'eval_loop': 0.9995}
-    tools.bench.evaluate(data)
+    tracing.evaluate(data)
     rows = {key: (round(row['median'], 6), row['met'], row['aim_met']) for key, row in data['rows'].items()}
     assert rows == {
         'instructions': (1.0009, True, False),
@@ -111,16 +99,16 @@ def test_rows(tools, data):
     assert round(data['times']['fork']['off']['ms'], 6) == 1
 
 
-def test_a_figure_just_over_a_target_has_not_met_it(tools):
-    row = tools.bench.Row('key', 'work', 0.75, 0.6)
+def test_a_figure_just_over_a_target_has_not_met_it():
+    row = tracing.Row('key', 'work', 0.75, 0.6)
     assert [row.met(value, row.must) for value in (0.7504, 0.751)] == [True, False]     # shown as 0.750, 0.751
-    exact = next(row for row in tools.bench.ROWS if row.key == 'instructions')
+    exact = next(row for row in tracing.ROWS if row.key == 'instructions')
     assert [exact.met(value, exact.must) for value in (1.001, 1.00102)] == [True, False]
-    both = next(row for row in tools.bench.ROWS if row.key == 'pyperformance')
+    both = next(row for row in tracing.ROWS if row.key == 'pyperformance')
     assert [both.met(value, both.must) for value in (0.98, 0.995, 1.005, 1.02)] == [False, True, True, False]
 
 
-def test_programs_count_alike(tools, data):
+def test_programs_count_alike(data):
     """The mean over programs is geometric: twice as slow in one and as fast again in the other is as fast."""
     data['programs']['parser'] = data['programs']['numeric']
     for role, found in data['samples'].items():
@@ -128,73 +116,73 @@ def test_programs_count_alike(tools, data):
             factor = {'fork/line': 2, 'stock/line': 1}.get(f'{role}/{key[8:]}', 1)
             found['parser' + key[7:]] = [[value * factor for value in values] for values in rounds]
             found[key] = [[value / factor for value in values] for values in rounds]
-    tools.bench.evaluate(data)
+    tracing.evaluate(data)
     assert round(data['rows']['line']['median'], 9) == 1
     assert {name: round(one['median'], 9) for name, one in data['rows']['line']['programs'].items()} == {
         'numeric': 0.5, 'parser': 2}
 
 
-def test_table(tools, data):
-    tools.bench.evaluate(data)
+def test_table(data):
+    tracing.evaluate(data)
     data['missing'] |= {'instructions': 'needs valgrind', 'pyperformance': 'not measured: make bench-pyperformance'}
-    text = '\n'.join(tools.bench.table(data))
+    text = '\n'.join(tracing.table(data))
     assert 'both built with: --enable-optimizations --with-lto' in text and 'NOTE' not in text
     assert 'fork / stock: needs valgrind' in text and 'make bench-pyperformance' in text
     line = next(line for line in text.splitlines() if line.startswith('branch mode'))
     assert line.split()[-8:] == ['0.400', '±0.000', '≤', '0.35', 'NO', '≤', '0.25', 'no']
     assert [line for line in text.splitlines() if line.startswith('every instruction')][0].split() == [
         'every', 'instruction', '1.10', 'ms', '100.0', 'ns', '1.05', 'ms', '50.0', 'ns', '1.09', 'ms', '100.0', 'ns']
-    assert 'lets 5.00% of the instructions through' in '\n'.join(tools.bench.table(data, verbose=True))
+    assert 'lets 5.00% of the instructions through' in '\n'.join(tracing.table(data, verbose=True))
 
 
-def test_notes(tools, data):
+def test_notes(data):
     data['interpreters']['fork'] |= {'optimized': False, 'config_args': "'--prefix=/some/where' '--with-x'"}
-    text = '\n'.join(tools.bench.notes(data))
+    text = '\n'.join(tracing.notes(data))
     assert 'not an optimized build' in text and 'other options' in text and '--with-x' in text and '/some' not in text
     data['interpreters']['fork']['debug'] = True
-    assert 'this is a debug build' in '\n'.join(tools.bench.notes(data))
+    assert 'this is a debug build' in '\n'.join(tracing.notes(data))
 
 
-def test_page(tools, data):
-    tools.bench.evaluate(data)
-    text = '\n'.join(tools.bench.page(data))
+def test_page(data):
+    tracing.evaluate(data)
+    text = '\n'.join(tracing.page(data))
     assert '@' not in text and 'What tracing costs\n======' in text
     assert '``--enable-optimizations --with-lto``' in text
     assert '   * - Branch mode / instruction mode, whole program\n     - 0.400 ±0.000\n     - ≤ 0.35: no\n     - ≤ 0.25: no\n' in text
 
 
-def test_a_fork_without_branches(tools, data):
+def test_a_fork_without_branches(data):
     for mode in 'branch', 'filter', 'filter-all':
         del data['samples']['fork'][f'numeric/{mode}']
-    tools.bench.evaluate(data)
-    assert 'branch' not in data['rows'] and 'does not have it' in '\n'.join(tools.bench.table(data))
+    tracing.evaluate(data)
+    assert 'branch' not in data['rows'] and 'does not have it' in '\n'.join(tracing.table(data))
 
 
-def test_pyperformance_of_this_build_only(tools, data, tmp_path):
+def test_pyperformance_of_this_build_only(data, tmp_path):
     file = tmp_path / 'pyperformance.json'
     ran = [type('Suite', (), {'rounds': rounds}) for rounds in
            ({'a': [1.0, 2.0, 1.0], 'b': [2.0, 2.0, 2.0], 'c': [5.0]}, {'a': [1.0, 2.0, 1.0], 'b': [1.0, 1.0, 1.0], 'c': [1.0]})]
-    found = tools.suite.result(*ran)        # 'c' failed after its first round
+    found = benchmark_set.result(*ran)        # 'c' failed after its first round
     assert round(found['median'], 9) == round(2 ** 0.5, 9) and list(found['benchmarks']) == ['a', 'b']
     found.update(date='2026-01-02', fast=True, wall_clock=False, interpreters=data['interpreters'])
     file.write_text(json.dumps(found))
-    tools.bench.add_pyperformance(data, file)
-    tools.bench.evaluate(data)
+    tracing.add_pyperformance(data, file)
+    tracing.evaluate(data)
     assert data['rows']['pyperformance']['met'] is False
-    assert '2 benchmarks (the fast form), in 3' in tools.bench.about_pyperformance(data)
+    assert '2 benchmarks (the fast form), in 3' in tracing.about_pyperformance(data)
 
     found['interpreters'] = copy.deepcopy(found['interpreters'])
     found['interpreters']['fork']['config_args'] = ''
     file.write_text(json.dumps(found))
     del data['pyperformance']
-    tools.bench.add_pyperformance(data, file)
+    tracing.add_pyperformance(data, file)
     assert 'pyperformance' not in data and 'another build' in data['missing']['pyperformance']
 
 
-def test_the_filter_is_a_twentieth(tools):
-    opcodes, share = tools.measure.twentieth({'1': 900, '2': 55, '3': 20, '4': 20, '5': 5})
+def test_the_filter_is_a_twentieth():
+    opcodes, share = measure.twentieth({'1': 900, '2': 55, '3': 20, '4': 20, '5': 5})
     assert share == 0.05 and opcodes in ([2], [3, 4, 5], [3, 4]) or abs(share - 0.05) < 0.006
-    assert tools.measure.twentieth({'1': 50, '2': 950}) == ([1], 0.05)
+    assert measure.twentieth({'1': 50, '2': 950}) == ([1], 0.05)
 
 
 # --- Measuring ------------------------------------------------------------------
@@ -215,7 +203,7 @@ def test_measuring(bench, root, python, stock_python, tmp_path):
     pytest.importorskip('pyperf')
     output = tmp_path / 'bench.json'
     done = bench('--fork', python, '--stock', stock_python, '--force', '--programs', 'parser', '--rounds', 1, '--values', 1,
-                 '--no-peers', '--no-instructions', '--output', output, '--suites', tmp_path,
+                 '--no-peers', '--no-instructions', '--output', output, '--pyperf', tmp_path,
                  '--pyperformance', tmp_path / 'none.json')
     data = json.loads(output.read_text())
     assert set(data) >= {'format', 'date', 'machine', 'interpreters', 'rounds', 'programs', 'samples', 'rows', 'times', 'missing'}
@@ -235,18 +223,18 @@ def test_measuring(bench, root, python, stock_python, tmp_path):
         assert private not in output.read_text() + done.stdout
 
 
-def test_both_run_in_the_same_place(tools, python, tmp_path):
+def test_both_run_in_the_same_place(python, tmp_path):
     place = tmp_path / 'place'
-    tools.instructions.settle(python, place)
+    instructions.settle(python, place)
     done = subprocess.run([place / 'bin/python', '-s', '-S', '-c', 'import sys, math, json; print(sys.prefix, sys.executable)'],
                           env={'PYTHONHOME': f'{place}:{place}/exec'}, text=True, capture_output=True)
     assert done.stdout == f'{place} {place}/bin/python\n', done.stderr
 
 
-def test_instructions_by_function(tools, tmp_path):
+def test_instructions_by_function(tmp_path):
     (tmp_path / 'result').write_text('version: 1\nevents: Ir\n\nob=/x/python\nfl=a.c\nfn=one\n0 100\n+3 5\n'
                                      "cfn=two\ncalls=3 0\n* 900\n\nfl=a.c\nfn=two'2\n0 7\nfn=two\n0 3\n\ntotals: 115\n")
-    assert tools.instructions.by_function(tmp_path / 'result') == {'one': 105, 'two': 10}
+    assert instructions.by_function(tmp_path / 'result') == {'one': 105, 'two': 10}
 
 
 # --- Bad input --------------------------------------------------------------------
@@ -275,38 +263,5 @@ def test_unsuitable_interpreters(error, pretend, tmp_path):
 @pytest.mark.parametrize('text', ['', '[]', '{}', '{"format": 1}', '{"format": 0, "rows": {}}'])
 def test_files_of_others(error, tmp_path, text):
     (tmp_path / 'x.json').write_text(text)
-    assert 'is not what this bench.py wrote' in error('--show', tmp_path / 'x.json')
+    assert 'is not what this tracing.py wrote' in error('--show', tmp_path / 'x.json')
     assert 'cannot read' in error('--rst', tmp_path / 'none.json')
-
-
-# --- make bench -------------------------------------------------------------------
-
-@pytest.fixture
-def built(ready: Checkout):
-    ready.make()
-    ready.make('stock')
-    ready.write('build/release/python', PYTHON)
-    return ready
-
-
-def calls(checkout):
-    return [call for call in checkout.read('build/bench-venv/bin/calls').splitlines() if call.startswith('qa/')]
-
-
-def test_make_bench(built):
-    done = built.make('bench', 'FAST=1', 'CPU=1')
-    assert calls(built) == ['qa/bench/bench.py --fork build/release/python --stock build/stock/python --fast --cpu=1 '
-                            '--output build/bench/bench.json --suites build/bench '
-                            '--pyperformance build/bench/pyperformance.json']
-    assert 'build/bench/bench.json' in done.stdout
-    built.make('bench-pyperformance')
-    assert calls(built)[1:] == ['qa/bench/suite.py --fork build/release/python --stock build/stock/python '
-                                '--folder build/bench']
-
-
-def test_make_bench_refuses_debug_builds(ready):
-    ready.configure('--builddir=build/debug', '--with-pydebug')
-    for target in 'bench', 'bench-pyperformance':
-        line = ready.fails('make', target, 'BUILDDIR=build/debug')
-        assert 'build/debug is a --with-pydebug build' in line and 'FORCE=1' in line
-    assert not ready.exists('build/debug/python')

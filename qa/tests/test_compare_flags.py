@@ -1,17 +1,17 @@
-"""The outcome of the standard library's tests does not depend on tracing; and whether differential.py would notice."""
+"""The outcome of the standard library's tests does not depend on tracing; and python -m qa.compare flags would notice."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import differential_runs
-from differential_corpus import EXCEPTIONS, MODULES, Listed
-from differential_report import Report
-from differential_runs import COMBINATIONS
+from qa import ROOT
+from qa.compare import flags
+from qa.compare.flags import COMBINATIONS, Report
+from qa.compare.flags_corpus import EXCEPTIONS, MODULES, Listed
+from qa.process import Trouble
 
-DRIVER = Path(__file__).parent.parent / 'qa/compare/differential.py'
+COMMAND = [sys.executable, '-m', 'qa.compare', 'flags']
 QUICK = ['test.test_generators', 'test.test_with', 'test.test_named_expressions']
 FULL = 'lines+all instructions+branches'
 FEW = {name: COMBINATIONS[name] for name in ('calls', FULL, 'some instructions')}
@@ -20,10 +20,10 @@ FEW = {name: COMBINATIONS[name] for name in ('calls', FULL, 'some instructions')
 @pytest.fixture
 def compare(python, tmp_path):
     """The report on a module with this text, or on modules of the standard library."""
-    def compare(text=None, exceptions={}, names=('make_believe_tests',), wanted=FEW, stock=None):
+    def compare(text=None, exceptions=EXCEPTIONS, names=('fake_tests',), wanted=FEW, stock=None):
         if text is not None:
-            tmp_path.joinpath('make_believe_tests.py').write_text(f'import sys, unittest\n{text}')
-        modules = differential_runs.run(python, names, wanted, [tmp_path])
+            tmp_path.joinpath('fake_tests.py').write_text(f'import sys, unittest\n{text}')
+        modules = flags.run_modules(python, names, wanted, [tmp_path])
         return Report(python, modules, wanted, exceptions, stock, [tmp_path])
     return compare
 
@@ -35,7 +35,7 @@ def case(body):
 def test_quick_modules_have_the_same_outcome(compare):
     report = compare(names=QUICK, exceptions=EXCEPTIONS)
     assert not report.wrong, report.text(0)
-    assert all(len(module.untraced.outcomes) > 10 and module.events['call'] > 1000 for module in report.modules)
+    assert all(len(module.untraced.tests) > 10 and module.events['call'] > 1000 for module in report.modules)
 
 
 def test_every_combination_that_differs_in_meaning():
@@ -56,23 +56,23 @@ LINES = case('self.assertFalse(sys.gettracestate()["tracefunc"] and sys.gettrace
 
 def test_outcome_that_depends_on_tracing(compare):
     report = compare(LINES)
-    assert report.wrong == [f'make_believe_tests.Case.test_it fails under {FULL} and passes untraced']
-    assert 'outcomes        3, of which 1 are others than untraced\nnot listed      1\n' in report.text(0)
+    assert report.wrong == [f'fake_tests.Case.test_it: failed under {FULL}, passed untraced']
+    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      1\n' in report.text(0)
     assert '    | AssertionError: True is not false\n' in report.text(0)
 
 
 def test_outcome_that_is_listed(compare):
-    report = compare(LINES, {'make_believe_tests.Case.*': Listed('it looks')})
+    report = compare(LINES, {'fake_tests.Case.*': Listed('it looks')})
     assert not report.wrong
-    assert 'outcomes        3, of which 1 are others than untraced\nnot listed      0\n' in report.text(0)
-    assert f'make_believe_tests.Case.*\n    it looks\n    passes untraced; fails under {FULL}\n' in report.text(0)
+    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      0\n' in report.text(0)
+    assert f'fake_tests.Case.*\n    it looks\n    passed untraced; failed under {FULL}\n' in report.text(0)
 
 
 def test_exception_that_matches_nothing(compare, monkeypatch):
-    monkeypatch.setattr(differential_runs, 'COMBINATIONS', FEW)
-    stale = {'make_believe_tests.Case.test_it': Listed('it looked'), 'other_tests.Case.test_it': Listed('not run')}
+    monkeypatch.setattr(flags, 'COMBINATIONS', FEW)
+    stale = {'fake_tests.Case.test_it': Listed('it looked'), 'other_tests.Case.test_it': Listed('not run')}
     assert compare(case('pass'), stale).wrong == [
-        'the exception make_believe_tests.Case.test_it matches no difference; take it out']
+        'the exception fake_tests.Case.test_it matches no difference; take it out']
     # one that a choice of the combinations does not try may be in need of another
     assert not compare(case('pass'), stale, wanted={'calls': FEW['calls']}).wrong
 
@@ -80,19 +80,19 @@ def test_exception_that_matches_nothing(compare, monkeypatch):
 def test_what_is_said_of_stock(compare, stock_python):
     asks = case('self.assertIsNone(sys.gettrace())')
     forked = case('self.assertIsNone(getattr(sys, "gettracestate", lambda: {"tracefunc": None})()["tracefunc"])')
-    exceptions = {'make_believe_tests.Case.test_it': Listed('it asks', on_stock=True)}
+    exceptions = {'fake_tests.Case.test_it': Listed('it asks', on_stock=True)}
     assert not compare(asks, exceptions, stock=stock_python).wrong
     assert compare(forked, exceptions, stock=stock_python).wrong == [
-        'the exception make_believe_tests.Case.test_it is said to be as on stock CPython, where it does not differ']
+        'the exception fake_tests.Case.test_it is said to be as on stock CPython, where it does not differ']
 
 
 @pytest.mark.parametrize('body, outcome', [
-    ('1 / (sys.gettracestate()["tracefunc"] is None)', 'has an error'),
-    ('sys.gettracestate()["tracefunc"] and self.skipTest("traced")', 'is skipped'),
+    ('1 / (sys.gettracestate()["tracefunc"] is None)', 'error'),
+    ('sys.gettracestate()["tracefunc"] and self.skipTest("traced")', 'skipped: traced'),
 ])
 def test_other_outcomes(compare, body, outcome):
     differences = compare(case(body)).unlisted
-    assert {(difference.traced, difference.untraced) for difference in differences} == {(outcome, 'passes')}
+    assert {(difference.traced, difference.untraced) for difference in differences} == {(outcome, 'passed')}
 
 
 def test_subtest(compare):
@@ -101,19 +101,19 @@ def test_subtest(compare):
             with self.subTest(kind):
                 self.assertFalse(sys.gettracestate()[f'trace_{kind}'] and kind == 'branches')'''))
     assert [difference.test for difference in report.unlisted] == [
-        'make_believe_tests.Case.test_it', 'make_believe_tests.Case.test_it [branches]']
+        'fake_tests.Case.test_it', 'fake_tests.Case.test_it [branches]']
 
 
 @pytest.mark.parametrize('body, outcome', [
-    ('import os; sys.gettracestate()["trace_branches"] and os.abort()', 'ends by SIGABRT'),
-    ('import os; sys.gettracestate()["trace_branches"] and os._exit(3)', 'exits with status 3'),
-    ('import time; time.sleep(60 * sys.gettracestate()["trace_branches"])', 'takes more than 2 s'),
+    ('import os; sys.gettracestate()["trace_branches"] and os.abort()', 'killed by SIGABRT'),
+    ('import os; sys.gettracestate()["trace_branches"] and os._exit(3)', 'exit status 3'),
+    ('import time; time.sleep(60 * sys.gettracestate()["trace_branches"])', 'stopped after 2 s'),
 ])
 def test_process_that_does_not_come_to_its_end(compare, monkeypatch, body, outcome):
-    monkeypatch.setattr(differential_runs, 'PATIENCE', 2)
+    monkeypatch.setattr(flags, 'LIMIT', 2)
     report = compare(case(body))
-    assert report.wrong == [f'make_believe_tests (process) {outcome} under {FULL} and passes untraced']
-    assert 'traced runs     3, of which 1 ended another way\n' in report.text(0)
+    assert report.wrong == [f'fake_tests (process): crashed: {outcome} under {FULL}, passed untraced']
+    assert 'traced runs     3, 1 of which ended another way\n' in report.text(0)
 
 
 def test_tracer_that_is_replaced_is_installed_again(compare):
@@ -121,18 +121,18 @@ def test_tracer_that_is_replaced_is_installed_again(compare):
     def test_next(self):
         self.assertFalse(sys.gettracestate()['tracefunc'])
 """)
-    assert report.modules[0].replaced == {'make_believe_tests.Case.test_it'}
-    assert 'was installed again\n\nmake_believe_tests.Case.test_it\n' in report.text(0)
-    assert {difference.test for difference in report.unlisted} == {'make_believe_tests.Case.test_next'}
+    assert report.modules[0].replaced == {'fake_tests.Case.test_it'}
+    assert 'was installed again\n\nfake_tests.Case.test_it\n' in report.text(0)
+    assert {difference.test for difference in report.unlisted} == {'fake_tests.Case.test_next'}
 
 
 @pytest.mark.parametrize('kinds, outcome', [
-    (({'call', 'line', 'opcode'}, set()), 'has no events of line and opcode'),
-    (({'call'}, {'branch', 'return'}), 'has events of return'),
+    (({'call', 'line', 'opcode'}, set()), 'no events of line and opcode'),
+    (({'call'}, {'branch', 'return'}), 'events of return'),
 ])
 def test_events_that_were_not_asked_for(compare, monkeypatch, kinds, outcome):
     """As if the combination 'calls' were another one."""
-    monkeypatch.setattr(differential_runs, 'announced', lambda combination: kinds)
+    monkeypatch.setattr(flags, 'announced', lambda combination: kinds)
     report = compare(case('pass'), wanted={'calls': FEW['calls']})
     assert [difference.traced for difference in report.unlisted] == [outcome]
 
@@ -145,20 +145,20 @@ def test_difference_that_does_not_come_again(compare, tmp_path):
             once.touch()
             self.fail()'''))
     assert not report.wrong and not report.unlisted
-    assert f'the same the second\n\nmake_believe_tests: {FULL}\n' in report.text(0)
+    assert f'the same the second\n\nfake_tests: {FULL}\n' in report.text(0)
 
 
 @pytest.mark.parametrize('body', ['import nothing_of_this_name', 'x = 1'])
 def test_module_without_an_outcome(compare, body):
-    with pytest.raises(SystemExit, match='make_believe_tests has no outcome without tracing: '):
+    with pytest.raises(Trouble, match='fake_tests has no outcome without tracing: '):
         compare(body)
 
 
 def test_command(python, tmp_path):
     path = tmp_path / 'report'
-    done = subprocess.run([sys.executable, DRIVER, python, '--modules', 'test_with', '--report', path,
-                           '--combinations', 'calls; branches'], text=True, capture_output=True)
+    done = subprocess.run([*COMMAND, python, '--modules', 'test_with', '--report', path,
+                           '--combinations', 'calls; branches'], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert path.read_text() in done.stdout and '\ncombinations    2: calls, branches\n' in path.read_text()
-    done = subprocess.run([sys.executable, DRIVER, python, '--combinations', 'words'], text=True, capture_output=True)
-    assert done.returncode == 2 and 'no such combination: words; there are ' in done.stderr
+    done = subprocess.run([*COMMAND, python, '--combinations', 'words'], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2 and "there is no combination 'words'; there are " in done.stderr

@@ -1,14 +1,14 @@
-"""qa/compare: two results of CPython's test suite compared, from output and XML such as python -m test leaves."""
+"""python -m qa.compare suite, on output and XML such as python -m test leaves."""
 
 import subprocess
 import sys
-from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
 
-SUITES = Path(__file__).resolve().parent.parent / 'qa/compare'
-COMPARE = SUITES / 'compare.py'
+from qa import ROOT
+
+COMPARE = [sys.executable, '-m', 'qa.compare', 'suite']
 ERROR = 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: {}\n'
 
 
@@ -24,45 +24,43 @@ def case(name, outcome='passed', why=''):
     return f'<testcase name="{name}" status="run" result="completed" time="0.1">{inside}</testcase>'
 
 
-def log(files, ended='Tests result: FAILURE', first=1):
-    """The output of the suite; each file is (name, what it says after the name, its own output)."""
-    lines = ['== CPython 3.11.2 (made:believe) [GCC]', '== Linux-x86_64 little-endian',
-             '0:00:00 load avg: 1.00 Run tests in parallel using 2 child processes (timeout: 10 min, worker ...)']
-    for number, (name, says, output) in enumerate(files, first):
-        lines += [f'0:00:0{number} load avg: 1.00 [{number:2}/{len(files)}/1] {name} {says}', *output.splitlines()]
-        lines.append('0:00:30 load avg: 1.00 running: test_late (30 sec)')
-    return '\n'.join([*lines, '', 'Total duration: 9 sec', ended]) + '\n'
+def log(name, says, output='', ended='Tests result: FAILURE'):
+    """The output of python -m test on a file: what it says after the name, and what the file itself prints."""
+    return '\n'.join([
+        '$ python -m test FILE, 2 at once', '== CPython 3.11.2 (fake) [GCC]', '== Linux-x86_64 little-endian',
+        '0:00:00 load avg: 1.00 Run tests in parallel using 1 child processes (timeout: 10 min, worker ...)',
+        f'0:00:30 load avg: 1.00 running: {name} (30 sec)', f'0:00:31 load avg: 1.00 [1/1/1] {name} {says}', output,
+        '', 'Total duration: 9 sec', ended, '$ 90.0 s']) + '\n'
 
 
 class Results:
-    """A folder of results for compare.py to read."""
+    """A folder of results."""
 
     def __init__(self, path):
         self.dir = path / 'all'
         self.overlay = path / 'overlay'
         (self.overlay / 'Lib/test').mkdir(parents=True)
 
-    def put(self, side, files, suites, where='.', file=None):
-        """Results of one side; suites are lists of test cases in the order of the XML."""
+    def put(self, side, file, says, cases, output='', where='first'):
+        """The result of a file on one side; cases are test cases of the XML, or None."""
         folder = self.dir / where
         folder.mkdir(parents=True, exist_ok=True)
-        name = f'{file}.{side}' if file else side
-        (folder / f'{name}.log').write_text(log(files))
-        (folder / f'{name}.xml').write_text('<testsuites>' + ''.join(
-            f'<testsuite start="2026-01-02 03:04:05" tests="{len(cases)}">{"".join(cases)}</testsuite>'
-            for cases in suites) + '</testsuites>')
+        (folder / f'{file}.{side}.log').write_text(log(file, says, output))
+        suites = '' if cases is None else (f'<testsuite start="2026-01-02 03:04:05" tests="{len(cases)}">'
+                                           f'{"".join(cases)}</testsuite>')
+        (folder / f'{file}.{side}.xml').write_text(f'<testsuites>{suites}</testsuites>')
 
-    def both(self, fork, stock, file='test_a', says=('passed', 'passed'), output=('', ''), where='.'):
-        """One file on both sides, with these test cases each (None: no XML of it)."""
+    def both(self, fork, stock, file='test_a', says=('passed', 'passed'), output=('', ''), where='first'):
+        """A file on both sides."""
         for side, cases, end, text in zip(('fork', 'stock'), (fork, stock), says, output):
-            self.put(side, [(file, end, text)], [] if cases is None else [cases], where, file if where != '.' else None)
+            self.put(side, file, end, cases, text, where)
 
     def retried(self, number, fork, stock, **how):
         self.both(fork, stock, where=f'retry-{number}', **how)
 
     def compare(self, status, *options):
-        done = subprocess.run([sys.executable, COMPARE, 'read', self.dir, '--overlay', self.overlay, *options],
-                              text=True, capture_output=True)
+        done = subprocess.run([*COMPARE, 'read', self.dir, '--overlay', self.overlay, *options],
+                              cwd=ROOT, text=True, capture_output=True)
         assert done.returncode == status, done.stdout + done.stderr
         if status == 2:
             assert not done.stdout and len(done.stderr.splitlines()) == 1 and ': error: ' in done.stderr
@@ -87,16 +85,16 @@ def results(tmp_path):
 
 def test_nothing_differs(results):
     for side in 'fork', 'stock':
-        results.put(side, [('test_a', 'passed', ''), ('test_b', 'skipped', "test_b skipped -- No module named 'b'"),
-                           ('test_c', 'skipped (resource denied)', ''), ('test_d', 'passed (2 min 3 sec)', '')],
-                    [[case(A), case(B, 'skipped', 'not here'), case('test.test_a.T.test_x', 'expected')],
-                     [case('test.test_d.T.test_1')]])
+        results.put(side, 'test_a', 'passed', [case(A), case(B, 'skipped', 'not here'), case('test.test_a.T.test_x', 'expected')])
+        results.put(side, 'test_b', 'skipped', None, "test_b skipped -- No module named 'b'")
+        results.put(side, 'test_c', 'skipped (resource denied)', None)
+        results.put(side, 'test_d', 'passed (2 min 3 sec)', [case('test.test_d.T.test_1')])
     report = results.compare(0)
     assert 'Result: the fork and stock CPython have the same result, test for test.' in report
     assert 'Differences: none' in report and 'Flaky, and the same after retries: none' in report
     assert 'Skipped on both sides alike: 1 test, and 2 whole files: test_b test_c' in report
-    assert 'fork      Python 3.11.2 (made:believe) [GCC]' in report and 'date      2026-01-02 03:04 UTC' in report
-    assert 'workers   2, at most 10 min a file' in report and 'retries   none' in report
+    assert 'fork      Python 3.11.2 (fake) [GCC]' in report and 'date      2026-01-02 03:04 UTC' in report
+    assert 'command   python -m test FILE, 2 at once' in report and '6.0 min in all files' in report and 'retries   none' in report
     assert [line.split()[-2:] for line in report.splitlines() if line.startswith(('test', '  resource'))] == [
         ['4', '4'], ['1', '1'], ['4', '4']]
 
@@ -105,12 +103,18 @@ def test_nothing_differs(results):
     (case(A), case(A, 'failed')), (case(A, 'failed'), case(A)), (case(A, 'failed'), case(A, 'error')),
     (case(A), case(A, 'skipped', 'why')), (case(A, 'skipped', 'one reason'), case(A, 'skipped', 'another')),
     (case(A), case(A, 'expected')), (case(A, 'unexpected'), case(A, 'expected')), (case(A), ''), ('', case(A)),
-    (case(A), case(None)), (case(A) + case(A), case(A)), (case(A) + case(A, 'failed'), case(A) + case(A))])
+    (case(A) + case(A), case(A)), (case(A) + case(A, 'failed'), case(A) + case(A))])
 def test_tests_that_differ(results, fork, stock):
     results.both([case(B), fork], [case(B), stock])
     shown = results.section(1, 'Differences')
     assert 'test_a: ' in shown and B not in shown
     assert 'Result: 1 test differs between the fork and stock CPython, in test_a.' in results.compare(1)
+
+
+def test_test_that_only_the_xml_of_one_side_names(results):
+    results.both([case(B), case(A)], [case(B), case(None)], says=('passed', 'failed'))
+    shown = results.section(1, 'Differences')
+    assert f'{A} fork: passed stock: absent' in shown and '(a test with a subtest that failed) fork: absent stock: failed' in shown
 
 
 @pytest.mark.parametrize('fork, stock', [
@@ -152,7 +156,7 @@ def test_a_difference_that_is_gone_in_a_retry_is_flaky(results):
     results.retried(1, [case(A)], [case(A)])
     assert results.section(0, 'Flaky, and the same after retries') == (
         f'test_a fork: failed, passed stock: passed x2 test_a: {A} fork: failed, passed stock: passed x2')
-    assert 'retry 1   1 file: not in the log' in results.compare(0)
+    assert 'retry 1   1 file: python -m test FILE, 2 at once' in results.compare(0)
 
 
 def test_never_passed_on_one_side_is_a_difference(results):
@@ -219,13 +223,13 @@ Ran 2 tests in 0.001s
 '''
 
 
-def test_failed_subtests_are_named_by_the_verbose_retry(results):
+def test_failed_subtests_are_named_by_the_log(results):
     says = 'failed (1 error, 1 failure)'
-    results.both([case(None), case(B)], [case(None), case(B)], says=(says, says))
+    results.both([case(None), case(B)], [case(None), case(B)], says=(says, says), output=(HEADINGS, HEADINGS))
     results.retried(1, [case(None), case(B)], [case(None), case(B)], says=(says, says), output=(HEADINGS, HEADINGS))
     shown = results.section(0, 'Fails on both sides alike')
     assert f'test_a: {A} (failed x2): AssertionError: 1 != 2' in shown
-    assert 'test_a: setUpClass (test.test_a.Other) (absent, error): OSError: no port' in shown
+    assert 'test_a: setUpClass (test.test_a.Other) (error x2): OSError: no port' in shown
     assert 'subtest' not in shown and B not in shown
 
 
@@ -233,66 +237,55 @@ def test_only_the_fork_has(results):
     (results.overlay / 'Lib/test/test_ours.py').write_text('')
     (results.overlay / 'Lib/test/test_a.py.patch').write_text('')
     ours = case('test.test_ours.T.test_1')
-    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'passed', '')], [[case(A), case(B)], [ours]])
-    results.put('stock', [('test_a', 'passed', '')], [[case(A)]])
+    results.both([case(A), case(B)], [case(A)])
+    results.put('fork', 'test_ours', 'passed', [ours])
     assert results.section(0, 'Only the fork has') == 'test_a: 1 test, in a file that both have test_ours: 1 test'
     # what fails there is not stock's fault
-    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'failed', '')],
-                [[case(A), case(B)], [case('test.test_ours.T.test_1', 'failed')]])
+    results.put('fork', 'test_ours', 'failed', [case('test.test_ours.T.test_1', 'failed')])
     assert 'test_ours fork: failed stock: absent' in results.section(1, 'Differences')
-    # and a test of stock's that the fork lacks is not expected
-    results.put('fork', [('test_a', 'passed', ''), ('test_ours', 'passed', '')], [[case(B)], [ours]])
+    # and the fork must not lack a test of stock's
+    results.put('fork', 'test_a', 'passed', [case(B)])
+    results.put('fork', 'test_ours', 'passed', [ours])
     assert f'test_a: {A} fork: absent stock: passed' in results.section(1, 'Differences')
 
 
 def test_file_that_one_side_has(results):
-    results.put('fork', [('test_a', 'passed', ''), ('test_b', 'passed', '')], [[case(A)], [case('test.test_b.T.test')]])
-    results.put('stock', [('test_a', 'passed', '')], [[case(A)]])
+    results.both([case(A)], [case(A)])
+    results.put('fork', 'test_b', 'passed', [case('test.test_b.T.test')])
     assert 'test_b fork: passed stock: absent' in results.section(1, 'Differences')
-    results.put('fork', [('test_a', 'passed', '')], [[case(A)]])
-    results.put('stock', [('test_a', 'passed', ''), ('test_b', 'ran no tests', '')], [[case(A)]])
+    (results.dir / 'first/test_b.fork.log').unlink()
+    results.put('stock', 'test_b', 'ran no tests', None)
     assert results.section(1, 'Differences') == 'test_b fork: absent stock: no tests'
 
 
-def test_suites_go_to_the_files_that_left_them(results, monkeypatch):
-    monkeypatch.syspath_prepend(SUITES)
-    import results as reader
-    monkeypatch.delitem(sys.modules, 'results')
-    # as test_trace runs test_pprint, and test_xml_etree_c runs test_xml_etree; test_doctests has none
-    results.put('fork', [(f'test_{name}', says, '') for name, says in (
-        ('pprint', 'passed'), ('sys', 'passed'), ('trace', 'passed'), ('gone', 'crashed (Exit code 1)'),
-        ('idle', 'passed'), ('doctests', 'passed'), ('xml_etree_c', 'passed'), ('xmlrpc', 'passed'),
-        ('off', 'skipped'))],
-        [[case(f'{place}.T.test')] for place in (
-            'test.test_pprint', 'test.test_sys', 'test.test_pprint', 'test.test_trace', 'idlelib.idle_test',
-            'test.test_xml_etree_c', 'test.test_xml_etree', 'test.test_xmlrpc')])
-    run = reader.read(results.dir / 'fork.log', results.dir / 'fork.xml')
-    assert [len(result.tests) for result in run.files.values()] == [1, 1, 2, 0, 1, 0, 2, 1, 0]
-
-
 def test_lines_of_other_runs_inside_the_output(results):
-    inner = log([('test_inner', 'failed', '')])
+    inner = log('test_inner', 'failed')
     results.both([case(A)], [case(A)], output=(inner, inner))
     results.compare(0)
 
 
 @pytest.mark.parametrize('name, text, says', [
-    ('fork.log', None, 'cannot read {dir}/fork.log: No such file'),
-    ('stock.log', 'Segmentation fault\n', 'stock.log is not the log of python -m test -jN'),
-    ('stock.log', log([('test_a', 'passed', '')], ended=''), 'ended early in {dir}/stock.log, after 1 of 1 test files'),
-    ('fork.log', log([('test_a', 'passed', ''), ('test_b', 'passed', '')], first=2), 'after 0 of ?'),
-    ('fork.log', log([('test_a', 'passed', '')], ended='Tests result: FAILURE, INTERRUPTED'), 'ended early'),
-    ('fork.xml', None, 'cannot read {dir}/fork.xml: No such file'),
+    ('stock.log', 'Segmentation fault\n', "ended early in {dir}/test_a.stock.log; its last line is 'Segmentation fault'"),
+    ('stock.log', log('test_a', 'passed', ended=''), 'the run of test_a ended early in {dir}/test_a.stock.log'),
+    ('fork.log', log('test_a', 'passed', ended='Tests result: FAILURE, INTERRUPTED'), 'ended early'),
+    ('fork.log', log('test_b', 'passed'), 'is not the log of test_a'),
+    ('fork.log', log('test_a', 'vanished'), "test_a ended in a way that is not known: 'vanished'"),
+    ('fork.xml', None, 'cannot read {dir}/test_a.fork.xml: No such file'),
     ('fork.xml', '<testsuites><testsuite>', 'fork.xml is not XML ('),
     ('fork.xml', '<html/>', 'it has <html> and not <testsuites>'),
-    ('fork.log', log([('test_a', 'crashed (Exit code 1)', '')]), 'has results of more files than the log')])
+    ('fork.log', log('test_a', 'crashed (Exit code 1)'), 'has tests of test_a, which crashed by the log')])
 def test_bad_input(results, name, text, says):
     results.both([case(A)], [case(A)])
+    path = results.dir / f'first/test_a.{name}'
     if text is None:
-        (results.dir / name).unlink()
+        path.unlink()
     else:
-        (results.dir / name).write_text(text)
-    assert says.format(dir=results.dir) in results.compare(2)
+        path.write_text(text)
+    assert says.format(dir=path.parent) in results.compare(2)
+
+
+def test_no_results(results):
+    assert 'has no results of both sides' in results.compare(2)
 
 
 def test_bad_retries(results):
@@ -300,18 +293,14 @@ def test_bad_retries(results):
     results.retried(1, [case(A)], [case(A)])
     (results.dir / 'retry-1/test_a.stock.log').unlink()
     assert 'has test_a of one side only' in results.compare(2)
-    results.both([case(A)], [case(A)], file='test_b', where='retry-1')
-    for side in 'fork', 'stock':
-        (results.dir / f'retry-1/test_b.{side}.log').rename(results.dir / f'retry-1/test_a.{side}.log')
-    assert 'is not of test_a alone' in results.compare(2)
 
 
 @pytest.mark.parametrize('options, says', [
     (['run', 'd'], 'name both interpreters'), (['read', 'd', '--fork', 'python'], 'name both interpreters'),
     (['read', 'd', 'test_a'], 'test files are for run'), (['read', 'd', '--retries', '-1'], '--retries at least 0'),
     (['read', 'd', '--fork', '/nowhere/python', '--stock', '.'], '/nowhere/python is not an interpreter')])
-def test_bad_options(tmp_path, options, says):
-    done = subprocess.run([sys.executable, COMPARE, *options], cwd=tmp_path, text=True, capture_output=True)
+def test_bad_options(options, says):
+    done = subprocess.run([*COMPARE, *options], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 2 and says in done.stderr and 'Traceback' not in done.stderr
 
 

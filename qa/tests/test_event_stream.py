@@ -1,13 +1,14 @@
-"""The events on the fork, one by one, beside those of stock CPython, over the corpus of Lib/test/tracecorpus.py."""
+"""The events on the fork are those of stock CPython, one by one, over the corpus of Lib/test/tracecorpus.py."""
 
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-WORKER = Path(__file__).with_name('event_stream.py')
+from qa import ROOT
+
+WORKER = ROOT / 'qa/compare/event_stream.py'
 
 
 @pytest.fixture(scope='module')

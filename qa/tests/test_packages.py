@@ -13,11 +13,8 @@ from pathlib import Path
 
 import pytest
 
-try:
-    import packages
-except ModuleNotFoundError as error:
-    pytest.skip(f'not in the repository of the fork: {error}', allow_module_level=True)
-import probe
+from qa import ROOT
+from qa.compare import packages, probe_plugin
 
 PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source,
                                    env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'})
@@ -44,8 +41,8 @@ DIFFERENCES = {}
 
 @pytest.fixture(scope='session')
 def bench():
-    """The packages.Bench, in build/, where what is fetched stays."""
-    return packages.Bench(packages.REPOSITORY / 'build/condcov-packages')
+    """The packages.TestBed, in build/, where what is fetched stays."""
+    return packages.TestBed(ROOT / 'build/condcov-packages')
 
 
 @pytest.fixture(scope='session')
@@ -94,13 +91,13 @@ def gap(package, place, sentence, before, after, missing):
     place       FILE:LINE
     sentence    what the report says
     before      what the line, or the lines from there, have
-    after       the same with seen() or items() of probe.py
+    after       the same with seen() or items() of probe_plugin.py
     missing     the outcome of these that, by the report, does not come
     """
     return types.SimpleNamespace(**locals())
 
 
-# docs/ten-gaps.rst tells of them.
+# condcov/docs/ten-gaps.rst describes them.
 GAPS = [
     gap('h11', 'h11/_connection.py:118',
         '`200 <= event.status_code` was never false while `event.status_code in (204, 304)` and '
@@ -137,12 +134,12 @@ GAPS = [
 
 def test_there_are_ten_gaps_of_packages_that_are_compared():
     assert len({each.place for each in GAPS}) == 10 and {each.package for each in GAPS} <= set(PACKAGES)
-    told = ' '.join((Path(__file__).parents[1] / 'docs/ten-gaps.rst').read_text('utf-8').split())
+    told = ' '.join((ROOT / 'condcov/docs/ten-gaps.rst').read_text('utf-8').split())
     for each in GAPS:
         assert f'``{each.place}``' in told and each.sentence.replace('`', '``') in told, each.place
 
 
-@pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN], ids=lambda each: each.place)
+@pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN], ids=lambda each: getattr(each, 'place', None))
 def test_gap_is_one(each, bench, recorded):
     """With a process that ends at the missing case, the tests pass; with one that ends at its counterpart, not."""
     package = PACKAGES[each.package]
@@ -157,8 +154,8 @@ def test_gap_is_one(each, bench, recorded):
         assert each.before in tail[:200]
         path.write_text(head + tail.replace(each.before, each.after, 1), 'utf-8')
         environment = bench.environment(package, Path(sys.executable)) | {'CASE': str(case)}
-        environment['PYTHONPATH'] += f'{os.pathsep}{Path(probe.__file__).parent}'
-        return subprocess.run([sys.executable, '-m', 'pytest', '-p', 'probe', *bench.pytest_options(package)],
+        environment['PYTHONPATH'] += f'{os.pathsep}{Path(probe_plugin.__file__).parent}'
+        return subprocess.run([sys.executable, '-m', 'pytest', '-p', 'probe_plugin', *bench.pytest_options(package)],
                               cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -166,7 +163,7 @@ def test_gap_is_one(each, bench, recorded):
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(rf'^{re.escape(plain.tests)} in', done.stdout, re.MULTILINE), done.stdout[-3000:]
     done = tests_with(not each.missing)
-    assert done.returncode == probe.STATUS, done.stdout[-3000:]
+    assert done.returncode == probe_plugin.STATUS, done.stdout[-3000:]
 
 
 def split(text, line):

@@ -2,38 +2,34 @@
 
 import sys
 
-# A python that knows `-m test` (which tests there are is in a file beside it, which of them fail in another, one line for
-# each run, and in others what the sanitizers say), `-m venv` and, for the environment it makes, pip and pytest. What is
-# in qa/compare runs with the interpreter of these tests: a machine may have no python3.
+# A python that knows `-m test` (the file `tests` next to it lists the tests, `fails` has a line for each attempt with the
+# tests that fail in it, and other files have what the sanitizers say), `-m venv` and, for the environment it makes, pip and
+# pytest. The interpreter of these tests runs qa.compare: a machine may have no python3.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
-case $1 in qa/compare/compare.py) exec @PYTHON@ "$@" ;; esac
-[ "$1" != qa/compare/differential.py ] || [ ! -f "$here/differs" ] || { echo "test_a fails under lines and passes untraced" >&2; exit 1; }
+case $3 in suite) exec @PYTHON@ "$@" ;; esac
+[ "$3" != flags ] || [ ! -f "$here/differs" ] || { echo "test_a: failed under lines, passed untraced" >&2; exit 1; }
 case $2 in
 test)
     echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
     [ ! -f "$here/undefined" ] || cat "$here/undefined"
     [ ! -f "$here/address" ] || cp "$here/address" "${ASAN_OPTIONS##*log_path=}.1"
-    fails=$(head -n 1 "$here/fails" 2>/dev/null); sed -i 1d "$here/fails" 2>/dev/null
-    xml=; tests=
-    for a do case $a in --junit-xml=*) xml=${a#*=} ;; -* | test) ;; *) tests="$tests $a" ;; esac; done
+    [ "$3" != --list-tests ] || { tr ' ' '\\n' < "$here/tests"; exit; }
+    xml=; name=
+    for a do case $a in --junit-xml=*) xml=${a#*=} ;; -* | test) ;; *) name=$a ;; esac; done
     if [ -n "$xml" ]; then
-        [ -n "$tests" ] || tests=$(cat "$here/tests")
-        total=$(echo $tests | wc -w); number=0
-        echo "0:00:00 load avg: 1.00 Run tests in parallel using 2 child processes"
+        attempt=$(grep -c " $name --tempdir" "$here/calls")
+        fails=$(sed -n "${attempt}p" "$here/fails" 2>/dev/null)
         [ "$fails" != crash ] || { echo Killed; exit 137; }
-        echo "<testsuites>" > "$xml"
-        for name in $tests; do
-            number=$((number + 1)); says=passed; inside=
-            case " $fails " in *" $name "*) says=failed; inside='<failure message="ValueError: bad"/>' ;; esac
-            echo "0:00:00 load avg: 1.00 [$number/$total] $name $says"
-            echo "<testsuite><testcase name='test.$name.T.test'>$inside</testcase></testsuite>" >> "$xml"
-        done
-        echo "</testsuites>" >> "$xml"
-        echo "Total duration: 1 sec"; echo "Tests result: whatever"; exit 0
+        says=passed; inside=
+        case " $fails " in *" $name "*) says=failed; inside='<failure message="ValueError: bad"/>' ;; esac
+        echo "0:00:00 load avg: 1.00 [1/1] $name $says"
+        echo "<testsuites><testsuite><testcase name='test.$name.T.test'>$inside</testcase></testsuite></testsuites>" > "$xml"
+        echo "Tests result: whatever"; exit 0
     fi
+    fails=$(head -n 1 "$here/fails" 2>/dev/null); sed -i 1d "$here/fails" 2>/dev/null
     [ "$fails" != crash ] || { echo Killed; exit 137; }
     [ -n "$fails" ] || { echo "== Tests result: SUCCESS =="; exit 0; }
     echo "== Tests result: FAILURE =="; echo; echo "400 tests OK."; echo
