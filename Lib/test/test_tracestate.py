@@ -1,7 +1,7 @@
 """Tests of the trace state: sys.settracestate() and sys.gettracestate().
 
 The stream of events as a whole is compared with what stock CPython reports in
-the overlay's tests/test_events.py, from outside.
+qa/tests/test_event_stream.py, from outside.
 """
 
 import asyncio

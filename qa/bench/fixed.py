@@ -1,5 +1,5 @@
-"""The fixed program whose machine instructions bench.py counts, with tracing off: the programs that are traced elsewhere,
-exceptions in all ways, and parts of the standard library in Python and in C.
+"""The fixed program whose machine instructions instructions.py counts, with tracing off: the programs that are traced
+elsewhere, exceptions of all kinds, and parts of the standard library in Python and in C.
 """
 
 import importlib

@@ -49,7 +49,7 @@ def list_table(lines, widths=None):
 
 
 def filled(name, parts):
-    """The lines of a file of this folder with its @name@ replaced by parts; one alone in a line stands for several lines."""
+    """The lines of a file of this folder, with parts in place of @name@; alone in a line, it is a list of lines."""
     for line in (HERE / name).read_text().splitlines():
         whole = re.fullmatch(r'@(\w+)@', line)
         if whole:

@@ -1,9 +1,9 @@
-"""worker.py PROGRAM MODE... : what one interpreter needs for a program in each of these modes.
+"""worker.py PROGRAM MODE... : the time that an interpreter takes for a program in each of these modes.
 
-A pyperf script that bench.py runs as a pyperf worker, in the interpreters that are compared.  It works with every CPython
-from 3.11 on; pyperf is found on PYTHONPATH.
+A pyperf script that measure.py runs as a pyperf worker, in each of the interpreters.  It works with every CPython from
+3.11 on; pyperf is found on PYTHONPATH.
 
-worker.py --count PROGRAM prints, as JSON, how many events of each kind there are, and how often each opcode is executed.
+worker.py --count PROGRAM prints as JSON the number of events of each kind, and how often each opcode is executed.
 """
 
 import importlib

@@ -21,7 +21,8 @@ def main():
         description='\n'.join(f'{name:9}{module.__doc__.partition(chr(10))[0]}' for name, module in COMMANDS.items()))
     chooser.add_argument('command', choices=COMMANDS)
     module = COMMANDS[chooser.parse_args(sys.argv[1:2]).command]
-    parser = argparse.ArgumentParser(prog=f'{chooser.prog} {sys.argv[1]}', description=module.__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(prog=f'{chooser.prog} {sys.argv[1]}',
+                                     description=module.__doc__.partition('\n')[0])
     module.add_arguments(parser)
     options = parser.parse_intermixed_args(sys.argv[2:])
     module.check(parser, options)

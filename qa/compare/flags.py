@@ -155,7 +155,8 @@ class Module:
             self.again.append(combination)
         for item in differences:
             kinds = {side: last_kind(found) for side, found in item.outcomes.items()}
-            detail = traced.details.get(item.test) or untraced.details.get(item.test, '') if item.test else traced.output
+            details = untraced.details | traced.details
+            detail = details.get(item.test, '') if item.test else traced.output
             self.differences.append(Difference(item.test or f'{self.name} {PROCESS}', combination, kinds['untraced'],
                                                kinds['traced'], detail))
 

@@ -134,7 +134,7 @@ class Result(unittest.TestResult):
 
 
 def gettrace():
-    """sys.gettrace() that accepts flags, where the real one raises; tests call it to find out whether they are traced."""
+    """sys.gettrace() that does not raise if there are flags; tests call it to find out whether they are traced."""
     return sys.gettracestate()['tracefunc']
 
 

@@ -130,7 +130,8 @@ class Item:
 def items_of(file, attempts, ours):
     """The Items of a file: itself, and its tests; an attempt is {side: Result or None}."""
     def item(test, outcome_in):
-        return Item(file, test, ours, {side: [outcome_in(attempt[side]) for attempt in attempts] for side in attempts[0]})
+        return Item(file, test, ours, {side: [outcome_in(attempt[side]) for attempt in attempts]
+                                       for side in attempts[0]})
 
     whole = item(None, lambda result: result.outcome if result else ABSENT)
     yield whole

@@ -1,7 +1,7 @@
 """Lines and branches of the tests of real packages of the package index, by condcov and by coverage.py.
 
-The same interpreter runs the tests of a package twice, in the same place and with nothing else different. The records of
-both are compared file for file, including those of the tests themselves.
+The same interpreter runs the tests of a package twice, in the same place and with nothing else different. The records
+of both are compared file for file, including those of the tests themselves.
 """
 
 import dataclasses

@@ -56,7 +56,7 @@ def run(python, name, log, xml, timeout, ignore=(), jobs=1):
     log.parent.mkdir(parents=True, exist_ok=True)
     xml.unlink(missing_ok=True)
     try:
-        # The path of the folder has the same length on both sides, or else a socket's name might fit on one of them only.
+        # The path of the folder has the same length on both sides: a socket's name must fit on both or on neither.
         with open(log, 'w', encoding='utf-8') as output, \
                 tempfile.TemporaryDirectory(prefix='suite-', ignore_cleanup_errors=True) as folder:
             print('$', ' '.join(['python', *words[1:-1], 'FILE']) + f', {jobs} at once', file=output, flush=True)
@@ -150,7 +150,8 @@ def read_xml(path):
     try:
         root = ElementTree.parse(path).getroot()
     except OSError as error:
-        raise Trouble(f'cannot read {path}: {error.strerror}; it is what --junit-xml of python -m test writes') from None
+        raise Trouble(f'cannot read {path}: {error.strerror}; '
+                      'it is what --junit-xml of python -m test writes') from None
     except ElementTree.ParseError as error:
         raise Trouble(f'{path} is not XML ({error}); run the suite again') from None
     if root.tag != 'testsuites':

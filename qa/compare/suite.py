@@ -51,7 +51,8 @@ class Comparison:
             names = sorted({item.file for item in items})
         results = {side: {} for side in SIDES}
         jobs = 1 if number else self.options.jobs
-        for done, (name, found) in enumerate(process.each(lambda name: self.both_sides(name, folder, jobs), names, jobs), 1):
+        pairs = process.each(lambda name: self.both_sides(name, folder, jobs), names, jobs)
+        for done, (name, found) in enumerate(pairs, 1):
             for side, result in found.items():
                 results[side][name] = result
             alike = len({result.outcome.word for result in found.values()}) == 1
@@ -112,7 +113,7 @@ def facts(attempts):
         yield fact(side, ' and '.join(sorted({result.version for result in results.values()})))
     for name, value in (
             ('system', lambda results: ' and '.join(sorted({result.platform for result in results}))),
-            ('date', lambda results: f'{min((result.date for result in results if result.date), default="unknown")} UTC'),
+            ('date', lambda results: min((f'{result.date} UTC' for result in results if result.date), default='unknown')),
             ('command', commands),
             ('duration', lambda results: f'{sum(result.seconds for result in results) / 60:.1f} min in all files')):
         values = {side: value(results.values()) for side, results in attempts[0].items()}
