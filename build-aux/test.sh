@@ -12,7 +12,7 @@ unset LC_ALL
 theirs='test_sys_settrace test_sys test_sys_setprofile test_trace test_bdb test_pdb test_doctest test_threading test_frame
     test_generators test_coroutines test_dis test_code test_capi test_embed test_audit'
 ! have gdb || theirs="$theirs test_gdb"
-# The basic blocks of the whole standard library: half of the time of all our tests there.
+# It computes the basic blocks of the whole standard library, which takes longer than the others do.
 slow='^test_codeblocks$'
 
 dir=$(builddir_of "$2")
