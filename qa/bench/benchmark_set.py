@@ -3,12 +3,13 @@
     python -m qa.bench.benchmark_set --fork PYTHON --stock PYTHON --folder FOLDER
 
 `make bench-pyperformance` runs it.  pyperformance by itself runs all benchmarks in one interpreter and then all in the
-other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few processes
-each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and pyperf's.
+other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few
+processes each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and
+pyperf's.
 
 The clock that they read is the processor time of the process and of its children, unless --wall-clock is given, and the
-ratio of a round is that of the shortest times: other work on the machine can only add to them.  What is shown is the median
-over the rounds, averaged over the benchmarks (geometric mean).
+ratio of a round is that of the shortest times: other work on the machine can only add to them.  What is shown is the
+median over the rounds, averaged over the benchmarks (geometric mean).
 """
 
 import argparse
@@ -75,7 +76,7 @@ def requirements(benchmark):
 
 
 def environment(interpreter, folder, benchmarks, wall_clock, say):
-    """A virtual environment of the interpreter with what the benchmarks need; its Python, and what cannot be run, why."""
+    """A virtual environment with what the benchmarks need: its Python, and why some cannot be run, by their names."""
     venv = Path(folder, f'venv-{interpreter.role}')
     python = venv / 'bin' / 'python'
     made = venv / '.made'
@@ -228,7 +229,8 @@ def main(say, argv=None):
             runs.save()
 
     found = result(fork, stock)
-    found.update(wall_clock=args.wall_clock, date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
+    found.update(wall_clock=args.wall_clock, date=datetime.date.today().isoformat(), fast=args.fast, failed=failed,
+                 processes=processes,
                  machine=describe_machine(args.cpu),
                  interpreters={interpreter.role: interpreter.about for interpreter in interpreters})
     (folder / 'pyperformance.json').write_text(json.dumps(found, indent=1) + '\n')

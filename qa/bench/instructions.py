@@ -27,8 +27,8 @@ class Unavailable(Exception):
 def settle(python, place):
     """Make 'place' an installation of the interpreter, with links to where its files are."""
     script = ('import os, sys, math; version = "python%d.%d" % sys.version_info[:2];'
-              'print(sys.executable, os.path.dirname(os.__file__), os.path.dirname(getattr(math, "__file__", "")), version,'
-              ' sep="\\n")')
+              'print(sys.executable, os.path.dirname(os.__file__), os.path.dirname(getattr(math, "__file__", "")), '
+              'version, sep="\\n")')
     done = subprocess.run([python, '-c', script], capture_output=True, text=True, check=True)
     executable, library, extensions, version = done.stdout.splitlines()
     shutil.rmtree(place, ignore_errors=True)
@@ -61,7 +61,7 @@ def count(place, result=os.devnull):
 
 
 def compare(fork, stock, folder, times):
-    """{'fork': [number, ...], 'stock': [...], 'ratios': [...], and of the function that is the eval loop alone, 'eval_loop'}"""
+    """{'fork': [number, ...], 'stock': [...], 'ratios': [...], and 'eval_loop', of that function alone}"""
     if not shutil.which('valgrind'):
         raise Unavailable('needs valgrind')
     counts = {'fork': [], 'stock': []}

@@ -6,10 +6,10 @@
 
 `make bench` runs it on a build and its stock twin, in a virtual environment with pyperf.
 
-Each measurement is a pyperf worker, pinned to a processor, that runs one program in one interpreter, untraced and then in
-every mode of tracing, a few values each.  The interpreters take turns, so that what else the machine does hits all of them
-alike.  Each such pair has a ratio.  The table shows its median over all rounds, averaged over the programs (geometric
-mean), and after ± the median absolute deviation.
+Each measurement is a pyperf worker, pinned to a processor, that runs one program in one interpreter, untraced and then
+in every mode of tracing, a few values each.  The interpreters take turns, so that what else the machine does hits all
+of them alike.  Each such pair has a ratio.  The table shows its median over all rounds, averaged over the programs
+(geometric mean), and after ± the median absolute deviation.
 """
 
 import argparse
@@ -165,7 +165,8 @@ def add_pyperformance(data, file):
             if found['interpreters'][role][fact] != data['interpreters'][role][fact]:
                 data['missing'][row] = 'measured for another build: make bench-pyperformance'
                 return
-    data[row] = {key: found[key] for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast', 'wall_clock')}
+    data[row] = {key: found[key]
+                 for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast', 'wall_clock')}
     data[row]['commit'] = found['interpreters']['fork']['commit']
 
 
@@ -178,7 +179,8 @@ def notes(data):
     load = f', load {machine["load"]}' if machine.get('load') else ''
     yield (f'{machine["cpu"]}, {machine["cores"]} cores, pinned to core {machine["pinned_to"]}; {machine["kernel"]}, '
            f'{fork["compiler"]}{load}')
-    yield f'fork {fork["commit"] or "of an unknown commit"} and CPython {fork["version"]}, both built with: {options(fork) or "no options"}'
+    yield (f'fork {fork["commit"] or "of an unknown commit"} and CPython {fork["version"]}, '
+           f'both built with: {options(fork) or "no options"}')
     if options(fork) != options(data['interpreters']['stock']):
         yield f'NOTE: stock CPython is built with other options: {options(data["interpreters"]["stock"]) or "none"}'
     if fork['debug']:
@@ -253,7 +255,8 @@ def table(data, verbose=False):
     if verbose:
         yield ''
         for name, program in data['programs'].items():
-            yield f'{name}: the filter {", ".join(program["filter"])} lets {program["share"]:.2%} of the instructions through'
+            yield (f'{name}: the filter {", ".join(program["filter"])} lets '
+                   f'{program["share"]:.2%} of the instructions through')
 
 
 # --- The page in reStructuredText ------------------------------------------------------
@@ -263,10 +266,10 @@ def about_pyperformance(data):
     if not found:
         return ''
     ratios = sorted((one['median'], name) for name, one in found['benchmarks'].items())
-    return (f'pyperformance: {len(ratios)} benchmarks{" (the fast form)" if found["fast"] else ""}, in {found["rounds"]} '
-            f'rounds, on {found["date"]}; of each round the shortest '
-            f'{"time" if found["wall_clock"] else "processor time"} counts.  The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to '
-            f'{ratios[-1][0]:.3f} (``{ratios[-1][1]}``).')
+    return (f'pyperformance: {len(ratios)} benchmarks{" (the fast form)" if found["fast"] else ""}, '
+            f'in {found["rounds"]} rounds, on {found["date"]}; of each round the shortest '
+            f'{"time" if found["wall_clock"] else "processor time"} counts.  '
+            f'The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to {ratios[-1][0]:.3f} (``{ratios[-1][1]}``).')
 
 
 def page(data):
@@ -286,7 +289,8 @@ def page(data):
         'pyperformance': textwrap.wrap(about_pyperformance(data), 80),
         'times': list_table([cell.replace('  ', ', ') for cell in line] for line in times),
         'filters': list_table([['Program', 'Events', 'Filter', 'Lets through']] + [
-            [f'``{name}``', f'{program["events"]["stock"]["opcode"]:,}', ', '.join(program['filter']), f'{program["share"]:.2%}']
+            [f'``{name}``', f'{program["events"]["stock"]["opcode"]:,}', ', '.join(program['filter']),
+             f'{program["share"]:.2%}']
             for name, program in data['programs'].items()]),
     }
     return filled('tracing.rst', parts)
@@ -297,7 +301,8 @@ def page(data):
 def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--fork', metavar='PYTHON', help='the fork')
-    parser.add_argument('--stock', metavar='PYTHON', help='stock CPython of the same version, built with the same options')
+    parser.add_argument('--stock', metavar='PYTHON',
+                        help='stock CPython of the same version, built with the same options')
     add_common(parser, rounds='20, with --fast 5', fast='fewer rounds')
     parser.add_argument('--values', type=positive, default=3, help='of each mode in a round (default: 3)')
     parser.add_argument('--programs', help='some of the programs, with commas between them')

@@ -113,7 +113,8 @@ def facts(attempts):
         yield fact(side, ' and '.join(sorted({result.version for result in results.values()})))
     for name, value in (
             ('system', lambda results: ' and '.join(sorted({result.platform for result in results}))),
-            ('date', lambda results: min((f'{result.date} UTC' for result in results if result.date), default='unknown')),
+            ('date',
+             lambda results: min((f'{result.date} UTC' for result in results if result.date), default='unknown')),
             ('command', commands),
             ('duration', lambda results: f'{sum(result.seconds for result in results) / 60:.1f} min in all files')):
         values = {side: value(results.values()) for side, results in attempts[0].items()}

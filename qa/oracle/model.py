@@ -1,8 +1,8 @@
 """What a trace state must announce of a path that is known.
 
 A path is a list of Step, one for each event that sys.settrace() reports with frame.f_trace_opcodes. That is CPython's
-own mechanism: an 'opcode' event comes before each instruction but RESUME, which has a 'call' event, and it tells nothing
-of where control came from. From the path and what dis says of the code, expected() works out every event.
+own mechanism: an 'opcode' event comes before each instruction but RESUME, which has a 'call' event, and it tells
+nothing of where control came from. From the path and what dis says of the code, expected() works out every event.
 """
 
 import dis

@@ -110,7 +110,8 @@ LINES = '(c, a,\n1)'
 # What an asynchronous generator can be asked for.
 ASYNC_STEPS = ('.__anext__()', '.asend(None)', '.athrow(Error)', '.aclose()')
 # Expressions that fail, each in its way: in an operation, in C code, by a name, after some of a line.
-FAILURES = ('1 // 0', 'xs[99]', 'd["?"]', 'int(s + "z")', 's + 1', 'unknown', 'None.x', 'a()', 'len(a)', 'next(iter(()))')
+FAILURES = ('1 // 0', 'xs[99]', 'd["?"]', 'int(s + "z")', 's + 1', 'unknown', 'None.x', 'a()', 'len(a)',
+            'next(iter(()))')
 
 
 class Function:
@@ -187,7 +188,8 @@ class Function:
         if form == 10:
             return f'xs[{self.integer(0)} % 3]'
         if form == 11:
-            return self.choose('p.x', 'p.sum', 'p[a]', 'p.scaled(2, add=b).x', 'q', 'counter', 'd["k"]', '(1, 2)[a & 1]',
+            return self.choose('p.x', 'p.sum', 'p[a]', 'p.scaled(2, add=b).x', 'q', 'counter', 'd["k"]',
+                               '(1, 2)[a & 1]',
                                '-a', '~b', 'len(tuple(xs))', 'Point.scaled(p, 2).y', 'str.count(t, "x")')
         if form == 12:
             return self.comprehension(less)
@@ -310,13 +312,16 @@ class Function:
 
     def string(self):
         self.write(self.choose(
-            's += "x"', 's += t[:3]', f't = f"{{{self.integer(0)}}}-{{a!r:>4}}"', 's = s + t[:2]', 't = "%s" % a', 't = str(b)', 's = t + "y"',
+            's += "x"', 's += t[:3]', f't = f"{{{self.integer(0)}}}-{{a!r:>4}}"', 's = s + t[:2]', 't = "%s" % a',
+            't = str(b)', 's = t + "y"',
             's = s[1:]', 't = "k"'))
 
     def structure(self):
         self.write(self.choose(
-            'xs.append(a)', 'xs = [a, b, c]', 'xs = [v for v in xs if v != b]', 'd[s] = a', 'd = {**d, t: b}', 'd.pop(s, None)',
-            'del d["k"]', 'p = Point(a, b)', 'f = f * 0.5 + 1.0', 'assert a != b, s', 'xs.sort()', 'q = None', 'pass', 'q = a, *xs'))
+            'xs.append(a)', 'xs = [a, b, c]', 'xs = [v for v in xs if v != b]', 'd[s] = a', 'd = {**d, t: b}',
+            'd.pop(s, None)',
+            'del d["k"]', 'p = Point(a, b)', 'f = f * 0.5 + 1.0', 'assert a != b, s', 'xs.sort()', 'q = None', 'pass',
+            'q = a, *xs'))
 
     def count(self):
         self.write(self.choose('counter += 1', 'counter -= a & 1'))
@@ -387,7 +392,8 @@ class Function:
 
     def for_loop(self):
         target, source = self.choose(('a', 'range(3)'), ('b', '[2, 0, 1]'), ('t', '"xyz"'), ('c', 'Countdown(3)'),
-                                     ('t, q', 'list(d.items())[:3]'), ('a', 'tuple(xs)[:3]'), ('b, c', 'zip((1, 2), xs)'),
+                                     ('t, q', 'list(d.items())[:3]'), ('a', 'tuple(xs)[:3]'),
+                                     ('b, c', 'zip((1, 2), xs)'),
                                      ('a', 'range(20)'))
         times = 20 if '20' in source else 3
         if self.kind in ('coroutine', 'asyncgen') and self.maybe():
@@ -426,13 +432,15 @@ class Function:
 
     def context(self):
         word = 'async with' if self.kind in ('coroutine', 'asyncgen') and self.maybe() else 'with'
-        head = self.choose('Manager(False)', 'Manager(True)', 'Manager(a > 1) as m', 'Manager(True) as m, Manager(False)')
+        head = self.choose('Manager(False)', 'Manager(True)', 'Manager(a > 1) as m',
+                           'Manager(True) as m, Manager(False)')
         self.block(f'{word} {head}:')
 
     def matching(self):
         def cases():
             for _ in range(self.number(1, 3)):
-                pattern = self.choose('0', '1 | 2', '[x, *rest]', '[x, 1]', '{"k": v}', 'Point(x, 0)', 'Point(x=1)', 'str()', 'None')
+                pattern = self.choose('0', '1 | 2', '[x, *rest]', '[x, 1]', '{"k": v}', 'Point(x, 0)', 'Point(x=1)',
+                                      'str()', 'None')
                 guard = self.choose('', f' if {self.condition(1)}')
                 self.block(f'case {pattern}{guard}:')
             if self.maybe():
@@ -509,7 +517,8 @@ def programs(draw):
                 call += draw(st.sampled_from(ASYNC_STEPS))
             if function.kind != 'function':
                 call = f'drive({call}, {function.actions()})'
-            main += ['    a, b, c = 1, 2, 3', '    try:', f'        {call}', '    except Exception:', '        counter += 1']
+            main += ['    a, b, c = 1, 2, 3', '    try:', f'        {call}', '    except Exception:',
+                     '        counter += 1']
     parts.append('\n'.join(main) + '\n')
     # From the last on, since a piece uses what stands before it.
     for name, piece in reversed(PRELUDE.items()):

@@ -144,7 +144,7 @@ def examine(program, mask, falsify_one):
         wanted = expected(path, models, mode)
         state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
         for main, how in ((load(code), 'cold'), (warm, 'warm')):
-            observed, executing = observe(main, mode, lambda trace: sys.settracestate(trace, **state))
+            observed, executing = observe(main, mode, lambda trace, state=state: sys.settracestate(trace, **state))
             if falsify_one:
                 observed = falsify(observed, *falsify_one)
             count += len(wanted)
