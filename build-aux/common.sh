@@ -1,4 +1,4 @@
-# What all scripts of the front door share: the layout of build/, the facts of UPSTREAM, and how to speak.
+# What all scripts in build-aux share: the layout of build/, the facts in UPSTREAM, messages and progress lines.
 # A script does `cd` to the top of the repository and sources this file.
 # shellcheck shell=sh
 
@@ -66,7 +66,7 @@ shown() { # COMMAND...: run it with all it says in $output, or on a terminal for
 progress() { # LOG WHAT COMMAND...
     progress_log=$1
     case ${V-}$1 in
-        /*/tmp.*) say "$2" ;;       # a log that does not last
+        /*/tmp.* | "$SRC"/tmp.*) say "$2" ;;    # a log that does not last
         "$1") say "$2 (log: $1)" ;;
         *) say "$2" ;;
     esac

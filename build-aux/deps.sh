@@ -67,20 +67,26 @@ if [ "$1" = check ]; then
 fi
 [ "$sudo" != none ] || die "--install-deps needs root or sudo, and this is neither; as root: $command"
 
-apt() { # ARGUMENT...
+log=$(mktemp) || die "cannot write to ${TMPDIR:-/tmp}; is the disk full?"
+remove_log() { rm -f "$log"; }
+on_exit remove_log
+apt() { # WHAT ARGUMENT...: with all that apt-get says in $output
+    apt_what=$1
+    shift
+    apt_status=0
     # shellcheck disable=SC2086
-    shown $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"
+    progress "$log" "$apt_what" $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" || apt_status=$?
+    output=$(cat "$log")
+    return "$apt_status"
 }
 updated=
 update() {
-    say "packages: apt-get update"
-    apt update || say "packages: apt-get update: $(why "$output")"
+    apt "packages: apt-get update" update || say "packages: apt-get update: $(why "$output")"
     updated=yes
 }
 install() {
-    say "packages: installing $wanted"
     # shellcheck disable=SC2086
-    apt install -y --no-install-recommends $wanted
+    apt "packages: installing $wanted" install -y --no-install-recommends $wanted
 }
 known || update
 install || {

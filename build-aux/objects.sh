@@ -35,10 +35,11 @@ objects_configure() { # SOURCE DIR OPTIONS: run CPython's configure for DIR, unl
         [ ! -d "$2" ] || objects_kept="; $2 is unchanged"
         die "CPython's configure failed: ${objects_cause:-see $objects_new/configure.log and $objects_new/config.log}$objects_kept"
     }
-    # What names the folder. The files keep one time, or make would make some of them again.
+    # What names the folder. Each file keeps its time, or make would make others again.
     grep -rlF "$objects_new" "$objects_new" | while IFS= read -r objects_file; do
+        touch -r "$objects_file" "$objects_new/.time"
         sed -i "s,$ROOT/$objects_new,$ROOT/$2,g" "$objects_file"
-        touch -r "$objects_new/config.status" "$objects_file"
+        touch -r "$objects_new/.time" "$objects_file"
     done
     identity "$3" >"$objects_new/.options" 2>/dev/null || full
     if [ -d "$2" ]; then

@@ -29,11 +29,13 @@ cleanup() { [ -z "$new" ] || rm -rf "$new"; }
 on_exit cleanup
 { mkdir -p "$SRC" && new=$(mktemp -d "$SRC/tmp.XXXXXX"); } 2>/dev/null ||
     die "cannot write to $SRC; is the disk full, or the folder somebody else's?"
-say "source: unpacking $archive"
-for tree in stock fork; do
-    output=$(mkdir "$new/$tree" && tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/$tree" 2>&1) ||
-        die "cannot unpack $archive into $SRC: $(why "$(printf '%s\n' "$output" | grep -v 'Exiting with failure')"); make room if the disk is full, and run it again"
-done
+unpack() {
+    for tree in stock fork; do
+        mkdir "$new/$tree" && tar -xzf "$DOWNLOADS/$archive" -o --strip-components=1 -C "$new/$tree" || return
+    done
+}
+progress "$new/log" "source: unpacking $archive" unpack ||
+    die "cannot unpack $archive into $SRC: $(why "$(grep -v 'Exiting with failure' "$new/log")"); make room if the disk is full, and run it again"
 case $want in
     *' '*) fixes_cached && fixes_apply "$new" ;;
     *) echo "$without" >"$new/fixes" || full ;;
