@@ -9,11 +9,11 @@ if sys.prefix == sys.base_prefix:
     # as a1_condcov.pth does, which only an installed interpreter reads
     if 'CONDCOV_PROCESS' in os.environ:
         try:
-            from condcov import startup
+            from condcov.record import subprocess_hook
         except ImportError:
             pass
         else:
-            startup.begin()
+            subprocess_hook.begin()
 
 # Now the one that this one hides, of whoever uses the interpreter or a virtual environment of it.
 def _hidden():

@@ -6,7 +6,7 @@ import pytest
 
 from condcov import config
 from condcov.errors import CondcovError
-from condcov.selection import Selection, reported
+from condcov.record.selection import Selection, reported
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 PYTEST_DONT_REWRITE: it may be imported before pytest, which would warn of it.
 """
 
-from condcov import lean
+from condcov import lazy_coverage
 
-lean.prepare('coverage')
+lazy_coverage.prepare('coverage')
 
 __version__ = '0.1'

@@ -16,7 +16,7 @@ WRITERS = {
     'html': ('html', 'condcov-html', 'write a folder of pages with the source and its conditions'),
     'lcov': ('lcov', 'condcov.lcov', "write a tracefile for lcov's genhtml and the tools that read one"),
     'xml': ('cobertura', 'condcov.xml', 'write XML in the format of Cobertura'),
-    'json': ('jsonreport', 'condcov.json', 'write everything as JSON'),
+    'json': ('json', 'condcov.json', 'write everything as JSON'),
 }
 
 
@@ -151,7 +151,7 @@ def _run(options):
     config = configuration.read(options.config, data_file=options.data_file, source=_tuple(options.source),
                                 include=_tuple(options.include), omit=_tuple(options.omit), context=options.context,
                                 counts=options.counts)
-    from condcov import run
+    from condcov.record import run
     run.run(config, argv, is_module=options.module is not None, append=options.append, parallel=options.parallel)
     return 0
 
@@ -160,13 +160,13 @@ def _judge(options):
     config = configuration.read(options.config, data_file=options.data_file, report_include=_tuple(options.include),
                                 report_omit=_tuple(options.omit),
                                 fail_under=dict(options.fail_under) if options.fail_under else None)
-    from condcov import reporting
-    return config, reporting.judge(config, options.contexts)
+    from condcov.analysis import load
+    return config, load.judge(config, options.contexts)
 
 
 def _fallen_short(config, result):
     """The exit status, when the levels that fall short have been told."""
-    from condcov import results
+    from condcov.analysis import results
     sentences = results.fail_under(result, config.fail_under)
     for sentence in sentences:
         print(f'condcov: {sentence}', file=sys.stderr)
@@ -174,7 +174,7 @@ def _fallen_short(config, result):
 
 
 def _report(options):
-    from condcov import text
+    from condcov.report import text
     config, result = _judge(options)
     text.write(result, sys.stdout, sort=options.sort, skip_covered=options.skip_covered, show_gaps=options.show_gaps)
     sys.stdout.flush()
@@ -185,14 +185,14 @@ def _write(options):
     import importlib
     config, result = _judge(options)
     how = {'names': options.names} if options.command == 'lcov' else {}
-    importlib.import_module(f'condcov.{WRITERS[options.command][0]}').write(result, options.output, **how)
+    importlib.import_module(f'condcov.report.{WRITERS[options.command][0]}').write(result, options.output, **how)
     return _fallen_short(config, result)
 
 
 def _combine(options):
     config = configuration.read(options.config, data_file=options.data_file)
     from condcov.data import Data, parts
-    from condcov.recording import combine
+    from condcov.record.recording import combine
     files = []
     for name in options.files or [os.path.dirname(config.data_file)]:
         if os.path.isdir(name):

@@ -1,7 +1,7 @@
 """What a source file holds that can be covered, and what was seen of it.
 
-The static half (Span, Condition, Decision, SourceFile) is made by condcov.analysis from source text and compiled code;
-the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.mcdc and condcov.results.
+The static half (Span, Condition, Decision, SourceFile) is made by condcov.analysis.coverable from source text and compiled code;
+the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.analysis.mcdc and condcov.analysis.results.
 """
 
 import bisect

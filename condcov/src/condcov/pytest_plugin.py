@@ -38,13 +38,13 @@ class Plugin:
     """What pytest calls while a session is recorded."""
 
     def __init__(self, options):
-        from condcov import recording, startup
+        from condcov.record import recording, subprocess_hook
         from condcov.errors import CondcovError
         self._error = CondcovError
         self._contexts = options.condcov_context
         self._result = None
         self._sentences = []
-        worker = 'PYTEST_XDIST_WORKER' in os.environ and startup.begin()
+        worker = 'PYTEST_XDIST_WORKER' in os.environ and subprocess_hook.begin()
         try:
             self._reports = [_report(text) for text in options.condcov_report]
             if worker:
@@ -93,8 +93,8 @@ class Plugin:
         try:
             self._recording.finish()
             if self._reports or self._config.fail_under:
-                from condcov import reporting, results
-                self._result = reporting.judge(self._config)
+                from condcov.analysis import load, results
+                self._result = load.judge(self._config)
                 self._sentences = results.fail_under(self._result, self._config.fail_under)
                 for name, destination in self._reports:
                     if name != 'term':
@@ -109,7 +109,7 @@ class Plugin:
         for problem in self._recording.problems():
             terminalreporter.write_line(f'condcov: {problem}')
         if self._result is not None and ('term', None) in self._reports:
-            from condcov import text
+            from condcov.report import text
             terminalreporter.section('condcov')
             terminalreporter.flush()
             text.write(self._result, terminalreporter._tw._file)
@@ -156,4 +156,4 @@ def _write(result, name, destination):
     import importlib
 
     from condcov import cli
-    importlib.import_module(f'condcov.{cli.WRITERS[name][0]}').write(result, destination)
+    importlib.import_module(f'condcov.report.{cli.WRITERS[name][0]}').write(result, destination)

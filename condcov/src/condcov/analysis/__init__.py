@@ -1,0 +1,1 @@
+"""What the data means: levels of coverage, MC/DC, and gaps."""

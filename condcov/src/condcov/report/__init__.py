@@ -1,0 +1,1 @@
+"""How a result is shown: a module for each format."""

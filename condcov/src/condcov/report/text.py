@@ -1,0 +1,207 @@
+"""The report for a terminal: a table of the files, then each gap with its source line and the case that is missing.
+
+In a pipe or a file there are no colours, nothing is shortened or wrapped, and the underlines say where.
+"""
+
+import os
+
+import rich.box
+import rich.cells
+import rich.console
+import rich.table
+import rich.text
+
+from condcov.code import source_text
+from condcov.report import messages, underline
+from condcov.errors import CondcovError
+from condcov.analysis.results import LEVELS, TITLES
+
+SORTS = ('name', *LEVELS)
+
+# Wide enough for anything, where there is no terminal.
+UNLIMITED = 1 << 16
+# A sentence stands behind the underline if it ends before this column, where there is no terminal.
+READABLE = 120
+# Below this, a terminal wraps lines itself: the table has its columns and ten cells of a path.
+NARROWEST = 48
+# Of a condition over more lines than this, the first ones and the last one are shown.
+MOST_LINES = 5
+
+_KINDS = (('line', 'of lines'), ('arc', 'of branches'), ('outcome', 'of conditions'), ('mcdc', 'of MC/DC'))
+
+
+def write(result, stream, *, sort='name', skip_covered=False, show_gaps=True):
+    """Write the report of a condcov.analysis.results.Result to a text stream.
+
+    sort            'name', or a level: the least covered first; with '-' before it, the other way round
+    skip_covered    leave out files in which nothing is missing
+    show_gaps       whether the table is all
+    Raises CondcovError for another sort.
+    """
+    if sort.removeprefix('-') not in SORTS:
+        raise CondcovError(f'cannot sort by {sort!r}: sort by {", ".join(SORTS[:-1])} or {SORTS[-1]}')
+    _Report(stream).write(result, _sorted(result.files, sort), skip_covered, show_gaps)
+
+
+def _sorted(files, sort):
+    level = sort.removeprefix('-')
+    reverse = sort.startswith('-')
+    if level == 'name':
+        return sorted(files, key=lambda file: file.path, reverse=reverse)
+
+    def percent(file):
+        # Nothing to cover is nothing to do, as if all were covered.
+        value = file.levels[level].percent
+        return 100.0 if value is None else value
+
+    return sorted(sorted(files, key=lambda file: file.path), key=percent, reverse=reverse)
+
+
+class _Report:
+    """A console, and what the encoding and the width of its stream allow."""
+
+    def __init__(self, stream):
+        self.console = rich.console.Console(file=stream, highlight=False, markup=False, emoji=False)
+        self.terminal = self.console.is_terminal
+        self.width = max(self.columns(stream), NARROWEST) if self.terminal else UNLIMITED
+        self.console.width = self.width
+        self.encoding = self.console.encoding
+        utf = self.encoding.startswith('utf')
+        self.bar = '\N{BOX DRAWINGS LIGHT VERTICAL}' if utf else '|'
+        self.ellipsis = underline.ELLIPSIS if utf else '...'
+
+    def columns(self, stream):
+        """The width of the terminal. Rich would ask that of the standard streams, whatever the stream is."""
+        try:
+            return int(os.environ.get('COLUMNS') or os.get_terminal_size(stream.fileno()).columns) or self.console.width
+        except (ValueError, OSError, AttributeError):
+            return self.console.width
+
+    def write(self, result, files, skip_covered, show_gaps):
+        shown = [file for file in files if not (skip_covered and file.complete)]
+        self.console.print(self.table(result, shown))
+        if len(shown) < len(files):
+            hidden = len(files) - len(shown)
+            what = '1 file in which nothing is' if hidden == 1 else f'{hidden} files in which nothing is'
+            self.console.print(f'\n{what} missing {"is" if hidden == 1 else "are"} not shown.')
+        if show_gaps:
+            for file in shown:
+                self.gaps(file)
+            self.summary(result)
+
+    def table(self, result, files):
+        """The table of files, with the totals last."""
+        table = rich.table.Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True)
+        percents = {level: [str(file.levels[level]) for file in files] for level in LEVELS}
+        widths = [max(map(len, [TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
+        room = self.width - sum(widths) - 3 * len(LEVELS)
+        table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
+        for level in LEVELS:
+            table.add_column(TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
+                             header_style='bold', footer_style='bold')
+        for file in files:
+            path = underline.shorten(underline.printable(file.path, self.encoding), room, self.ellipsis)
+            table.add_row(rich.text.Text(path), *(self.percent(file.levels[level]) for level in LEVELS))
+        return table
+
+    @staticmethod
+    def percent(level):
+        style = 'green' if level.complete else 'yellow' if level.percent >= 75 else 'red'
+        return rich.text.Text(str(level), style if level.total else 'dim')
+
+    def summary(self, result):
+        """How many gaps there are, in one line."""
+        gaps = [gap.kind for file in result.files for gap in file.gaps]
+        counts = [f'{gaps.count(kind)} {what}' for kind, what in _KINDS if kind in gaps]
+        if counts:
+            self.console.print(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {messages.listing(counts)}.')
+
+    def gaps(self, file):
+        """All gaps of a file; those in the same line together, if it fits."""
+        lines = source_text.source_lines(file.source.text)
+        gutter = len(str(len(lines))) + 2
+        groups = []
+        for gap in file.gaps:
+            before = groups[-1][-1] if groups else None
+            if (before and gap.line == gap.end_line == before.line == before.end_line
+                    and underline.Line(lines[gap.line - 1]).width <= self.width - gutter - 3):
+                groups[-1].append(gap)
+            else:
+                groups.append([gap])
+        for group in groups:
+            self.line('')
+            self.line(f'{underline.printable(file.path, self.encoding)}:{group[0].line}', 'bold')
+            if len(group) == 1 and group[0].spans:
+                self.condition(group[0], lines, gutter)
+            else:
+                self.group(group, lines, gutter)
+
+    def group(self, group, lines, gutter):
+        """A source line with several gaps, or one without a condition, with an underline and a sentence for each."""
+        number = group[0].line
+        shown = underline.Line(lines[number - 1], self.encoding)
+        shown.dedent(shown.indentation)
+        self.row(str(number).rjust(gutter), shown.excerpt([], self.room(gutter))[0])
+        for gap in group:
+            parts = [(start, end) for span in gap.spans for _, start, end in source_text.parts(lines, span)]
+            self.underlined(shown.excerpt(parts)[1], gap, gutter)
+
+    def condition(self, gap, lines, gutter):
+        """One gap, perhaps over several lines, each of which has its underline."""
+        parts = {}
+        for span in gap.spans:
+            for number, start, end in source_text.parts(lines, span):
+                text = lines[number - 1]
+                # The white space and the comments around the parts of a condition are not the condition.
+                start += len(text[start:end]) - len(text[start:end].lstrip())
+                end = start + len(text[start:end].rstrip())
+                if start < end and not text[start:end].startswith('#'):
+                    parts.setdefault(number, []).append((start, end))
+        numbers = sorted(parts)
+        margin = min((underline.Line(lines[number - 1]).indentation for number in numbers), default=0)
+        for place, number in enumerate(numbers):
+            if len(numbers) > MOST_LINES and MOST_LINES - 1 <= place < len(numbers) - 1:
+                if place == MOST_LINES - 1:
+                    self.row(self.ellipsis.rjust(gutter), '')
+                continue
+            shown = underline.Line(lines[number - 1], self.encoding)
+            shown.dedent(margin)
+            text, underline = shown.excerpt(parts[number], self.room(gutter))
+            self.row(str(number).rjust(gutter), text)
+            if number != numbers[-1]:
+                self.row(' ' * gutter, underline.replace('^', self.mark(gap)), 'bold red')
+            else:
+                self.underlined(underline, gap, gutter)
+
+    @staticmethod
+    def mark(gap):
+        """What underlines: a gap of MC/DC looks other than an outcome that was never seen, also without colours."""
+        return '~' if gap.kind == 'mcdc' else '^'
+
+    def underlined(self, underline, gap, gutter):
+        """The underline, if there is one, with the sentence behind it, or below it if there is no room."""
+        blank = ' ' * gutter
+        marks = underline.replace('^', self.mark(gap))
+        sentence = underline.printable(gap.sentence, self.encoding)
+        if marks and len(marks) + 1 + rich.cells.cell_len(sentence) <= (self.room(gutter) or READABLE):
+            self.row(blank, rich.text.Text.assemble((marks, 'bold red'), ' ', sentence))
+            return
+        if marks:
+            self.row(blank, marks, 'bold red')
+        for line in rich.text.Text(sentence).wrap(self.console, self.room(gutter) or UNLIMITED):
+            self.row(blank, line)
+
+    def room(self, gutter):
+        """The cells that are left beside the gutter; None in a pipe."""
+        return self.width - gutter - 3 if self.terminal else None
+
+    def row(self, gutter, content, style=''):
+        if isinstance(content, str):
+            content = rich.text.Text(content, style)
+        line = rich.text.Text.assemble((f'{gutter} {self.bar} ', 'dim'), content)
+        line.rstrip()
+        self.line(line)
+
+    def line(self, content, style=''):
+        text = content if isinstance(content, rich.text.Text) else rich.text.Text(content, style)
+        self.console.print(text, soft_wrap=True)

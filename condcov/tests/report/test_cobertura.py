@@ -1,0 +1,139 @@
+"""The Cobertura report is valid, is read by pycobertura, and says what the result says."""
+
+import io
+
+import pycobertura
+import pycobertura.filesystem
+import pytest
+from lxml import etree
+
+from condcov.analysis import outcomes, results
+from condcov.report import cobertura
+
+from support import reports
+from support import sample
+
+# What coverage-04.dtd demands, element by element.
+DTD = '''
+<!ELEMENT coverage (sources?, packages)>
+<!ATTLIST coverage line-rate CDATA #REQUIRED branch-rate CDATA #REQUIRED lines-covered CDATA #REQUIRED
+    lines-valid CDATA #REQUIRED branches-covered CDATA #REQUIRED branches-valid CDATA #REQUIRED
+    complexity CDATA #REQUIRED version CDATA #REQUIRED timestamp CDATA #REQUIRED>
+<!ELEMENT sources (source*)>
+<!ELEMENT source (#PCDATA)>
+<!ELEMENT packages (package*)>
+<!ELEMENT package (classes)>
+<!ATTLIST package name CDATA #REQUIRED line-rate CDATA #REQUIRED branch-rate CDATA #REQUIRED complexity CDATA #REQUIRED>
+<!ELEMENT classes (class*)>
+<!ELEMENT class (methods, lines)>
+<!ATTLIST class name CDATA #REQUIRED filename CDATA #REQUIRED line-rate CDATA #REQUIRED branch-rate CDATA #REQUIRED
+    complexity CDATA #REQUIRED>
+<!ELEMENT methods (method*)>
+<!ELEMENT method (lines)>
+<!ATTLIST method name CDATA #REQUIRED signature CDATA #REQUIRED line-rate CDATA #REQUIRED branch-rate CDATA #REQUIRED
+    complexity CDATA #REQUIRED>
+<!ELEMENT lines (line*)>
+<!ELEMENT line (conditions*)>
+<!ATTLIST line number CDATA #REQUIRED hits CDATA #REQUIRED branch CDATA "false" condition-coverage CDATA "100%">
+<!ELEMENT conditions (condition*)>
+<!ELEMENT condition EMPTY>
+<!ATTLIST condition number CDATA #REQUIRED type CDATA #REQUIRED coverage CDATA #REQUIRED>
+'''
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The report, with the sources beside it."""
+    for each in sample.fares(), sample.small(), sample.empty():
+        (tmp_path / each.path).parent.mkdir(exist_ok=True)
+        (tmp_path / each.path).write_text(each.text, 'utf-8')
+    cobertura.write(reports.result(), tmp_path / 'coverage.xml', root=tmp_path, timestamp=1.5)
+    return tmp_path / 'coverage.xml'
+
+
+def validate(path):
+    """The document; an AssertionError if it does not follow the DTD."""
+    tree = etree.parse(str(path))
+    dtd = etree.DTD(io.StringIO(DTD))
+    assert dtd.validate(tree), dtd.error_log
+    return tree
+
+
+def line(tree, filename, number):
+    [found] = tree.xpath(f'//class[@filename="{filename}"]/lines/line[@number="{number}"]')
+    return found
+
+
+def test_the_report_is_valid(path):
+    tree = validate(path)
+    assert tree.docinfo.system_url == cobertura.DTD
+    assert tree.getroot().get('timestamp') == '1500'
+    assert tree.findtext('sources/source') == str(path.parent)
+
+
+def test_the_rules_refuse_what_is_not_valid(path):
+    path.write_text(path.read_text().replace('<methods/>', '', 1))
+    with pytest.raises(AssertionError):
+        validate(path)
+
+
+def test_counts_are_those_of_the_levels(path):
+    root = validate(path).getroot()
+    totals = reports.result().totals
+    assert (int(root.get('lines-covered')), int(root.get('lines-valid'))) == totals['line']
+    assert (int(root.get('branches-covered')), int(root.get('branches-valid'))) == totals['condition']
+    assert float(root.get('line-rate')) == pytest.approx(totals['line'].percent / 100, abs=1e-4)
+
+
+def test_conditions_of_a_line(path):
+    tree = validate(path)
+    fare = line(tree, 'railway/fares.py', 13)
+    assert (fare.get('hits'), fare.get('branch'), fare.get('condition-coverage')) == ('1', 'true', '87% (7/8)')
+    assert [it.attrib for it in fare.iter('condition')] == [
+        {'number': str(number), 'type': 'jump', 'coverage': coverage}
+        for number, coverage in enumerate(['100%', '100%', '100%', '50%'])]
+    missed = line(tree, 'railway/fares.py', 38)
+    assert (missed.get('hits'), missed.get('condition-coverage')) == ('0', '0% (0/2)')
+    assert dict(line(tree, 'railway/fares.py', 10).attrib) == {'number': '10', 'hits': '1'}
+    assert not tree.xpath('//line[@number="43"]')
+
+
+def test_pycobertura_reads_it(path):
+    read = pycobertura.Cobertura(str(path), filesystem=pycobertura.filesystem.DirectoryFileSystem(str(path.parent)))
+    result = reports.result()
+    assert sorted(read.files()) == [file.path for file in result.files]
+    fares = next(file for file in result.files if file.path.endswith('fares.py'))
+    assert read.total_statements(fares.path) == fares.levels['line'].total
+    # A line with a condition that is not covered is a miss in part for pycobertura, and counts among the misses.
+    partial = {line for line, here in outcomes.by_line(fares).items() if not all(it.count for it in here)}
+    assert read.total_misses(fares.path) == len(partial.union(fares.missing_lines))
+    statuses = dict((number, status) for number, status in read.line_statuses(fares.path))
+    assert {number for number, status in statuses.items() if status == 'miss'} == set(fares.missing_lines)
+    assert {number for number, status in statuses.items() if status == 'partial'} == partial.difference(
+        fares.missing_lines)
+    assert read.branch_rate() == pytest.approx(result.totals['condition'].percent / 100, abs=1e-4)
+
+
+def test_a_gap_never_rounds_to_a_whole(tmp_path):
+    long = sample.Sample('long.py', 'x = 1\n' * 30_000)
+    long.lines = frozenset(range(1, 30_001))
+    long.seen.lines = set(range(2, 30_001))
+    cobertura.write(results.Result([results.examine(long.source(), long.seen)]), tmp_path / 'coverage.xml')
+    assert validate(tmp_path / 'coverage.xml').getroot().get('line-rate') == '0.9999'
+
+
+def test_names_that_xml_has_no_characters_for(tmp_path):
+    odd = sample.Sample('a&b/"<\x01\udcff>.py', 'x = 1\n')
+    odd.lines = frozenset({1})
+    cobertura.write(results.Result([results.examine(odd.source(), odd.seen)]), tmp_path / 'coverage.xml')
+    [it] = validate(tmp_path / 'coverage.xml').iter('class')
+    assert it.get('filename') == 'a&b/"<\ufffd\ufffd>.py'
+
+
+def test_files_below_the_root_are_relative_to_it(tmp_path):
+    inner, outer = (sample.Sample(name, 'x = 1\n') for name in (str(tmp_path / 'pkg' / 'a.py'), '/elsewhere/b.py'))
+    found = results.Result([results.examine(each.source(), each.seen) for each in (inner, outer)])
+    cobertura.write(found, tmp_path / 'coverage.xml', root=tmp_path)
+    tree = validate(tmp_path / 'coverage.xml')
+    assert tree.xpath('//class/@filename') == ['/elsewhere/b.py', 'pkg/a.py']
+    assert tree.xpath('//package/@name') == ['elsewhere', 'pkg']

@@ -1,0 +1,111 @@
+"""What codeprobes.Recorder does, in Python and from trace events: slowly, and as plainly as can be."""
+
+import collections
+import sys
+import threading
+
+from condcov.code import bytecode
+
+
+class _Code:
+    """What is recorded of a code object."""
+
+    def __init__(self, code, plan):
+        lines, jumps, self.decisions = plan
+        self.lines = frozenset(lines)
+        self.jumps = {offset: jump for offset, *jump in jumps}
+        self.ways = {}              # for a jump: (target, following)
+        instructions = bytecode.read(code)
+        for index, instruction in enumerate(instructions):
+            if instruction.op in bytecode.CONDITIONAL:
+                self.ways[instruction.offset] = tuple(
+                    instructions[way].offset for way in (instruction.target, index + 1))
+            elif index + 1 < len(instructions):
+                # The end of an `async for`, which jumps in a manner of speaking; and what never does.
+                following = instructions[index + 1].offset
+                ends = instruction.name == 'END_ASYNC_FOR'
+                self.ways[instruction.offset] = (following, None) if ends else (None, following)
+        self.executed, self.went, self.paths = set(), collections.Counter(), collections.Counter()
+
+
+class SlowRecorder:
+    """The interface of codeprobes.Recorder, for the threads that are started after it, and the present one.
+
+    It cannot tell the ways of a jump whose target is the next instruction, and says so: ambiguous has such jumps.
+    """
+
+    def __init__(self, select):
+        self.select = select
+        self.codes = {}
+        self.frames = {}            # the evaluations of each frame: {decision: [evaluated, true, awaited]}
+        self.ambiguous = set()
+
+    def start(self):
+        """Start recording."""
+        threading.settrace(self.trace)
+        sys.settracestate(self.trace, trace_lines=False, trace_instructions=True)
+
+    def stop(self):
+        """Stop recording."""
+        sys.settrace(None)
+        threading.settrace(None)
+
+    def harvest(self):
+        """What has been recorded: list of (code, lines, jumps, paths)."""
+        for frame, evaluations in self.frames.items():
+            for number, (evaluated, true, _) in evaluations.items():
+                self.codes[frame.f_code].paths[number, evaluated, true, False] += 1
+        self.frames.clear()
+        harvest = [(code, tuple(record.executed), tuple((*way, count) for way, count in record.went.items()),
+                    tuple((*path, count) for path, count in record.paths.items()))
+                   for code, record in self.codes.items() if record]
+        for record in self.codes.values():
+            if record:
+                record.executed, record.went, record.paths = set(), collections.Counter(), collections.Counter()
+        return harvest
+
+    def trace(self, frame, event, previous):
+        """The trace function."""
+        code = frame.f_code
+        if code not in self.codes:
+            plan = self.select(code)
+            self.codes[code] = plan and _Code(code, plan)
+        record = self.codes[code]
+        if record is None:
+            return None
+        if event == 'instruction':
+            now = frame.f_lasti
+            if now in record.lines:
+                record.executed.add(now)
+            if previous in record.jumps:
+                self.jump(frame, record, previous, now)
+        return self.trace
+
+    def jump(self, frame, record, offset, now):
+        """Record that control went from the jump at offset to now."""
+        target, following = record.ways[offset]
+        if target == following:
+            self.ambiguous.add((frame.f_code, offset))
+        if now not in (target, following):
+            return                  # the test has raised an exception
+        jumped = now == target
+        number, condition, when_jumps, when_not = record.jumps[offset]
+        record.went[offset, jumped] += 1
+        truth = when_jumps if jumped else when_not
+        if number < 0 or truth is None:
+            return
+        evaluations = self.frames.setdefault(frame, {})
+        if condition == 0:
+            if number in evaluations:
+                evaluated, true, _ = evaluations[number]
+                record.paths[number, evaluated, true, False] += 1
+            evaluations[number] = [0, 0, 0]
+        if number not in evaluations or evaluations[number][2] != condition:
+            return
+        evaluation = evaluations[number]
+        evaluation[0] |= 1 << condition
+        evaluation[1] |= truth << condition
+        evaluation[2] = record.decisions[number][0][condition][not truth]
+        if evaluation[2] < 0:
+            evaluated, true, _ = evaluations.pop(number)
+            record.paths[number, evaluated, true, True] += 1
