@@ -6,7 +6,8 @@ import pytest
 
 from condcov import config
 from condcov.errors import CondcovError
-from condcov.record.selection import Selection, reported
+from condcov.analysis.loading import reported
+from condcov.record.selection import Selection
 
 
 @pytest.fixture(autouse=True)

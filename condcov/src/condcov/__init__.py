@@ -1,6 +1,6 @@
-"""Coverage inside a line: conditions and MC/DC, beside lines and branches.
+"""Measure condition coverage and MC/DC of Python programs, in addition to line and branch coverage.
 
-PYTEST_DONT_REWRITE: it may be imported before pytest, which would warn of it.
+PYTEST_DONT_REWRITE: it may be imported before pytest, which would print a warning.
 """
 
 from condcov import lazy_coverage

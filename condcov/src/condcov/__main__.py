@@ -3,7 +3,7 @@
 import sys
 
 if not sys.flags.safe_path:
-    del sys.path[0]     # set for this module; what it holds may have the names of modules that are imported here
+    del sys.path[0]     # set for this module; files there may hide modules that are imported here
 
 from condcov import cli
 

@@ -4,34 +4,40 @@ import argparse
 import os
 import re
 import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import condcov
 from condcov import config as configuration
 from condcov.errors import CondcovError
+from condcov.model import LEVELS
 
-USAGE = 2       # the exit status for what is wrong with the command, the data or the coverage
+if TYPE_CHECKING:
+    from condcov.analysis.results import Result
+    from condcov.config import Config
 
-# Reports that are written to a file or folder: the module, the default destination and the line of --help.
+USAGE = 2       # the exit status for errors in the command or the data, and for too little coverage
+
+# Reports that are written to a file or folder: the module, the default destination and the help text.
 WRITERS = {
-    'html': ('html', 'condcov-html', 'write a folder of pages with the source and its conditions'),
-    'lcov': ('lcov', 'condcov.lcov', "write a tracefile for lcov's genhtml and the tools that read one"),
-    'xml': ('cobertura', 'condcov.xml', 'write XML in the format of Cobertura'),
-    'json': ('json', 'condcov.json', 'write everything as JSON'),
+    'html': ('html', 'condcov-html', 'write an HTML report'),
+    'lcov': ('lcov', 'condcov.lcov', 'write an LCOV tracefile'),
+    'xml': ('cobertura', 'condcov.xml', 'write a Cobertura XML report'),
+    'json': ('json', 'condcov.json', 'write a JSON report'),
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that tells what is wrong in one line."""
+    """A parser that reports an error on one line."""
 
-    def __init__(self, *arguments, **keywords):
-        super().__init__(*arguments, allow_abbrev=False, **keywords)
+    def __init__(self, prog: str, **keywords: Any) -> None:
+        super().__init__(prog, allow_abbrev=False, **keywords)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f'{self.prog}: {" ".join(message.split())}; see "{self.prog} --help"\n')
 
 
-def level(text):
-    """The (level, percent) of --fail-under."""
+def level(text: str) -> tuple[str, float]:
+    """Return the (level, percent) of --fail-under."""
     name, equals, percent = text.rpartition('=')
     try:
         (item,) = configuration.percentages({name if equals else 'line': float(percent)}).items()
@@ -41,88 +47,89 @@ def level(text):
     return item
 
 
-def regex(text):
-    """A regular expression, which is checked."""
+def regex(text: str) -> str:
+    """Return the text if it is a regular expression."""
     try:
         re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is no regular expression: {error}') from None
+        raise argparse.ArgumentTypeError(f'{text!r} is not a regular expression: {error}') from None
     return text
 
 
-def names(text):
-    """Names or patterns with commas between them."""
+def names(text: str) -> list[str]:
+    """Return the names or patterns in a list separated by commas."""
     return [name.strip() for name in text.split(',') if name.strip()]
 
 
-def parser():
-    """The parser of the command line."""
+def parser() -> Parser:
+    """Return the parser of the command line."""
     top = Parser('condcov', description=condcov.__doc__.splitlines()[0])
     top.add_argument('--version', action='version', version=f'condcov {condcov.__version__}')
     commands = top.add_subparsers(dest='command', metavar='COMMAND', required=True)
 
-    def command(name, help, usage=None):
+    def command(name: str, help: str, usage: str | None = None) -> argparse.ArgumentParser:
         found = commands.add_parser(name, help=help, description=f'{help[0].upper()}{help[1:]}.', usage=usage)
-        found.add_argument('--data-file', metavar='FILE', help=f'the data; the default is {configuration.DATA_FILE}')
+        found.add_argument('--data-file', metavar='FILE', help=f'the data file (default: {configuration.DATA_FILE})')
         found.add_argument('--config', metavar='FILE',
-                           help='a TOML file with [tool.condcov], or a configuration of coverage.py; '
-                           'the default is what is in this folder')
+                           help='a TOML file with [tool.condcov], or a configuration file of coverage.py '
+                           '(default: those in the current folder)')
         return found
 
-    def selecting(found, what):
+    def selecting(found: argparse.ArgumentParser, what: str) -> None:
         found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
-                           help=f'{what} only files that match one of these globs')
+                           help=f'{what} only files whose paths match one of these patterns')
         found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
-                           help=f'{what} no file that matches one of these globs')
+                           help=f'{what} no files whose paths match one of these patterns')
 
-    run = command('run', 'run a program and record what it does',
+    run = command('run', 'run a program and record its coverage',
                   usage='condcov run [option]... (PROGRAM | -m MODULE) [argument]...')
     run.add_argument('--source', type=names, action='extend', metavar='NAMES',
-                     help='record these packages and modules, and all that is in these folders')
+                     help='record these packages and modules, and all files in these folders')
     selecting(run, 'record')
-    run.add_argument('--context', metavar='NAME', help='the name under which the data has what is recorded')
+    run.add_argument('--context', metavar='NAME', help='the name of the context to record')
     run.add_argument('--append', action='store_true', help='add to the data of earlier runs')
     run.add_argument('--counts', action='store_true', default=None,
                      help='count how often each path through a decision is taken')
     run.add_argument('--parallel', action='store_true',
-                     help='leave a data file for each process, for "condcov combine"')
+                     help='leave one data file per process, for "condcov combine"')
     run.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
-                     help='run a module, with all the arguments after its name')
+                     help='run a module; the arguments after its name are passed to it')
     run.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
-    def reporting(found):
+    def reporting(found: argparse.ArgumentParser) -> None:
         selecting(found, 'report')
         found.add_argument('--contexts', type=regex, metavar='REGEX',
-                           help='report only what was seen in contexts in whose name this is found')
+                           help='report only data of contexts whose names match')
         found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
-                           help='exit with status 2 if the level (line, branch, condition or mcdc) has less')
+                           help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
+                                'condition or mcdc')
 
-    report = command('report', 'print the coverage and each gap')
+    report = command('report', 'print the coverage and the gaps')
     reporting(report)
-    report.add_argument('--sort', choices=('name', *configuration.LEVELS), default='name',
-                        help='the order of the files')
-    report.add_argument('--skip-covered', action='store_true', help='leave out files that are covered wholly')
+    report.add_argument('--sort', choices=('name', *LEVELS), default='name',
+                        help='sort the files by name, or by a level with the lowest first (default: name)')
+    report.add_argument('--skip-covered', action='store_true', help='skip files with complete coverage')
     report.add_argument('--no-gaps', dest='show_gaps', action='store_false', help='print only the percentages')
     for name, (_, destination, help) in WRITERS.items():
         found = command(name, help)
         reporting(found)
         found.add_argument('-o', '--output', default=destination, metavar='FOLDER' if name == 'html' else 'FILE',
-                           help=f'the default is {destination}')
+                           help=f'default: {destination}')
         if name == 'lcov':
             found.add_argument('--numbers', dest='names', action='store_false',
-                               help='number the branches, for lcov 1.x, which passes over those with names')
+                               help='number the branches instead of naming them, for lcov 1.x')
 
-    combine = command('combine', 'make one data file of those of several processes or runs')
-    combine.add_argument('--append', action='store_true', help='add to the data that is there')
-    combine.add_argument('--keep', action='store_true', help='leave the files that are combined')
+    combine = command('combine', 'combine the data files of several processes or runs')
+    combine.add_argument('--append', action='store_true', help='add to the existing data file')
+    combine.add_argument('--keep', action='store_true', help='keep the original data files')
     combine.add_argument('files', nargs='*', metavar='FILE',
-                         help='a data file, or a folder with some; the default is those that this folder has')
-    command('erase', 'remove the data')
+                         help='a data file, or a folder with data files (default: the current folder)')
+    command('erase', 'erase the data')
     return top
 
 
-def main(arguments=None):
-    """Do what the command line says, and return the exit status.  "run" does not return if the program exits."""
+def main(arguments: list[str] | None = None) -> int:
+    """Execute the command line, and return the exit status.  "run" does not return if the program exits."""
     options = parser().parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
@@ -130,24 +137,24 @@ def main(arguments=None):
         print(f'condcov: {" ".join(str(error).split())}', file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        # Whoever read the report has seen enough of it.
+        # The reader of the report has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def script():
-    """The command that is installed as "condcov"."""
+def script() -> int:
+    """The installed command "condcov"."""
     if not sys.flags.safe_path:
-        del sys.path[0]         # the folder of the command, which is not the program's
+        del sys.path[0]         # the folder of the command, not of the program
     return main()
 
 
-def _run(options):
+def _run(options: argparse.Namespace) -> int:
     argv = options.module if options.module is not None else \
         options.program[1:] if options.program[:1] == ['--'] else options.program
     if not argv:
         raise CondcovError('-m needs the name of a module' if options.module is not None else
-                           'a program is needed: a file, or -m MODULE')
+                           'nothing to run: give a program, or -m MODULE')
     config = configuration.read(options.config, data_file=options.data_file, source=_tuple(options.source),
                                 include=_tuple(options.include), omit=_tuple(options.omit), context=options.context,
                                 counts=options.counts)
@@ -156,44 +163,45 @@ def _run(options):
     return 0
 
 
-def _judge(options):
+def _load(options: argparse.Namespace) -> tuple['Config', 'Result']:
     config = configuration.read(options.config, data_file=options.data_file, report_include=_tuple(options.include),
                                 report_omit=_tuple(options.omit),
                                 fail_under=dict(options.fail_under) if options.fail_under else None)
-    from condcov.analysis import load
-    return config, load.judge(config, options.contexts)
+    from condcov.analysis import loading
+    return config, loading.load(config, options.contexts)
 
 
-def _fallen_short(config, result):
-    """The exit status, when the levels that fall short have been told."""
+def _exit_status(config: 'Config', result: 'Result') -> int:
+    """Print the levels that are below their minimum, and return the exit status."""
     from condcov.analysis import results
-    sentences = results.fail_under(result, config.fail_under)
-    for sentence in sentences:
-        print(f'condcov: {sentence}', file=sys.stderr)
-    return USAGE if sentences else 0
+    from condcov.report import messages
+    shortfalls = results.fail_under(result, config.fail_under)
+    for shortfall in shortfalls:
+        print(f'condcov: {messages.below_minimum(shortfall)}', file=sys.stderr)
+    return USAGE if shortfalls else 0
 
 
-def _report(options):
+def _report(options: argparse.Namespace) -> int:
     from condcov.report import text
-    config, result = _judge(options)
+    config, result = _load(options)
     text.write(result, sys.stdout, sort=options.sort, skip_covered=options.skip_covered, show_gaps=options.show_gaps)
     sys.stdout.flush()
-    return _fallen_short(config, result)
+    return _exit_status(config, result)
 
 
-def _write(options):
+def _write(options: argparse.Namespace) -> int:
     import importlib
-    config, result = _judge(options)
-    how = {'names': options.names} if options.command == 'lcov' else {}
-    importlib.import_module(f'condcov.report.{WRITERS[options.command][0]}').write(result, options.output, **how)
-    return _fallen_short(config, result)
+    config, result = _load(options)
+    keywords = {'names': options.names} if options.command == 'lcov' else {}
+    importlib.import_module(f'condcov.report.{WRITERS[options.command][0]}').write(result, options.output, **keywords)
+    return _exit_status(config, result)
 
 
-def _combine(options):
+def _combine(options: argparse.Namespace) -> int:
     config = configuration.read(options.config, data_file=options.data_file)
     from condcov.data import Data, parts
     from condcov.record.recording import combine
-    files = []
+    files: list[str] = []
     for name in options.files or [os.path.dirname(config.data_file)]:
         if os.path.isdir(name):
             files += parts(os.path.join(name, os.path.basename(config.data_file)))
@@ -201,14 +209,14 @@ def _combine(options):
             files.append(os.path.abspath(name))
     files = [name for name in dict.fromkeys(files) if name != config.data_file]
     if not files:
-        raise CondcovError(f'there is nothing to combine: no data of single processes beside {config.data_file}')
+        raise CondcovError(f'nothing to combine: no data files of single processes next to {config.data_file}')
     combine(config, files, append=options.append, keep=options.keep)
     for path, message in Data(config.data_file).problems():
         print(f'condcov: {path} was not recorded: {message}', file=sys.stderr)
     return 0
 
 
-def _erase(options):
+def _erase(options: argparse.Namespace) -> int:
     config = configuration.read(options.config, data_file=options.data_file)
     from condcov.data import Data, parts
     for path in [config.data_file, *parts(config.data_file)]:
@@ -216,7 +224,7 @@ def _erase(options):
     return 0
 
 
-def _tuple(items):
+def _tuple(items: list[str] | None) -> tuple[str, ...] | None:
     return None if items is None else tuple(items)
 
 

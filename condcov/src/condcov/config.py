@@ -1,28 +1,33 @@
-"""The configuration: [tool.condcov] of pyproject.toml, and what a configuration of coverage.py says beside it."""
+"""The configuration: [tool.condcov] in pyproject.toml, and the configuration of coverage.py."""
 
 import dataclasses
 import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from condcov.errors import CondcovError
+from condcov.model import LEVELS
 
-LEVELS = 'line', 'branch', 'condition', 'mcdc'
+if TYPE_CHECKING:
+    from coverage.config import CoverageConfig
+
 DATA_FILE = '.condcov'
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is recorded and how it is judged. All paths are absolute; lists are those of coverage.py of the same name.
+    """What to record and how to judge it. All paths are absolute; lists are as in coverage.py under the same name.
 
-    source              folders, and names of packages and modules; None: all but the library and installed packages
-    exclude, partial    regular expressions of lines that are left out, and of lines whose branches are
-    report_include, report_omit     glob patterns of files that reports have, and have not
-    paths               lists of folders that hold the same source; the first is where it is here
-    fail_under          for some levels the percentage that is enough
-    counts              whether it is counted how often each path of a decision is taken
-    context             the name of the context that is recorded
+    source              folders, and names of packages and modules; None for all except the library and installed packages
+    exclude, partial    regular expressions of lines to exclude, and of lines whose branches are excluded
+    report_include, report_omit     glob patterns of files to report, and not to report
+    paths               lists of folders that hold the same source; the first is the local one
+    fail_under          the required percentage for some of the levels
+    counts              whether to count how often each path through a decision is taken
+    context             the name of the context to record
     """
 
     data_file: str
@@ -41,18 +46,18 @@ class Config:
     context: str = ''
     cover_pylib: bool = False
 
-    def dumps(self):
-        """The configuration as text, for the processes that the program starts."""
+    def dumps(self) -> str:
+        """Return the configuration as text, for the processes that the program starts."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def loads(cls, text):
-        """The configuration of dumps()."""
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+    def loads(cls, text: str) -> 'Config':
+        """Return the configuration from the text of dumps()."""
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
         return cls(**values)
 
 
-def _texts(value):
+def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -60,47 +65,47 @@ def _texts(value):
     raise ValueError('must be a list of strings')
 
 
-def _text(value):
+def _text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
     raise ValueError('must be a string')
 
 
-def _regexes(value):
+def _regexes(value: object) -> tuple[str, ...]:
     for text in _texts(value):
         try:
             re.compile(text)
         except re.error as error:
-            raise ValueError(f'has {text!r}, which is no regular expression: {error}') from None
+            raise ValueError(f'has {text!r}, which is not a regular expression: {error}') from None
     return _texts(value)
 
 
-def _flag(value):
+def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise ValueError('must be true or false')
 
 
-def _folders(value):
+def _folders(value: object) -> dict[str, list[str]]:
     if isinstance(value, dict):
         return {name: list(_texts(folders)) for name, folders in value.items()}
     raise ValueError('must be a table of lists of folders')
 
 
-def percentages(value):
-    """{level: percent} of a number, which is for lines, or of a table.  Raises ValueError."""
-    if not isinstance(value, dict):
-        value = {'line': value}
-    for level, percent in value.items():
+def percentages(value: object) -> dict[str, float]:
+    """Return {level: percent} from a number, which is for lines, or from a table.  Raises ValueError."""
+    found = {}
+    for level, percent in value.items() if isinstance(value, dict) else [('line', value)]:
         if level not in LEVELS:
-            raise ValueError(f'has the level {level!r}; the levels are {", ".join(LEVELS)}')
+            raise ValueError(f'has the unknown level {level!r}; the levels are {", ".join(LEVELS)}')
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
             raise ValueError(f'must be a percentage from 0 to 100, not {percent!r}')
-    return {level: float(percent) for level, percent in value.items()}
+        found[level] = float(percent)
+    return found
 
 
-# The keys of [tool.condcov], and what checks and converts their value.
-KEYS = {
+# The keys of [tool.condcov], and the functions that check and convert their values.
+KEYS: dict[str, Callable[[object], Any]] = {
     'counts': _flag,
     'cover_pylib': _flag,
     'data_file': _text,
@@ -120,25 +125,25 @@ KEYS = {
 }
 
 
-def read(rcfile=None, **options):
-    """The configuration of this folder, or of the file of that name, with options of the command line in their place.
+def read(rcfile: str | None = None, **options: Any) -> Config:
+    """Return the configuration in this folder, or in the named file, overridden by options of the command line.
 
     rcfile may be a TOML file with [tool.condcov], or any configuration file of coverage.py. options are fields of
-    Config, of which None means that it was not given. Raises CondcovError for what is wrong in a file.
+    Config, or None for an option that was not given. Raises CondcovError for an error in a file.
     """
     try:
         os.getcwd()
     except OSError:
-        raise CondcovError('the current folder does not exist any more: change to another one') from None
-    own = _own(rcfile)
-    theirs = _coverage(rcfile)
+        raise CondcovError('the current folder does not exist: change to another one') from None
+    own = _own_table(rcfile)
+    theirs = _coverage_config(rcfile)
 
-    def chosen(name):
+    def chosen(name: str) -> tuple[str, ...]:
         return own[name] if name in own else tuple(getattr(theirs, name, None) or ())
 
     exclude = own.get('exclude_lines', theirs.exclude_list)
     partial = own.get('partial_branches', theirs.partial_list)
-    values = {
+    values: dict[str, Any] = {
         'data_file': os.environ.get('CONDCOV_FILE') or own.get('data_file', DATA_FILE),
         'source': own['source'] if 'source' in own else None if theirs.source is None else tuple(theirs.source),
         'source_pkgs': chosen('source_pkgs'),
@@ -158,7 +163,7 @@ def read(rcfile=None, **options):
     return _absolute(Config(**values))
 
 
-def _own(rcfile):
+def _own_table(rcfile: str | None) -> dict[str, Any]:
     """The checked content of [tool.condcov]."""
     filename = rcfile if rcfile is not None and rcfile.endswith('.toml') else 'pyproject.toml'
     if rcfile is not None and filename != rcfile:
@@ -173,7 +178,7 @@ def _own(rcfile):
     except OSError as error:
         raise CondcovError(f'cannot read {filename}: {error.strerror}') from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CondcovError(f'{filename} is no TOML: {error}') from error
+        raise CondcovError(f'{filename} is not valid TOML: {error}') from error
     except AttributeError:
         raise CondcovError(f'{filename}: [tool] must be a table') from None
     if not isinstance(table, dict):
@@ -181,7 +186,7 @@ def _own(rcfile):
     found = {}
     for key, value in table.items():
         if key not in KEYS:
-            raise CondcovError(f'{filename}: [tool.condcov] has an unknown key {key!r}; '
+            raise CondcovError(f'{filename}: [tool.condcov] has the unknown key {key!r}; '
                                f'the keys are {", ".join(KEYS)}')
         try:
             found[key] = KEYS[key](value)
@@ -190,12 +195,12 @@ def _own(rcfile):
     return found
 
 
-def _coverage(rcfile):
+def _coverage_config(rcfile: str | None) -> 'CoverageConfig':
     """The configuration of coverage.py."""
     from coverage.config import read_coverage_config
     from coverage.exceptions import ConfigError
     try:
-        # An unknown option there is for coverage.py to complain about.
+        # coverage.py itself warns about unknown options.
         return read_coverage_config(True if rcfile is None else rcfile, warn=lambda message: None)
     except ConfigError as error:
         raise CondcovError(' '.join(str(error).split())) from error
@@ -203,14 +208,15 @@ def _coverage(rcfile):
         raise CondcovError(f'cannot read the configuration of coverage.py: {error}') from error
 
 
-def _absolute(config):
-    """The configuration with every path absolute, since the program and its children may run elsewhere."""
+def _absolute(config: Config) -> Config:
+    """The configuration with absolute paths, because the program and its children may change the folder."""
     from coverage.files import prep_patterns
+    patterns: dict[str, Any] = {
+        name: tuple(pattern for pattern in prep_patterns(getattr(config, name))
+                    if '/' not in pattern or pattern.startswith(('/', '*', '?')))
+        for name in ('include', 'omit', 'report_include', 'report_omit')}
     return dataclasses.replace(
         config, data_file=os.path.abspath(os.path.expanduser(config.data_file)),
         source=None if config.source is None else tuple(
             os.path.abspath(item) if os.path.isdir(item) else item for item in config.source),
-        source_dirs=tuple(map(os.path.abspath, config.source_dirs)),
-        **{name: tuple(pattern for pattern in prep_patterns(getattr(config, name))
-                       if '/' not in pattern or pattern.startswith(('/', '*', '?')))
-           for name in ('include', 'omit', 'report_include', 'report_omit')})
+        source_dirs=tuple(map(os.path.abspath, config.source_dirs)), **patterns)

@@ -1,7 +1,7 @@
-"""What was seen, on disk: SQLite files, one for each process while a program runs, and one in the end.
+"""The data files: SQLite databases, one for each process while a program runs, and one at the end.
 
-A file is opened for each write and closed after it, and a write is one transaction, so that a process that is killed
-leaves what it wrote before, a fork shares nothing, and a program that closes every file descriptor does no harm.
+A file is opened for each write and closed after it, and a write is one transaction. So a killed process leaves what it
+wrote before, forks share nothing, and it does no harm if the program closes all file descriptors.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from coverage.misc import isolate_module
 
@@ -19,9 +20,9 @@ os = isolate_module(os)     # a program's tests may replace functions of os whil
 
 _connect = sqlite3.connect
 
-APPLICATION = 0x636F6E64    # 'cond': tells our files from other people's
-HEADER = 72                 # bytes at the begin of an SQLite file, which end with the above
-VERSION = 1                 # of the schema; files of another one are refused
+APPLICATION = 0x636F6E64    # 'cond', the application id of the database
+HEADER = 72                 # bytes at the start of an SQLite file, of which the last four are that id
+VERSION = 1                 # of the schema; other versions are refused
 WAIT = 60                   # seconds to wait for another process that writes the same file
 
 SCHEMA = """
@@ -40,7 +41,7 @@ CREATE TABLE path (decision INTEGER NOT NULL REFERENCES decision, context INTEGE
 CREATE TABLE problem (path TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (path, message)) WITHOUT ROWID;
 """
 
-# Add what another file holds, whose numbers of files, contexts and decisions the tables of the same name in temp tell.
+# Adds the content of another file. The tables file and context in temp map its numbers to ours.
 MERGE = """
 INSERT OR IGNORE INTO main.line SELECT f.new, c.new, line FROM other.line
     JOIN temp.file f ON f.old = file JOIN temp.context c ON c.old = context;
@@ -60,50 +61,50 @@ INSERT INTO main.meta SELECT key, value FROM other.meta WHERE key = 'counts'
 """
 
 
-class Empty(CondcovError):
-    """A data file in which nothing was ever written."""
+class EmptyData(CondcovError):
+    """A data file to which nothing was ever written."""
 
 
 class Data:
-    """A data file, which need not exist before something is added."""
+    """A data file, which is created when something is added."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
 
-    def add(self, context, files, *, counts=False):
-        """Add {path: (sha256, Seen)}, seen in the context of that name; the numbers of a Seen count if counts is true.
+    def add(self, context: str, files: Mapping[str, tuple[str, Seen]], *, counts: bool = False) -> None:
+        """Add {path: (sha256, Seen)}, seen in the named context; `counts` says whether the numbers of a Seen are counts.
 
-        What is there of a file with another checksum is forgotten. Raises CondcovError where the file cannot be
-        written.
+        Existing data of a file with another checksum is removed. Raises CondcovError if the file cannot be written.
         """
         with self._open(write=True) as database:
             database.execute("INSERT INTO meta VALUES ('counts', ?) "
                              'ON CONFLICT DO UPDATE SET value = min(value, excluded.value)', (int(counts),))
-            context = self._number(database, 'context', name=_storable(context))
+            number = self._number(database, 'context', name=_storable(context))
             for path, (sha256, seen) in files.items():
                 file = self._file(database, _storable(path), sha256)
                 database.executemany('INSERT OR IGNORE INTO line VALUES (?, ?, ?)',
-                                     [(file, context, line) for line in seen.lines])
+                                     [(file, number, line) for line in seen.lines])
                 database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
-                                     [(file, context, *arc) for arc in seen.arcs])
+                                     [(file, number, *arc) for arc in seen.arcs])
                 for key, paths in seen.paths.items():
                     names = 'line', 'column', 'end_line', 'end_column', 'kind'
                     decision = self._number(database, 'decision', file=file, **dict(zip(names, key, strict=True)))
                     database.executemany('INSERT INTO path VALUES (?, ?, ?, ?) '
                                          'ON CONFLICT DO UPDATE SET count = count + excluded.count',
-                                         [(decision, context, taken, count) for taken, count in paths.items()])
+                                         [(decision, number, taken, count) for taken, count in paths.items()])
 
-    def add_problems(self, problems):
-        """Add (path, message) pairs: files that could not be recorded, and why not."""
+    def add_problems(self, problems: Iterable[tuple[str, str]]) -> None:
+        """Add (path, message) pairs: files that could not be recorded, and why."""
         with self._open(write=True) as database:
             database.executemany('INSERT OR IGNORE INTO problem VALUES (?, ?)',
                                  [(_storable(path), _storable(message)) for path, message in problems])
 
-    def read(self, contexts=None):
-        """{path: (sha256, Seen)} of what was seen.
+    def read(self, contexts: str | None = None) -> dict[str, tuple[str, Seen]]:
+        """Return {path: (sha256, Seen)}.
 
-        contexts    a regular expression: of the contexts in whose name it is found, in place of all
-        A file of which nothing was seen has an empty Seen. Counts are 1 where they were not recorded.
+        contexts    a regular expression: only what was seen in contexts whose name matches somewhere
+
+        A file of which nothing was seen has an empty Seen. All counts are 1 if none were recorded.
         """
         with self._open() as database:
             names = dict(database.execute('SELECT id, name FROM context'))
@@ -116,7 +117,7 @@ class Data:
                 files[file][2].lines.add(line)
             for file, *arc in database.execute(
                     'SELECT DISTINCT file, origin, target FROM arc JOIN temp.wanted USING (context)'):
-                files[file][2].arcs.add(tuple(arc))
+                files[file][2].arcs.add((arc[0], arc[1]))
             counted = database.execute("SELECT value FROM meta WHERE key = 'counts'").fetchone() == (1,)
             for file, path, count, *key in database.execute(
                     'SELECT file, path, sum(count), line, column, end_line, end_column, kind FROM path '
@@ -125,46 +126,47 @@ class Data:
                 files[file][2].paths.setdefault(tuple(key), {})[path] = count if counted else 1
             return {path: (sha256, seen) for path, sha256, seen in files.values()}
 
-    def contexts(self):
-        """The names of the contexts, in order."""
+    def contexts(self) -> list[str]:
+        """Return the names of the contexts, in order."""
         with self._open() as database:
             return [name for name, in database.execute('SELECT name FROM context ORDER BY name')]
 
-    def problems(self):
-        """(path, message) pairs of the files that could not be recorded."""
+    def problems(self) -> list[tuple[str, str]]:
+        """Return (path, message) pairs of the files that could not be recorded."""
         with self._open() as database:
             return database.execute('SELECT path, message FROM problem ORDER BY path, message').fetchall()
 
-    def combine(self, others, rename=lambda path: path, *, append=True, keep=False):
-        """Add what other data files hold, and remove them if they are not to be kept.
+    def combine(self, others: Iterable[str], rename: Callable[[str], str] = lambda path: path, *,
+                append: bool = True, keep: bool = False) -> None:
+        """Add the content of other data files, and remove them unless `keep` is true.
 
-        rename tells the path here of a path there. What is here already is removed first if append is false. Raises
-        CondcovError, and changes nothing, if one of them is no data, or if two hold different source under one path.
+        rename maps a path there to the path here. Without `append`, existing data is removed first. Raises
+        CondcovError, and changes nothing, if one of them is not a data file, or if two have different source for one
+        path.
         """
-        others = [Data(other) for other in others]
-        others = [other for other in others if not other._is_empty()]
-        known = {}
+        found = [data for data in map(Data, others) if not data._is_empty()]
+        known: dict[str, tuple[str, str]] = {}
         if append and os.path.exists(self.path):
             known = {path: (sha256, self.path) for path, (sha256, _) in self._files().items()}
-        for other in others:
+        for other in found:
             for path, (sha256, _) in other._files().items():
                 path = rename(path)
                 before, where = known.setdefault(path, (sha256, other.path))
                 if before != sha256:
-                    raise CondcovError(f'{path} is not the same source in {where} as in {other.path}: '
-                                       'run again, or combine the others without one of them')
+                    raise CondcovError(f'{path} differs between {where} and {other.path}: '
+                                       'run again, or combine without one of them')
         if not append:
             self.remove()
-        for other in others:
+        for other in found:
             self._merge(other, rename)
             if not keep:
                 other.remove()
 
-    def remove(self):
-        """Remove the file, if it exists, with what SQLite has beside it.  Raises CondcovError if it is not ours."""
+    def remove(self) -> None:
+        """Remove the file, if it exists, and SQLite's files next to it.  Raises CondcovError if it is not ours."""
         try:
             if os.path.isdir(self.path):
-                raise CondcovError(f'{self.path} is a folder, and no data of condcov')
+                raise CondcovError(f'{self.path} is a folder, not a condcov data file')
             with contextlib.suppress(FileNotFoundError):
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
                 try:
@@ -172,31 +174,31 @@ class Data:
                 finally:
                     os.close(descriptor)
                 if header and header[-4:] != APPLICATION.to_bytes(4, 'big'):
-                    raise CondcovError(f'{self.path} is no data of condcov')
+                    raise CondcovError(f'{self.path} is not a condcov data file')
             for suffix in '-journal', '-wal', '-shm', '':
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path + suffix)
         except OSError as error:
             raise CondcovError(f'cannot remove {self.path}: {error.strerror}') from error
 
-    def _is_empty(self):
-        """Whether it is what a process leaves that was killed before it wrote anything; that is removed."""
+    def _is_empty(self) -> bool:
+        """Whether a process was killed before it wrote anything to this file; if so, remove it."""
         try:
             self.contexts()
-        except Empty:
+        except EmptyData:
             self.remove()
             return True
         return False
 
-    def _files(self):
+    def _files(self) -> dict[str, tuple[str, int]]:
         with self._open() as database:
             return {path: (sha256, number)
                     for number, path, sha256 in database.execute('SELECT id, path, sha256 FROM file')}
 
-    def _merge(self, other, rename):
+    def _merge(self, other: 'Data', rename: Callable[[str], str]) -> None:
         files = other._files()
         with other._open():
-            pass                # what a killed process left half-way is rolled back before it is attached
+            pass                # roll back an interrupted transaction before attaching the file
         with self._open(write=True, attach=other.path) as database:
             for table in 'file', 'context':
                 database.execute(f'CREATE TEMP TABLE {table} (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)')
@@ -209,8 +211,8 @@ class Data:
                 database.execute(statement)
 
     @staticmethod
-    def _number(database, table, **values):
-        """The number of a row, which is added if there is none."""
+    def _number(database: sqlite3.Connection, table: str, **values: object) -> int:
+        """The number of a row, which is added if it does not exist."""
         names = ', '.join(values)
         marks = ', '.join('?' * len(values))
         row = tuple(values.values())
@@ -218,11 +220,12 @@ class Data:
         return database.execute(f'SELECT id FROM main.{table} WHERE ({names}) = ({marks})', row).fetchone()[0]
 
     @staticmethod
-    def _file(database, path, sha256):
-        """The number of a file of source, of which nothing is kept that belongs to another checksum."""
+    def _file(database: sqlite3.Connection, path: str, sha256: str) -> int:
+        """The number of a source file; data that belongs to another checksum is removed."""
         row = database.execute('SELECT id, sha256 FROM main.file WHERE path = ?', (path,)).fetchone()
         if row is None:
-            return database.execute('INSERT INTO main.file (path, sha256) VALUES (?, ?)', (path, sha256)).lastrowid
+            database.execute('INSERT INTO main.file (path, sha256) VALUES (?, ?)', (path, sha256))
+            return database.execute('SELECT last_insert_rowid()').fetchone()[0]
         number, before = row
         if before != sha256:
             database.execute('DELETE FROM main.path WHERE decision IN (SELECT id FROM main.decision WHERE file = ?)',
@@ -233,17 +236,17 @@ class Data:
         return number
 
     @contextlib.contextmanager
-    def _open(self, write=False, attach=None):
-        """A connection in a transaction, which is committed at the end of the block if there was no error."""
+    def _open(self, write: bool = False, attach: str | None = None) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction, which is committed at the end of the block unless there was an error."""
         mode = _mode(self.path)
         if mode is None and not write:
-            raise CondcovError(f'there is no data at {self.path}: run a program with "condcov run" first')
+            raise CondcovError(f'no data at {self.path}: run a program with "condcov run" first')
         if mode is not None and stat.S_ISDIR(mode):
-            raise CondcovError(f'{self.path} is a folder, and no data of condcov')
+            raise CondcovError(f'{self.path} is a folder, not a condcov data file')
         database = None
         try:
             database = _connect(self.path, timeout=WAIT, isolation_level=None)
-            database.execute('PRAGMA synchronous = OFF')        # for a killed process the operating system is enough
+            database.execute('PRAGMA synchronous = OFF')        # enough for a killed process
             if attach is not None:
                 database.execute('ATTACH ? AS other', (attach,))
             database.execute('BEGIN IMMEDIATE' if write else 'BEGIN')
@@ -256,27 +259,27 @@ class Data:
             if database is not None:
                 database.close()
 
-    def _check(self, database, write):
+    def _check(self, database: sqlite3.Connection, write: bool) -> None:
         (application,), = database.execute('PRAGMA main.application_id')
         (version,), = database.execute('PRAGMA main.user_version')
         (empty,), = database.execute('SELECT count(*) = 0 FROM main.sqlite_master')
         if empty and not application:
             if not write:
-                raise Empty(f'{self.path} is empty: the run that made it recorded nothing')
+                raise EmptyData(f'{self.path} is empty: its run recorded nothing')
             for statement in SCHEMA.split(';\n'):
                 database.execute(statement)
             database.execute(f'PRAGMA main.application_id = {APPLICATION}')
             database.execute(f'PRAGMA main.user_version = {VERSION}')
         elif application != APPLICATION:
-            raise CondcovError(f'{self.path} is no data of condcov')
+            raise CondcovError(f'{self.path} is not a condcov data file')
         elif version != VERSION:
-            raise CondcovError(f'{self.path} is data in format {version}, and this condcov reads format {VERSION}: '
+            raise CondcovError(f'{self.path} has data format {version}, but this condcov reads format {VERSION}: '
                                'run again')
 
-    def _reason(self, error, write):
-        """What is the matter with the file, in one line."""
+    def _reason(self, error: sqlite3.DatabaseError, write: bool) -> str:
+        """What is wrong with the file, on one line."""
         if str(error) == 'file is not a database':
-            return f'{self.path} is no data of condcov'
+            return f'{self.path} is not a condcov data file'
         if str(error) == 'unable to open database file' or 'readonly' in str(error):
             folder = os.path.dirname(self.path)
             if not os.path.isdir(folder):
@@ -285,21 +288,21 @@ class Data:
         return f'cannot {"write" if write else "read"} {self.path}: {error}'
 
 
-def _mode(path):
-    """The mode of a file, or None if there is none; functions of os.path would call what a program has put into os."""
+def _mode(path: str) -> int | None:
+    """The mode of a file, or None if it does not exist; os.path would call functions that a program has replaced."""
     try:
         return os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _storable(text):
-    """The text as UTF-8 can hold it: names may have surrogates."""
+def _storable(text: str) -> str:
+    """The text without surrogates, which names may have and UTF-8 cannot encode."""
     return text.encode('utf-8', 'backslashreplace').decode()
 
 
-def parts(path, run=''):
-    """The files beside a data file that single processes wrote, all or those of one run, in order."""
+def parts(path: str, run: str = '') -> list[str]:
+    """Return the data files that single processes wrote next to a data file, all or those of one run, in order."""
     folder, name = os.path.split(os.path.abspath(path))
     pattern = re.compile(rf'{re.escape(name)}\.[^/]+\.\d+\.{re.escape(run)}[0-9a-f]+')
     try:

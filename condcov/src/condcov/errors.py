@@ -1,5 +1,5 @@
-"""What a person is told in one line instead of a traceback."""
+"""The error that users see as one line instead of a traceback."""
 
 
 class CondcovError(Exception):
-    """Something that the person who runs condcov can put right; its text is one line."""
+    """Something that the user can correct; its text is one line."""

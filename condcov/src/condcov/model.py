@@ -1,15 +1,22 @@
-"""What a source file holds that can be covered, and what was seen of it.
+"""What a source file has to cover, and what was seen of it.
 
-The static half (Span, Condition, Decision, SourceFile) is made by condcov.analysis.coverable from source text and compiled code;
-the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.analysis.mcdc and condcov.analysis.results.
+condcov.analysis.coverable makes the static half (Span, Condition, Decision, SourceFile) from source text and compiled
+code; the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.analysis.
 """
 
 import bisect
 import dataclasses
 import functools
-import typing
+from typing import NamedTuple
 
-# Where control goes after a condition, beside the index of the next one.
+# The levels of coverage, from the coarsest to the finest.
+LEVELS = ('line', 'branch', 'condition', 'mcdc')
+
+# Paths are recorded of decisions with at most this many conditions, which are bits of a machine word. In larger ones
+# each condition is recorded on its own.
+MOST_CONDITIONS = 62
+
+# Where control goes after a condition, if not to the condition with this index.
 TRUE = -1           # the decision is true
 FALSE = -2          # the decision is false
 
@@ -17,13 +24,16 @@ FALSE = -2          # the decision is false
 SEEN_TRUE = 'T'
 SEEN_FALSE = 'F'
 NOT_EVALUATED = '-'
-EVALUATED = 'e'     # the last operand in a value context: evaluated, and its truth not tested
-UNTOLD = '?'        # a whole path: pytest has rewritten the assert, and nobody knows what was evaluated
+EVALUATED = 'e'     # the last operand in a value context: evaluated, but nothing tests whether it is true
+UNKNOWN = '?'       # a whole path: pytest has rewritten the assert, so the evaluated conditions are not these
 LEFT = '!'          # an exception left the decision during or after the evaluation of the condition before this mark
 
+Arc = tuple[int, int]
+Key = tuple[int, int, int, int, str]    # of a decision: its span and its kind
 
-class Span(typing.NamedTuple):
-    """A range of source text: lines from 1, columns in bytes of UTF-8 from 0, as ast and co_positions() have them."""
+
+class Span(NamedTuple):
+    """A range of source text: lines from 1, columns in bytes of UTF-8 from 0, as in ast and co_positions()."""
 
     line: int
     column: int
@@ -36,9 +46,9 @@ class Condition:
     """An operand that a conditional jump tests.
 
     on_true, on_false   index of the condition that is evaluated next, or TRUE or FALSE, where the decision ends
-    tested              false for the last operand in a value context, whose truth nothing tests
+    tested              false for the last operand in a value context, because nothing tests whether it is true
     constant            the truth value, if the compiler knows it, so that there is no jump and nothing to cover; or
-                        None. on_true and on_false are the same then, and no other condition's leads here
+                        None. on_true and on_false are the same then, and no other condition leads here
     """
 
     span: Span
@@ -57,8 +67,9 @@ class Decision:
                 'comparison' (a chain as a value), 'case', 'for', 'except'
     span        of the whole expression; of a case: pattern and guard; of a for: its header from the target to the end
                 of the iterable; of an except: its type
-    conditions  in the order of evaluation, the first always evaluated first. A 'for' has one: true when there is an
-                item (entered), false when there is none (exhausted). A 'case' has its pattern first, then the guard's.
+    conditions  in the order of evaluation, starting with the one that is always evaluated first. A 'for' has one: true
+                when there is an item (entered), false when there is none (exhausted). A 'case' has its pattern first,
+                then those of the guard.
     """
 
     kind: str
@@ -66,17 +77,23 @@ class Decision:
     conditions: tuple[Condition, ...]
 
     @property
-    def key(self):
+    def key(self) -> Key:
         """What identifies the decision in its file: the start and end of its span, and its kind."""
         return (*self.span, self.kind)
+
+    def test_of(self, index: int) -> str:
+        """Return what a condition does: 'loop' is entered or exhausted, 'match' matches or not, 'truth' is tested."""
+        if self.kind == 'for':
+            return 'loop'
+        return 'match' if self.kind == 'except' or self.kind == 'case' and index == 0 else 'truth'
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """What of a file can be covered.
+    """What a source file has to cover.
 
-    lines       line numbers of statements that can be executed, excluded ones left out
-    excluded    line numbers that a pragma or a pattern of the configuration leaves out
+    lines       line numbers of the executable statements, without excluded ones
+    excluded    line numbers that a pragma or a pattern of the configuration excludes
     arcs        (line, line) pairs between which control can go where a line has several ways out; negative as in
                 coverage.py: -N is the exit of the code object that starts at line N
     decisions   those that are not in an excluded line, in order of their span
@@ -87,16 +104,16 @@ class SourceFile:
     text: str
     lines: frozenset[int]
     excluded: frozenset[int]
-    arcs: frozenset[tuple[int, int]]
+    arcs: frozenset[Arc]
     decisions: tuple[Decision, ...]
-    assumed: frozenset[tuple[int, int]] = frozenset()
+    assumed: frozenset[Arc] = frozenset()
 
     @functools.cached_property
-    def lines_in_order(self):
+    def lines_in_order(self) -> list[int]:
         return sorted(self.lines)
 
-    def statement(self, line):
-        """The line where the statement in 'line' starts, the only one of its lines that counts as executed."""
+    def statement(self, line: int) -> int:
+        """Return the first line of the statement in `line`, the only one of its lines that counts as executed."""
         place = bisect.bisect_right(self.lines_in_order, line)
         return self.lines_in_order[place - 1] if place else line
 
@@ -107,16 +124,16 @@ class Seen:
 
     lines   line numbers that were executed
     arcs    (line, line) pairs that control took
-    paths   for the key of a decision, how often each path was taken: {'TF-': 3}; counts are 1 where nobody asked for
-            them
+    paths   for the key of a decision, how often each path was taken: {'TF-': 3}; all counts are 1 unless counts were
+            asked for
     """
 
     lines: set[int] = dataclasses.field(default_factory=set)
-    arcs: set[tuple[int, int]] = dataclasses.field(default_factory=set)
-    paths: dict[tuple, dict[str, int]] = dataclasses.field(default_factory=dict)
+    arcs: set[Arc] = dataclasses.field(default_factory=set)
+    paths: dict[Key, dict[str, int]] = dataclasses.field(default_factory=dict)
 
-    def update(self, other):
-        """Add what other has seen."""
+    def update(self, other: 'Seen') -> None:
+        """Add what `other` has seen."""
         self.lines |= other.lines
         self.arcs |= other.arcs
         for key, paths in other.paths.items():

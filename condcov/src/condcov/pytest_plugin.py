@@ -1,49 +1,58 @@
-"""pytest --condcov: records the tests, those of pytest-xdist's workers and of subprocesses too, and reports.
+"""pytest --condcov: records the tests, including xdist workers and subprocesses, and reports.
 
-Little is imported here, since pytest imports this whether it is used or not.
+Imports are delayed, because pytest always imports this module.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-REPORTS = {'term': None, 'html': 'condcov-html', 'lcov': 'condcov.lcov', 'xml': 'condcov.xml', 'json': 'condcov.json'}
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from condcov.analysis.results import Result
+    from condcov.config import Config
+
+REPORTS: dict[str, str | None] = {'term': None, 'html': 'condcov-html', 'lcov': 'condcov.lcov', 'xml': 'condcov.xml', 'json': 'condcov.json'}
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
-    group = parser.getgroup('condcov', 'coverage of conditions')
+    group = parser.getgroup('condcov', 'condition coverage')
     group.addoption('--condcov', action='append', nargs='?', const='', default=[], metavar='SOURCE',
-                    help='record a package, module or folder; without SOURCE what the configuration says')
+                    help='record a package, module or folder; without SOURCE, those of the configuration')
     group.addoption('--condcov-report', action='append', default=[], metavar='FORMAT[:DESTINATION]',
                     help='print or write a report: term, html[:FOLDER], lcov[:FILE], xml[:FILE], json[:FILE]')
     group.addoption('--condcov-fail-under', action='append', default=[], metavar='[LEVEL=]PERCENT',
-                    help='fail if the level (line, branch, condition or mcdc) has less')
+                    help='fail if the coverage is lower; LEVEL is line (the default), branch, condition or mcdc')
     group.addoption('--condcov-context', action='store_true',
-                    help='record under the name of the test and its phase, as in test_x.py::test_y|call')
+                    help='record each test in its own context, such as test_x.py::test_y|call')
     group.addoption('--condcov-config', metavar='FILE',
-                    help='a TOML file with [tool.condcov], or a configuration of coverage.py')
+                    help='a TOML file with [tool.condcov], or a configuration file of coverage.py')
     group.addoption('--condcov-append', action='store_true', help='add to the data of earlier runs')
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config):
-    """Begin before the conftest files import what is tested."""
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Start before the conftest files import the code under test."""
     options = early_config.known_args_namespace
     if options.condcov:
         early_config.pluginmanager.register(Plugin(options), 'condcov-recording')
 
 
 class Plugin:
-    """What pytest calls while a session is recorded."""
+    """The hooks of a session that is recorded."""
 
-    def __init__(self, options):
+    def __init__(self, options: Any) -> None:
         from condcov.record import recording, subprocess_hook
         from condcov.errors import CondcovError
         self._error = CondcovError
         self._contexts = options.condcov_context
-        self._result = None
-        self._sentences = []
+        self._result: Result | None = None
+        self._errors: list[str] = []
         worker = 'PYTEST_XDIST_WORKER' in os.environ and subprocess_hook.begin()
         try:
             self._reports = [_report(text) for text in options.condcov_report]
@@ -53,7 +62,7 @@ class Plugin:
             outer = recording.current()
             if outer is not None:
                 if outer.first:
-                    raise CondcovError('"condcov run" records already: leave out one of the two')
+                    raise CondcovError('"condcov run" is already recording: use only one of the two')
                 outer.finish()
             self._config = _configuration(options)
             self._recording = recording.Recording(self._config, append=options.condcov_append)
@@ -63,20 +72,20 @@ class Plugin:
 
     # Contexts: each phase of a test has its own.
 
-    def _begin(self, item, phase):
+    def _begin(self, item: pytest.Item, phase: str) -> None:
         if self._contexts:
             self._recording.switch(f'{item.nodeid}|{phase}')
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item):
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._begin(item, 'setup')
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item):
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
         self._begin(item, 'call')
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item):
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         self._begin(item, 'teardown')
         try:
             return (yield)
@@ -85,27 +94,29 @@ class Plugin:
                 self._recording.switch(self._recording.config.context)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session):
-        """Write the data; where it is the first process of the run, judge it."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the data; in the first process of the run, check the coverage."""
         if not self._recording.first:
             self._recording.save()
             return
         try:
             self._recording.finish()
             if self._reports or self._config.fail_under:
-                from condcov.analysis import load, results
-                self._result = load.judge(self._config)
-                self._sentences = results.fail_under(self._result, self._config.fail_under)
+                from condcov.analysis import loading, results
+                from condcov.report import messages
+                self._result = loading.load(self._config)
+                self._errors = list(map(messages.below_minimum,
+                                        results.fail_under(self._result, self._config.fail_under)))
                 for name, destination in self._reports:
-                    if name != 'term':
+                    if destination is not None:
                         _write(self._result, name, destination)
         except self._error as error:
-            self._sentences.append(' '.join(str(error).split()))
-        if self._sentences and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            self._errors.append(' '.join(str(error).split()))
+        if self._errors and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter):
-        """Print what was asked for, and what is wrong."""
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the requested reports, and errors."""
         for problem in self._recording.problems():
             terminalreporter.write_line(f'condcov: {problem}')
         if self._result is not None and ('term', None) in self._reports:
@@ -117,28 +128,29 @@ class Plugin:
             for name, destination in self._reports:
                 if name != 'term':
                     terminalreporter.write_line(f'condcov: wrote {destination}')
-        for sentence in self._sentences:
-            terminalreporter.write_line(f'condcov: {sentence}', red=True)
+        for error in self._errors:
+            terminalreporter.write_line(f'condcov: {error}', red=True)
 
-    def pytest_unconfigure(self):
-        """End a recording whose session never began, so that it leaves no files of single processes."""
+    def pytest_unconfigure(self) -> None:
+        """End a recording whose session never began, so that no files of single processes remain."""
         if self._recording.first:
             try:
                 self._recording.finish()
             except self._error:
-                pass        # told in the summary, or there was no session
+                pass        # reported in the summary, or there was no session
 
 
-def _report(text):
+def _report(text: str) -> tuple[str, str | None]:
     from condcov.errors import CondcovError
     name, colon, destination = text.partition(':')
     if name not in REPORTS or colon and (not destination or name == 'term'):
-        raise CondcovError(f'--condcov-report has {text!r}; it can be term, html[:FOLDER], lcov[:FILE], xml[:FILE] '
+        raise CondcovError(f'--condcov-report has {text!r}; use term, html[:FOLDER], lcov[:FILE], xml[:FILE] '
                            'or json[:FILE]')
-    return name, os.path.abspath(destination or REPORTS[name]) if name != 'term' else None
+    path = destination or REPORTS[name]
+    return name, None if path is None else os.path.abspath(path)
 
 
-def _configuration(options):
+def _configuration(options: Any) -> Config:
     import argparse
 
     from condcov import cli
@@ -152,7 +164,7 @@ def _configuration(options):
                               fail_under=levels or None)
 
 
-def _write(result, name, destination):
+def _write(result: Result, name: str, destination: str) -> None:
     import importlib
 
     from condcov import cli

@@ -9,7 +9,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from support import decisions
+from support import decisions, reports
+from condcov import model
 from condcov.analysis import mcdc
 
 # How many decisions the truth table is held against: 5000 in the long form, others each time.
@@ -100,7 +101,7 @@ def check(decision, table, observed, index, analysis):
         assert analysis.pair in pairs
         assert distance(*analysis.pair) == min(distance(*pair) for pair in pairs)
     complete = analysis.outcomes == analysis.possible and (analysis.covered or not analysis.coverable)
-    assert complete == (not analysis.missing) == (not analysis.sentence)
+    assert complete == (not analysis.missing) == (not analysis.gap)
     assert set(analysis.missing) <= table.groups.keys() - observed
     if analysis.missing and analysis.outcomes != analysis.possible:
         assert analysis.missing[0][index] in set(analysis.possible) - set(analysis.outcomes)
@@ -111,10 +112,9 @@ def check(decision, table, observed, index, analysis):
         if wanted:
             nearest = min(distance(*pair) for path in wanted for pair in table.pairs(index, observed | {path}))
             assert min(distance(*pair) for pair in table.pairs(index, observed | set(analysis.missing))) == nearest
-    if analysis.reason:
-        assert not analysis.evaluated
-        assert 'always' in analysis.reason and 'exception' not in analysis.reason
-    assert bool(analysis.reason) == (bool(observed) and bool(analysis.possible) and not analysis.evaluated)
+    if analysis.cause:
+        assert not analysis.evaluated and analysis.cause.value is not None
+    assert bool(analysis.cause) == (bool(observed) and bool(analysis.possible) and not analysis.evaluated)
 
 
 # --- verdicts that are known from elsewhere ---
@@ -208,26 +208,27 @@ def test_masking_where_unique_cause_asks_for_more():
     assert [analysis.covered for analysis in analyses] == [True, True, False, True]
     assert analyses[0].pair == ('TT--', 'F-TF')
     assert analyses[2].missing == ('F-F-',)
-    assert analyses[2].sentence == '`c` was never false while `a` was false'
+    assert reports.sentences(decision, paths_of(text, ['1100', '0110', '1010', '0111']))[2] == (
+        '`c` was never false while `a` was false')
 
 
 # --- sentences ---
 
 @pytest.mark.parametrize('text, rows, sentences', [
     ('a', ['1'], ['`a` was never false']),
-    ('a or b', ['10', '01'], ['`a` never decided alone: it was never false while `b` was false',
+    ('a or b', ['10', '01'], ['`a` was never shown to affect the outcome independently: it was never false while `b` was false',
                               '`b` was never false while `a` was false']),
-    ('a and b and c', ['011'], ['`a` was never true (with `b` and `c` true, to decide alone)',
+    ('a and b and c', ['011'], ['`a` was never true (with `b` and `c` true, for MC/DC)',
                                 '`b` was never evaluated: `a` was always false',
                                 '`c` was never evaluated: `a` was always false']),
     ('(a and b) or c', ['000', '110', '101'], [
-        '', '`b` never decided alone: it was never false while `a` was true and `c` was false', '']),
-    ('(a and b) or c', ['110'], ['`a` was never false (with `c` false, to decide alone)',
-                                 '`b` was never false while `a` was true (with `c` false, to decide alone)',
+        '', '`b` was never shown to affect the outcome independently: it was never false while `a` was true and `c` was false', '']),
+    ('(a and b) or c', ['110'], ['`a` was never false (with `c` false, for MC/DC)',
+                                 '`b` was never false while `a` was true (with `c` false, for MC/DC)',
                                  '`c` was never evaluated: `b` was always true']),
     ('(a or b) and c', ['100', '001', '011'], [
-        '`a` never decided alone: it was never true while `c` was true', '', '']),
-    ('a if t else b', ['110', '100'], ['`t` was never false (with `b` false, to decide alone)', '',
+        '`a` was never shown to affect the outcome independently: it was never true while `c` was true', '', '']),
+    ('a if t else b', ['110', '100'], ['`t` was never false (with `b` false, for MC/DC)', '',
                                        '`b` was never evaluated: `t` was always true']),
     ('x < f(y,\n   z) < w', ['11'], ['`x < f(y, z)` was never false',
                                      '`f(y, z) < w` was never false while `x < f(y, z)` was true']),
@@ -240,7 +241,7 @@ def test_masking_where_unique_cause_asks_for_more():
 ])
 def test_sentences(text, rows, sentences):
     decision = decisions.compile_decision(text)
-    assert [analysis.sentence for analysis in mcdc.analyse(decision, paths_of(text, rows))] == sentences
+    assert reports.sentences(decision, paths_of(text, rows)) == sentences
 
 
 @pytest.mark.parametrize('text, rows, sentences', [
@@ -252,7 +253,7 @@ def test_sentences(text, rows, sentences):
 def test_sentences_of_values(text, rows, sentences):
     decision = decisions.compile_decision(text, 'comparison' if '<' in text else 'boolean')
     paths = {decisions.run(text, [digit == '1' for digit in row], decision.kind)[0] for row in rows}
-    assert [analysis.sentence for analysis in mcdc.analyse(decision, paths)] == sentences
+    assert reports.sentences(decision, paths) == sentences
 
 
 @pytest.mark.parametrize('kind, path, sentence', [
@@ -265,20 +266,19 @@ def test_sentences_of_values(text, rows, sentences):
 ])
 def test_sentences_of_kinds(kind, path, sentence):
     decision = decisions.single(kind)
-    [analysis] = mcdc.analyse(decision, [path])
-    assert analysis.sentence == sentence
+    assert reports.sentences(decision, [path]) == [sentence]
     [analysis] = mcdc.analyse(decision, ['T', 'F'])
-    assert analysis.covered and not analysis.sentence
-    [analysis] = mcdc.analyse(decision, [])
-    assert analysis.sentence.endswith('`x` was never evaluated')
+    assert analysis.covered and reports.sentences(decision, ['T', 'F']) == ['']
+    [never] = reports.sentences(decision, [])
+    assert never.endswith('`x` was never evaluated')
 
 
 def test_a_guard():
     decision = dataclasses.replace(decisions.compile_decision('Point and x > 0'), kind='case')
-    assert [analysis.sentence for analysis in mcdc.analyse(decision, ['F-', 'TT'])] == [
+    assert reports.sentences(decision, ['F-', 'TT']) == [
         '', '`x > 0` was never false while `Point` matched']
-    assert [analysis.sentence for analysis in mcdc.analyse(decision, ['F-'])] == [
-        '`Point` never matched (with `x > 0` true, to decide alone)',
+    assert reports.sentences(decision, ['F-']) == [
+        '`Point` never matched (with `x > 0` true, for MC/DC)',
         '`x > 0` was never evaluated: `Point` never matched']
 
 
@@ -291,12 +291,12 @@ def test_an_exception_leaves_outcomes_and_no_evidence():
     assert second.outcomes == 'T' and not second.covered
     assert mcdc.outcome(decision, 'TT!') is None
     assert mcdc.unmasked(decision, 'TT!') == frozenset()
-    first, second = mcdc.analyse(decision, ['T-!'])
-    assert second.sentence == '`b` was never evaluated: an exception always left the decision before'
-    first, second = mcdc.analyse(decision, ['T-!', 'F-'])
-    assert second.sentence == '`b` was never evaluated: an exception always left the decision before'
-    first, second = mcdc.analyse(decision, ['--!'])
-    assert first.sentence == '`a` was never evaluated' == second.sentence.replace('b', 'a')
+    first, second = reports.sentences(decision, ['T-!'])
+    assert second == '`b` was never evaluated: an exception always left the decision before it'
+    first, second = reports.sentences(decision, ['T-!', 'F-'])
+    assert second == '`b` was never evaluated: an exception always left the decision before it'
+    first, second = reports.sentences(decision, ['--!'])
+    assert first == '`a` was never evaluated' == second.replace('b', 'a')
 
 
 @pytest.mark.parametrize('text, coverable, paths', [
@@ -313,7 +313,7 @@ def test_constants(text, coverable, paths):
     assert mcdc.feasible_paths(decision) == paths
     assert mcdc.count_paths(decision) == len(paths)
     analyses = mcdc.analyse(decision, paths)
-    assert not any(analysis.sentence for analysis in analyses)
+    assert not any(analysis.gap for analysis in analyses)
     assert {index for index, analysis in enumerate(analyses) if analysis.covered} == coverable
 
 
@@ -350,15 +350,17 @@ def test_counting_is_exact():
 
 
 def test_more_conditions_than_are_recorded():
-    size = mcdc.MOST_CONDITIONS + 1
+    size = model.MOST_CONDITIONS + 1
     decision = decisions.compile_decision(' and '.join(f'c{n}' for n in range(size)))
     paths = ['-' * place + mark + '-' * (size - place - 1) + '!' for place in range(size) for mark in 'TF']
     analyses = mcdc.analyse(decision, paths)
     assert not any(analysis.covered for analysis in analyses)
-    assert analyses[0].sentence == ('`c0` could not be shown to decide alone: the decision has 63 conditions, '
-                                    'and paths are recorded for up to 62')
+    assert reports.sentences(decision, paths)[0] == (
+        '`c0` could not be shown to affect the outcome independently: the decision has 63 conditions, '
+        'and paths are recorded for up to 62')
     [*_, last] = mcdc.analyse(decision, paths[:-1])
-    assert last.outcomes == 'T' and last.sentence.startswith('`c62` was never false while ')
+    assert last.outcomes == 'T'
+    assert reports.sentences(decision, paths[:-1])[-1].startswith('`c62` was never false while ')
 
 
 @pytest.mark.parametrize('path', ['', 'T', 'TFT', 'TX', 'T-', '-T', 'FT', 'F-!!', 'Te', 'te'])

@@ -12,6 +12,7 @@ from support import decisions
 from condcov import model
 from condcov.analysis import coverable, mcdc, results
 from condcov.record.planner import plan
+from condcov.report import messages
 from support.slow_recorder import SlowRecorder
 from test_mcdc import EXAMPLES, TruthTable, expressions
 
@@ -140,7 +141,7 @@ def decide(row, _):
 def test_a_program():
     # Each sentence was verified by reading the program.
     file = recorded(SHOP, [(120, True, 2, ['a']), (90, True, 1, ['', 'b'])])
-    assert [(gap.line, gap.sentence) for gap in file.gaps] == [
+    assert [(gap.line, messages.of_gap(file, gap)) for gap in file.gaps] == [
         (3, '`code is None` was never true'),
         (4, 'line 4 was never executed'),
         (8, 'lines 8 to 9 were never executed'),

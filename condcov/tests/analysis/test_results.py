@@ -9,6 +9,7 @@ from support import decisions
 from condcov import model
 from condcov.analysis import coverable, mcdc, results
 from condcov.errors import CondcovError
+from condcov.report import messages
 
 CART = '''\
 def price(cart, member, voucher):
@@ -29,7 +30,7 @@ def cart(rows, missing_lines=(), arcs=(), missing_arcs=(), path='cart.py'):
 
 
 def gaps(file):
-    return [(gap.kind, gap.line, gap.sentence) for gap in file.gaps]
+    return [(gap.kind, gap.line, messages.of_gap(file, gap)) for gap in file.gaps]
 
 
 def test_levels():
@@ -67,7 +68,7 @@ def test_a_value_counts_an_outcome_less():
         ('outcome', 4, '`cart` was never true'), ('line', 5, 'line 5 was never executed')]),
     ({}, [1, 2, 3, 4, 5, 8], [(4, 5), (4, 8), (2, 3), (2, 4)], [('line', 1, 'lines 1 to 8 were never executed')]),
     ({2: ['000'], 4: ['1', '0'], 5: ['1', '0']}, [3], [], [
-        ('outcome', 2, '`member` was never true (with `cart` true, to decide alone)'),
+        ('outcome', 2, '`member` was never true (with `cart` true, for MC/DC)'),
         ('outcome', 2, '`cart` was never evaluated: `member` was always false'),
         ('outcome', 2, '`voucher` was never true while `member` was false'),
         ('line', 3, 'line 3 was never executed')]),
@@ -75,10 +76,10 @@ def test_a_value_counts_an_outcome_less():
     ({2: ['110', '011', '100', '000'], 4: ['1', '0']}, [], [], [('outcome', 5, '`member` was never evaluated')]),
     # A way out that no decision explains.
     ({2: ['110', '011', '100', '000'], 4: ['1', '0'], 5: ['1', '0']}, [], [(4, 8)], [
-        ('arc', 4, 'line 4 never went on to line 8')]),
+        ('arc', 4, 'line 4 never jumped to line 8')]),
     # Both outcomes seen, and no MC/DC.
     ({2: ['110', '101', '000'], 4: ['1', '0'], 5: ['1', '0']}, [], [], [
-        ('mcdc', 2, '`cart` never decided alone: it was never false while `member` was true and `voucher` was false')]),
+        ('mcdc', 2, '`cart` was never shown to affect the outcome independently: it was never false while `member` was true and `voucher` was false')]),
 ])
 def test_gaps(rows, missing_lines, missing_arcs, expected):
     file = cart(rows, missing_lines, [(2, 3), (2, 4), (4, 5), (4, 8)], missing_arcs)
@@ -87,19 +88,19 @@ def test_gaps(rows, missing_lines, missing_arcs, expected):
 
 def test_an_exit():
     file = cart({2: ['110', '011', '100', '000'], 4: ['1', '0'], 5: ['1', '0']}, [], [(8, -1)], [(8, -1)])
-    assert gaps(file) == [('arc', 8, 'line 8 never went on to the exit of the code that starts at line 1')]
+    assert gaps(file) == [('arc', 8, 'line 8 never exited the code that starts at line 1')]
 
 
 def test_the_places_of_a_gap():
     text = 'def f():\n    return 1 if (a and\n        b("한") or\n        c) else 2\n'
     source = decisions.source_file('f.py', text)
     [gap, other] = results.examine(source, decisions.seen(source, {2: ['110']})).gaps[:2]
-    assert (gap.line, gap.end_line, gap.span) == (2, 2, model.Span(2, 17, 2, 18))
+    assert (gap.line, gap.end_line, gap.spans[0]) == (2, 2, model.Span(2, 17, 2, 18))
     assert (other.line, other.text, other.decision, other.conditions) == (3, 'b("한")', 0, (1,))
     assert other.missing == ('TFF',)
     source = decisions.source_file('f.py', text)
-    gaps_ = results.examine(source, decisions.seen(source, {2: ['000']})).gaps
-    unseen = [gap for gap in gaps_ if 'evaluated' in gap.sentence]
+    file = results.examine(source, decisions.seen(source, {2: ['000']}))
+    unseen = [gap for gap in file.gaps if 'evaluated' in messages.of_gap(file, gap)]
     assert [(gap.line, gap.end_line, gap.conditions) for gap in unseen] == [(3, 3, (1,))]
 
 
@@ -107,7 +108,7 @@ def test_conditions_that_one_reason_keeps_from_being_evaluated_are_one_gap():
     source = decisions.source_file('f.py', 'if a and b and c(\n    ) and d:\n    pass\n')
     file = results.examine(source, decisions.seen(source, {1: ['0000']}, [3]))
     gap = file.gaps[1]
-    assert gap.sentence == '`b`, `c()` and `d` were never evaluated: `a` was always false'
+    assert messages.of_gap(file, gap) == '`b`, `c()` and `d` were never evaluated: `a` was always false'
     assert (gap.line, gap.end_line, gap.conditions, len(gap.spans)) == (1, 2, (1, 2, 3), 3)
 
 
@@ -146,10 +147,11 @@ def test_fail_under():
     result = results.Result([cart({4: ['1', '0']}, [3])])
     assert results.fail_under(result, {}) == []
     assert results.fail_under(result, {'line': 100 * 5 / 6, 'branch': 100, 'condition': 20, 'mcdc': 20}) == []
-    assert results.fail_under(result, {'mcdc': 20.5, 'line': 83.4}) == [
-        'line coverage is 83.3% (5 of 6), less than the 83.4% asked for',
-        'mcdc coverage is 20.0% (1 of 5), less than the 20.5% asked for']
-    with pytest.raises(CondcovError, match='no such level: lines; the levels are line, branch, condition and mcdc'):
+    shortfalls = results.fail_under(result, {'mcdc': 20.5, 'line': 83.4})
+    assert list(map(messages.below_minimum, shortfalls)) == [
+        'line coverage of 83.3% (5 of 6) is less than the required 83.4%',
+        'mcdc coverage of 20.0% (1 of 5) is less than the required 20.5%']
+    with pytest.raises(CondcovError, match='unknown level lines: the levels are line, branch, condition, mcdc'):
         results.fail_under(result, {'lines': 3})
 
 
@@ -181,8 +183,8 @@ def test_decisions_of_the_standard_library(path):
         assert mcdc.count_paths(decision) < 1 << 62
         paths = mcdc.feasible_paths(decision, 5000)
         if len(paths) == mcdc.count_paths(decision):
-            assert not any(one.sentence for one in mcdc.analyse(decision, paths)), decision
-        assert all(bool(one.sentence) == bool(one.possible) for one in mcdc.analyse(decision, []))
+            assert not any(one.gap for one in mcdc.analyse(decision, paths)), decision
+        assert all(bool(one.gap) == bool(one.possible) for one in mcdc.analyse(decision, []))
     everything = model.Seen(set(source.lines), set(source.arcs), {
         decision.key: dict.fromkeys(mcdc.feasible_paths(decision), 1) for decision in source.decisions})
     file = results.examine(source, everything)

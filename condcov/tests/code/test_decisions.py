@@ -17,9 +17,10 @@ from condcov.code import bytecode, decisions
 from condcov.analysis.coverable import analyse, code_objects
 from condcov.errors import CondcovError
 from condcov.model import Seen
-from condcov.code.parsing import decoded
+from condcov.code.source_text import decoded
 from condcov.record.plan import Plan
-from condcov.record.planner import jumps_of, plan
+from condcov.code.jumps import jumps_of
+from condcov.record.planner import plan
 from support.decision_programs import Values, programs
 from support.interpretation import paths_of
 from support.slow_recorder import SlowRecorder

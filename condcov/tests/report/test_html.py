@@ -95,8 +95,8 @@ def test_the_source_is_all_there(fares):
 
 
 @pytest.mark.parametrize('line, state, label', [
-    (6, 'run', '6, executed'), (9, 'miss gap', '9, never executed'), (8, 'partial gap', '8, executed in part'),
-    (43, 'excluded', '43, excluded'), (5, 'plain', '5'), (16, 'partial gap', '16, executed in part')])
+    (6, 'run', '6, executed'), (9, 'miss gap', '9, never executed'), (8, 'partial gap', '8, partially covered'),
+    (43, 'excluded', '43, excluded'), (5, 'plain', '5'), (16, 'partial gap', '16, partially covered')])
 def test_a_line_says_what_became_of_it(fares, line, state, label):
     row = fares.get_element_by_id(f'L{line}')
     assert row.get('class') == state
@@ -104,13 +104,13 @@ def test_a_line_says_what_became_of_it(fares, line, state, label):
 
 
 def test_a_line_names_the_arcs_that_were_not_taken(fares):
-    assert fares.get_element_by_id('L28').xpath('.//span[@class="arc"]/text()') == ['never to line 31']
+    assert fares.get_element_by_id('L28').xpath('.//span[@class="arc"]/text()') == ['never jumped to line 31']
     assert fares.get_element_by_id('L34').xpath('.//span[@class="arc"]') == []           # it was never executed itself
 
 
 @pytest.mark.parametrize('kind, seen', [
     ('boolean', [('c', None, 'via'), ('c untested', None, "'direct'")]),
-    ('comprehension', [('c', None, 'stop.open'), ('c lone', 'not alone', "stop.name != '駅'"),
+    ('comprehension', [('c', None, 'stop.open'), ('c lone', 'not independent', "stop.name != '駅'"),
                        ('c', None, "name == 'all'")]),
     ('for', [('c one', 'never exhausted', 'stop in found')]),
     ('case', [('c one', 'always matched', '[first, *_]'), ('c one', 'never F', 'first.open')]),
@@ -147,22 +147,22 @@ def test_a_truth_table_has_all_paths_and_what_is_wanted(fares):
         ('taken', '1', '✓ 9', 'T', '', '', '', 'T'),
         ('taken', '2', '✓ 4', 'F', 'T', '', '', 'T'),
         ('taken', '3', '✓ 2', 'F', 'F', 'T', 'T', 'T'),
-        ('wanted', '4', '✗ wanted', 'F', 'F', 'T', 'F', 'F'),
+        ('wanted', '4', '✗ needed', 'F', 'F', 'T', 'F', 'F'),
         ('taken', '5', '✓ 20', 'F', 'F', 'F', '', 'F')]
     box = fares.get_element_by_id('d2')
     assert box.getprevious().get('id') == 'L16'                          # below the last line of the expression
     assert text(box.find('.//h2')) == 'if age < 16 or age >= 65 or student and day in DAYS'
     verdicts = box.xpath('.//ul[@class="verdicts"]/li')
     assert [(verdict.get('class'), text(verdict), verdict.get('data-rows')) for verdict in verdicts] == [
-        ('', 'age < 16 decides alone: paths 1 and 5', '1 5'), ('', 'age >= 65 decides alone: paths 2 and 5', '2 5'),
-        ('', 'student decides alone: paths 3 and 5', '3 5'),
+        ('', 'age < 16 affects the outcome independently: paths 1 and 5', '1 5'), ('', 'age >= 65 affects the outcome independently: paths 2 and 5', '2 5'),
+        ('', 'student affects the outcome independently: paths 3 and 5', '3 5'),
         ('gap', 'day in DAYS was never false while age < 16 and age >= 65 were false and student was true; '
-                'wanted: path 4', '4')]
+                'needed: path 4', '4')]
 
 
 def test_a_truth_table_has_paths_that_an_exception_left(fares):
     _, rows = table(fares, decision_of('comprehension'))
-    assert rows[-1] == ('taken', '6', '✓', 'T', '', '', 'left half-way')
+    assert rows[-1] == ('taken', '6', '✓', 'T', '', '', 'left by an exception')
 
 
 def test_a_truth_table_of_a_value_and_of_a_loop(fares):
@@ -170,7 +170,7 @@ def test_a_truth_table_of_a_value_and_of_a_loop(fares):
         ('taken', '1', '✓ 3', 'T', '', 'T'), ('taken', '2', '✓ 5', 'F', 'evaluated', 'the value')]
     assert table(fares, decision_of('for'))[1] == [
         ('taken', '1', '✓ 14', 'entered', 'entered'),
-        ('wanted', '2', '✗ wanted', 'exhausted', 'exhausted')]
+        ('wanted', '2', '✗ needed', 'exhausted', 'exhausted')]
 
 
 def test_a_decision_within_a_condition_leads_to_it(fares):
@@ -182,7 +182,8 @@ def test_a_decision_within_a_condition_leads_to_it(fares):
 def test_the_gaps_are_those_of_the_result(fares):
     result = next(file for file in reports.result().files if file.path == 'railway/fares.py')
     listed = fares.xpath('//details[@class="gaps"]//li')
-    assert [text(it.find('span')) for it in listed] == [gap.sentence.replace('`', '') for gap in result.gaps]
+    assert [text(it.find('span')) for it in listed] == [
+        messages.of_gap(result, gap).replace('`', '') for gap in result.gaps]
     assert fares.xpath('//details[@class="gaps"]//li[1]/span/code/text()')
 
 
@@ -204,7 +205,7 @@ def wide(count, sign='and'):
 
 
 @pytest.mark.parametrize('count, rows, more', [
-    (40, 41, ''), (61, 62, ''), (63, 0, 'Of so many conditions the outcomes are recorded, and not the paths.')])
+    (40, 41, ''), (61, 62, ''), (63, 0, 'The decision has too many conditions to record its paths; their outcomes are recorded.')])
 def test_a_wide_decision(tmp_path, count, rows, more):
     each = wide(count)
     if not rows:
@@ -253,7 +254,7 @@ def test_pages_have_names_of_their_own():
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / 'notes').write_text('')
-    with pytest.raises(CondcovError, match='is no report of condcov'):
+    with pytest.raises(CondcovError, match='is not a condcov report'):
         html.write(reports.result(), tmp_path)
     assert os.listdir(tmp_path) == ['notes']
 

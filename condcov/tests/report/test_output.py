@@ -98,15 +98,15 @@ def test_a_folder_with_something_else_is_refused_and_left(tmp_path, mark):
     if mark is not None:
         (tmp_path / output.MARK).write_text(mark)
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(CondcovError, match='is no report of condcov; remove it, or name another folder$'):
+    with pytest.raises(CondcovError, match='is not a condcov report; remove it, or choose another folder$'):
         with output.new_folder(tmp_path):
-            pytest.fail('it is no report')
+            pytest.fail('it is not a condcov report')
     assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(CondcovError, match='is no report of condcov'):
+    with pytest.raises(CondcovError, match='is not a condcov report'):
         with output.new_folder(tmp_path / 'file'):
             pytest.fail('it is a file')
     with pytest.raises(CondcovError, match='^cannot write .*/file is not a folder$'):

@@ -1,6 +1,7 @@
-"""The result of the samples, of which the tests make every kind of report."""
+"""The result of the samples, which the tests report in every format, and the sentences of reports."""
 
-from condcov.analysis import results
+from condcov.analysis import mcdc, results
+from condcov.report import messages
 
 from support import sample
 
@@ -9,3 +10,9 @@ def result():
     """The Result of three files: with gaps, without, and with nothing to cover."""
     samples = sample.fares(), sample.small(), sample.empty()
     return results.Result([results.examine(each.source(), each.seen) for each in samples])
+
+
+def sentences(decision, paths):
+    """The sentence about each condition of the decision after these paths; '' if nothing is missing."""
+    analyses = mcdc.analyse(decision, paths)
+    return [messages.of_conditions(decision, (index,), analyses) for index in range(len(analyses))]

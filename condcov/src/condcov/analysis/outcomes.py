@@ -1,8 +1,11 @@
-"""How often each condition had each outcome, and the line it belongs to, for reports that know of lines only."""
+"""How often each condition had each outcome, and the line it belongs to, for formats that only know lines."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from condcov import model
+from condcov.analysis.results import FileResult
+from condcov.model import Decision
 
 
 @dataclasses.dataclass
@@ -11,8 +14,8 @@ class Outcome:
 
     decision    index into the decisions of the file
     condition   index into the conditions of the decision
-    value       True, False, or None: an operand that is evaluated and whose truth nothing tests
-    count       how often it was seen; where nobody asked for counts, how many different paths have it
+    value       True, False, or None for an operand that is evaluated but not tested
+    count       how often it was seen; without `counts`, the number of different paths that have it
     evaluated   whether the condition was evaluated at all
     """
 
@@ -23,8 +26,8 @@ class Outcome:
     evaluated: bool
 
 
-def counts(decision, paths):
-    """For each condition of the decision, {mark: count} from {path: count}."""
+def counts(decision: Decision, paths: Mapping[str, int]) -> list[dict[str, int]]:
+    """Return, for each condition of the decision, {mark: count}; `paths` is {path: count}."""
     found = [{model.SEEN_TRUE: 0, model.SEEN_FALSE: 0, model.EVALUATED: 0} for _ in decision.conditions]
     for path, count in paths.items():
         for marks, mark in zip(found, path):
@@ -33,13 +36,13 @@ def counts(decision, paths):
     return found
 
 
-def by_line(file):
-    """The outcomes of a condcov.analysis.results.FileResult: {line: [Outcome]}, each in the line where its statement starts.
+def by_line(file: FileResult) -> dict[int, list[Outcome]]:
+    """Return the outcomes of a file by the line in which their statement starts.
 
-    A decision in a further line of its statement belongs to the statement's first line, the only one that can be
-    executed as coverage.py counts them. Constants, and what nothing leads to, have no outcomes.
+    A decision in a later line of its statement belongs to the first line, the only one that counts as executable, as in
+    coverage.py. Constants and unreachable conditions have no outcomes.
     """
-    found = {}
+    found: dict[int, list[Outcome]] = {}
     for number, (decision, analyses) in enumerate(zip(file.source.decisions, file.analyses)):
         line = file.source.statement(decision.span.line)
         seen = counts(decision, file.seen.paths.get(decision.key, {}))

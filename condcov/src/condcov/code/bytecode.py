@@ -1,16 +1,18 @@
 """Reads a code object: its instructions with their positions, and where control goes from each.
 
-Not dis.get_instructions(): this runs once for each code object of the program under test.
+dis.get_instructions() would be too slow: this runs for each code object of the program under test.
 """
 
 import dis
 import opcode
 
+from types import CodeType
+
 from condcov.model import Span
 
 OP = opcode.opmap
 _NAME = opcode.opname
-_CACHES = opcode._inline_cache_entries
+_CACHES = opcode._inline_cache_entries      # type: ignore[attr-defined]  # not in typeshed
 _EXTENDED_ARG = OP['EXTENDED_ARG']
 _JUMPS = frozenset(opcode.hasjrel)
 _BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
@@ -27,45 +29,46 @@ class Instruction:
     offset      in bytes, of its first EXTENDED_ARG if it has any, as in trace events
     line        its line number or None
     target      index of the instruction that a jump goes to, or None
-    successors  indices of the instructions that control can go to, exceptions aside: a jump's target last
-    predecessors    the other way round
-    handler     whether an exception gets here
+    successors  indices of the instructions that can follow it, without exceptions; a jump's target is last
+    predecessors    indices of those that it can follow
+    handler     whether an exception handler starts here
     caught      index of the handler of an exception that is raised here, or None
     """
 
     __slots__ = ('offset', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler', 'caught',
                  '_position')
 
-    def __init__(self, offset, op, argument, position):
+    def __init__(self, offset: int, op: int, argument: int, position: tuple) -> None:
         self.offset = offset
         self.op = op
         self.argument = argument
         self.line = position[0]
-        self.target = self.caught = None
+        self.target: int | None = None
+        self.caught: int | None = None
         self.handler = False
-        self.predecessors = []
+        self.successors: tuple[int, ...] = ()
+        self.predecessors: list[int] = []
         self._position = position       # as co_positions() has it
 
     @property
-    def position(self):
-        """Its Span, whose fields are None where the compiler has set none."""
+    def position(self) -> Span:
+        """Its Span; fields that the compiler has not set are None."""
         line, end_line, column, end_column = self._position
         return Span(line, column, end_line, end_column)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The name of the operation."""
         return _NAME[self.op]
 
 
-def read(code):
-    """The instructions of a code object, in order."""
+def read(code: CodeType) -> list[Instruction]:
+    """Return the instructions of a code object, in order."""
     raw = code.co_code
-    instructions, at, targets = [], {}, []
+    instructions: list[Instruction] = []
+    at: dict[int, int] = {}                     # the index of the instruction at a unit
+    targets: list[tuple[int, int]] = []
     start, extended, following = 0, 0, 0        # of the instruction; what its EXTENDED_ARGs give; of the next operation
-    for unit, position in enumerate(code.co_positions()):
-        if unit < following:
-            continue                # the cache of the one before
         op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
         index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:
@@ -89,7 +92,7 @@ def read(code):
             instructions[instruction.target].predecessors.append(index)
         if goes_on:
             instructions[index + 1].predecessors.append(index)
-    for entry in dis._parse_exception_table(code):
+    for entry in dis._parse_exception_table(code):         # type: ignore[attr-defined]  # not in typeshed
         handler = at[entry.target // 2]
         instructions[handler].handler = True
         for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):

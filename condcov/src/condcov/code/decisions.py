@@ -1,7 +1,7 @@
-"""Finds the decisions of a syntax tree, and where the compiler leaves the jumps that test their conditions.
+"""Finds the decisions of a syntax tree, and how to recognise the jumps that test their conditions.
 
 The compiler (Python/compile.c) keeps no link from a conditional jump to the operand that it tests, but the instruction
-before the jump has the position of what was evaluated last: that is what a Table maps to conditions.
+before the jump has the position of what was evaluated last. A Table maps these positions to conditions.
 """
 
 import ast
@@ -9,9 +9,11 @@ import bisect
 import dataclasses
 import dis
 import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from condcov import model
-from condcov.model import FALSE, TRUE, Span
+from condcov.model import FALSE, TRUE, Key, Span
 
 # The argument of IS_OP or CONTAINS_OP with which the operator itself, and not its opposite, is tested.
 _PLAIN_ARGUMENT = {ast.Is: 0, ast.IsNot: 1, ast.In: 0, ast.NotIn: 1}
@@ -23,10 +25,9 @@ _FOLDABLE = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Subscript, ast
 class Operand:
     """What a jump tests: a condition of a decision.
 
-    argument    for `is` and `in` and their opposites: the argument of the instruction that tests just this; the
-                compiler folds `not (a in b)` to the opposite, so that the instruction may have the other one. None for
-                all others
-    always      spans of alternatives of a pattern after which another one always matches
+    argument    for `is` and `in` and their opposites: the argument of the instruction that tests this operator. The
+                compiler folds `not (a in b)`, so the instruction may have the opposite one. None for everything else
+    always      spans of alternatives of a pattern that are followed by one that always matches
     """
 
     decision: model.Decision
@@ -37,14 +38,14 @@ class Operand:
 
 @dataclasses.dataclass
 class Table:
-    """Where the jumps of the decisions are: for a position in the source, what is tested there.
+    """Where the jumps of the decisions are: maps positions in the source to what is tested there.
 
     values      position of the instruction before the jump
-    ends        the end of that position only, for method calls over several lines, whose start the compiler moves
+    ends        only the end of that position: the compiler moves the start of method calls over several lines
     fused       position of a jump that is a comparison with None itself
     links       span of a chained comparison and position of the comparator that was evaluated last
-    loops       span of a for statement; of a comprehension, with its loops in order, or of the comparison in its
-                conditions so far that was compiled last, whose position the compiler leaves to what comes after
+    loops       span of a for statement; of a comprehension, with its loops in order; or of the last comparison
+                compiled in its conditions so far, whose position the compiler also uses for what follows
     handlers    span of an except clause
     patterns    span of the pattern of a case
     asserts     for the span of an assert statement, the keys of the decisions in it
@@ -57,16 +58,14 @@ class Table:
     loops: dict[Span, list[Operand]] = dataclasses.field(default_factory=dict)
     handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    asserts: dict[Span, list[tuple]] = dataclasses.field(default_factory=dict)
+    asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
 
 
-def find(tree, text, optimize=0):
-    """The decisions of a module, and the table of their jumps.
+def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Decision], Table]:
+    """Return the decisions of a module, in order of their span, and the table of their jumps.
 
-    tree        ast.Module
-    text        str, its source
-    optimize    int, the level of optimization that the code is compiled with: 1 and more have no assert
-    Returns (list of model.Decision in order of their span, Table).
+    text        its source
+    optimize    the optimization level that the code is compiled with: from 1 on, there are no asserts
     """
     finder = _Finder(text, optimize)
     finder.walk(tree)
@@ -78,32 +77,36 @@ def find(tree, text, optimize=0):
     return found, finder.table
 
 
-def _span(node):
+def _span(node: Any) -> Span:
     return Span(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
 
 class _Test:
-    """An operand that is tested, while the decision is taken apart."""
+    """An operand that is tested, while its decision is taken apart."""
 
-    def __init__(self, node, span=None, chain=None, comparator=None, last=False, constant=None):
+    def __init__(self, node: ast.AST, span: Span | None = None, chain: Span | None = None,
+                 comparator: ast.expr | None = None, last: bool = False, constant: bool | None = None) -> None:
         self.node = node
         self.span = span or _span(node)
         self.chain, self.comparator, self.last = chain, comparator, last    # of a link of a chained comparison
         self.constant = constant
-        self.index = self.on_true = self.on_false = None
+        self.index = self.on_true = self.on_false = 0       # set when the tree is complete
+
+
+_Tree = Any     # see above test_tree()
 
 
 class _Finder:
 
-    def __init__(self, text, optimize):
-        self.source = [line.encode() + b'\n' for line in text.split('\n')]    # not splitlines(): \f ends no line
+    def __init__(self, text: str, optimize: int) -> None:
+        self.source = [line.encode() + b'\n' for line in text.split('\n')]    # not splitlines(): \f does not end a line
         self.optimize = optimize
-        self.decisions = {}
+        self.decisions: dict[Key, model.Decision] = {}
         self.table = Table()
 
-    def walk(self, tree):
-        """Visit every node in no special order: a stack, since expressions nest deeper than calls may."""
-        self.stack = [tree]
+    def walk(self, tree: ast.AST) -> None:
+        """Visit every node, in any order, with a stack: expressions may nest deeper than the recursion limit."""
+        self.stack: list[ast.AST] = [tree]
         while self.stack:
             node = self.stack.pop()
             visit = getattr(self, 'visit_' + type(node).__name__, None)
@@ -112,42 +115,42 @@ class _Finder:
             else:
                 visit(node)
 
-    # What has a decision: each visitor adds it and pushes what the decision did not take apart.
+    # The visitors of nodes with a decision: they add it, and push the nodes that are not part of it.
 
-    def visit_If(self, node):
+    def visit_If(self, node: ast.If) -> None:
         self.test('if', node.test)
         self.stack += node.body + node.orelse
 
-    def visit_While(self, node):
+    def visit_While(self, node: ast.While) -> None:
         self.test('while', node.test)
         self.stack += node.body + node.orelse
 
-    def visit_Assert(self, node):
+    def visit_Assert(self, node: ast.Assert) -> None:
         if self.optimize < 1:
             self.table.asserts[_span(node)] = []
             self.test('assert', node.test)
             self.stack += [node.msg] if node.msg else []
 
-    def visit_IfExp(self, node):
+    def visit_IfExp(self, node: ast.IfExp) -> None:
         self.test('ternary', node.test)
         self.stack += [node.body, node.orelse]
 
-    def visit_BoolOp(self, node):
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self.add('boolean', _span(node), self.value_tree(node), value=True)
 
-    def visit_Compare(self, node):
+    def visit_Compare(self, node: ast.Compare) -> None:
         if len(node.ops) > 1:
             self.add('comparison', _span(node), self.chain_tree(node), value=True)
         else:
             self.stack += [node.left, *node.comparators]
 
-    def visit_For(self, node):
+    def visit_For(self, node: ast.For) -> None:
         self.loop(_span(node), node.target, node.iter)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
     visit_AsyncFor = visit_For
 
-    def visit_ListComp(self, node):
+    def visit_ListComp(self, node: Any) -> None:
         position = _span(node)
         for number, generator in enumerate(node.generators):
             if generator.is_async or not (number and _is_assignment(generator.iter, self.constant)):
@@ -163,14 +166,15 @@ class _Finder:
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
-    def visit_ExceptHandler(self, node):
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type:
             decision = self.add('except', _span(node.type), _Test(node.type))
+            assert decision is not None
             self.table.handlers.setdefault(_span(node), Operand(decision, 0))
             self.stack.append(node.type)
         self.stack += node.body
 
-    def visit_Match(self, node):
+    def visit_Match(self, node: ast.Match) -> None:
         self.stack.append(node.subject)
         for case in node.cases:
             pattern = _Test(case.pattern, constant=True if _matches_always(case.pattern) else None)
@@ -179,21 +183,22 @@ class _Finder:
             self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
             self.stack += case.body
 
-    def loop(self, position, target, iterable):
+    def loop(self, position: Span, target: ast.expr, iterable: ast.expr) -> None:
         """Add the decision of a loop whose jump has this position. Push nothing."""
         span = Span(*_span(target)[:2], *_span(iterable)[2:])
         test = _Test(iterable, span)
         decision = self.decision('for', span, test)
+        assert decision is not None
         self.table.loops.setdefault(position, []).append(Operand(decision, 0))
 
-    def test(self, kind, node):
+    def test(self, kind: str, node: ast.expr) -> None:
         """Add the decision of a test of the given kind."""
         self.add(kind, _span(node), self.test_tree(node))
 
-    # The tree of a decision: a _Test, or ('and' | 'or', list of trees), ('not', tree), ('if', test, body, orelse).
+    # The tree of a decision (_Tree): a _Test, or ('and' | 'or', list of trees), ('not', tree), ('if', test, body, orelse).
 
-    def test_tree(self, node):
-        """Take apart what compiler_jump_if() does: iterative in depth only where Python's grammar is."""
+    def test_tree(self, node: ast.expr) -> _Tree:
+        """Take apart what compiler_jump_if() takes apart: recursive only where Python's grammar limits the depth."""
         match node:
             case ast.BoolOp():
                 return 'and' if isinstance(node.op, ast.And) else 'or', [self.test_tree(value) for value in node.values]
@@ -205,14 +210,14 @@ class _Finder:
                 return self.chain_tree(node)
         return self.leaf(node)
 
-    def value_tree(self, node):
+    def value_tree(self, node: ast.expr) -> _Tree:
         """Take apart `and` and `or` in a value."""
         if isinstance(node, ast.BoolOp):
             return 'and' if isinstance(node.op, ast.And) else 'or', [self.value_tree(value) for value in node.values]
         return self.leaf(node)
 
-    def chain_tree(self, node):
-        """The links of a chained comparison."""
+    def chain_tree(self, node: ast.Compare) -> _Tree:
+        """Take apart a chained comparison into its links."""
         chain, links = _span(node), []
         outer = [self.with_brackets(_span(operand), chain) for operand in (node.left, *node.comparators)]
         for index, comparator in enumerate(node.comparators):
@@ -222,12 +227,12 @@ class _Finder:
         self.stack += [node.left, *node.comparators]
         return 'and', links
 
-    def leaf(self, node):
-        """A condition; what is inside it may have decisions of its own."""
+    def leaf(self, node: ast.expr) -> _Test:
+        """Make a condition; expressions inside it may have decisions of their own."""
         self.stack.append(node)
         return _Test(node, constant=self.constant(node))
 
-    def constant(self, node):
+    def constant(self, node: ast.expr) -> bool | None:
         """The truth of an expression that the compiler folds to a constant, or None."""
         if isinstance(node, ast.Constant):
             return bool(node.value)
@@ -240,7 +245,7 @@ class _Finder:
         names = [instruction.opname for instruction in dis.get_instructions(code)]
         return bool(eval(code)) if names == ['RESUME', 'LOAD_CONST', 'RETURN_VALUE'] else None
 
-    def with_brackets(self, span, within):
+    def with_brackets(self, span: Span, within: Span) -> Span:
         """Extend the span of an operand to the brackets around it."""
         text = self.text(within)
         start = len(self.text(Span(*within[:2], *span[:2])))
@@ -253,12 +258,12 @@ class _Finder:
         return Span(*self.position(within, text[:start]), *self.position(within, text[:end]))
 
     @staticmethod
-    def position(within, text):
-        """Line and column of the end of text, which starts where within does."""
+    def position(within: Span, text: str) -> tuple[int, int]:
+        """Line and column of the end of `text`, which starts where `within` starts."""
         *lines, last = text.split('\n')
         return within.line + len(lines), len(last.encode()) + (0 if lines else within.column)
 
-    def text(self, span):
+    def text(self, span: Span) -> str:
         """The source text of a span."""
         lines = self.source[span.line - 1:span.end_line]
         if not lines:
@@ -267,7 +272,7 @@ class _Finder:
         lines[0] = lines[0][span.column:]
         return b''.join(lines).decode(errors='replace')
 
-    def decision(self, kind, span, tree, value=False):
+    def decision(self, kind: str, span: Span, tree: _Tree, value: bool = False) -> model.Decision | None:
         """Make the decision of a tree, or return None if nothing in it is tested.
 
         value   whether nothing tests the last operand
@@ -279,16 +284,15 @@ class _Finder:
         reached = _reached(tests)
         number = {test.index: position for position, test in enumerate(reached)}
         conditions = tuple(
-            model.Condition(test.span, self.text(test.span),
-                            *(_next(tests, way, number) for way in _ways(test)),
+            model.Condition(test.span, self.text(test.span), _next(tests, on_true, number), _next(tests, on_false, number),
                             tested=not (value and test is tests[-1]), constant=test.constant)
-            for test in reached)
+            for test in reached for on_true, on_false in [_ways(test)])
         if not any(condition.tested and condition.constant is None for condition in conditions):
             return None
         decision = model.Decision(kind, span, conditions)
         return self.decisions.setdefault(decision.key, decision)
 
-    def add(self, kind, span, tree, value=False):
+    def add(self, kind: str, span: Span, tree: _Tree, value: bool = False) -> model.Decision | None:
         """Add the decision of a tree to the decisions and to the table; return it, or None."""
         decision = self.decision(kind, span, tree, value)
         if decision is None:
@@ -299,7 +303,7 @@ class _Finder:
                 self.place(test, decision, index)
         return decision
 
-    def place(self, test, decision, index):
+    def place(self, test: _Test, decision: model.Decision, index: int) -> None:
         """Enter a condition into the table."""
         table = self.table
         if isinstance(test.node, ast.pattern):
@@ -322,7 +326,7 @@ class _Finder:
             table.fused.setdefault(_span(node), operand)
 
 
-def _leaves(tree):
+def _leaves(tree: _Tree) -> Iterator[_Test]:
     if isinstance(tree, _Test):
         yield tree
         return
@@ -331,12 +335,12 @@ def _leaves(tree):
             yield from _leaves(branch)
 
 
-def _first(tree):
+def _first(tree: _Tree) -> int:
     return next(_leaves(tree)).index
 
 
-def _connect(tree, on_true, on_false):
-    """Set where control goes after each condition of a tree, before constants are resolved away."""
+def _connect(tree: _Tree, on_true: int, on_false: int) -> None:
+    """Set where control goes after each condition of a tree, before constants are resolved."""
     match tree:
         case _Test():
             tree.on_true, tree.on_false = on_true, on_false
@@ -355,9 +359,10 @@ def _connect(tree, on_true, on_false):
             _connect(operands[-1], on_true, on_false)
 
 
-def _reached(tests):
-    """The tests that can be evaluated at all, constants considered."""
-    reached, todo = set(), [0]
+def _reached(tests: Sequence[_Test]) -> list[_Test]:
+    """The tests that can be evaluated at all, given the constants."""
+    reached: set[int] = set()
+    todo = [0]
     while todo:
         index = todo.pop()
         if index >= 0 and index not in reached:
@@ -366,22 +371,22 @@ def _reached(tests):
     return [test for test in tests if test.index in reached]
 
 
-def _ways(test):
-    """Where control goes after a test that is true, and one that is false: a constant only goes one way."""
+def _ways(test: _Test) -> tuple[int, int]:
+    """Where control goes after a test that is true, and one that is false: both are the same for a constant."""
     if test.constant is None:
         return test.on_true, test.on_false
     return (test.on_true,) * 2 if test.constant else (test.on_false,) * 2
 
 
-def _next(tests, index, number):
-    """Where control gets from a test to the test with this index, which may be constant."""
+def _next(tests: Sequence[_Test], index: int, number: dict[int, int]) -> int:
+    """Where control goes to from the test with this index, if it is constant, or the index."""
     while index >= 0 and tests[index].constant is not None:
         index = _ways(tests[index])[0]
     return number.get(index, index)
 
 
-def _folded(node):
-    """The node that is left of a `not` over `is` or `in`: the compiler turns the operator round."""
+def _folded(node: Any) -> Any:
+    """The node without a `not` around `is` or `in`: the compiler inverts the operator."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         operand = _folded(node.operand)
         argument = _argument(operand)
@@ -392,13 +397,13 @@ def _folded(node):
     return node
 
 
-def _argument(node):
+def _argument(node: ast.AST) -> int | None:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         return _PLAIN_ARGUMENT.get(type(node.ops[0]))
     return None
 
 
-def _tails(node):
+def _tails(node: Any) -> list[Any]:
     """The nodes whose position the last instruction of an expression may have."""
     match node:
         case ast.IfExp():
@@ -414,7 +419,7 @@ def _tails(node):
     return [node]
 
 
-def _matches_always(pattern):
+def _matches_always(pattern: ast.pattern) -> bool:
     match pattern:
         case ast.MatchAs():
             return pattern.pattern is None or _matches_always(pattern.pattern)
@@ -423,7 +428,7 @@ def _matches_always(pattern):
     return False
 
 
-def _before_a_match(pattern):
+def _before_a_match(pattern: ast.pattern) -> Iterator[Span]:
     """The spans of alternatives that are followed by one that always matches."""
     for part in ast.walk(pattern):
         if isinstance(part, ast.MatchOr) and _matches_always(part.patterns[-1]):
@@ -431,7 +436,7 @@ def _before_a_match(pattern):
                 yield _span(alternative)
 
 
-def _is_assignment(iterable, constant):
-    """Whether a later loop of a comprehension is the idiom `for y in [x]`, for which there is no loop."""
+def _is_assignment(iterable: ast.expr, constant: Callable[[ast.expr], bool | None]) -> bool:
+    """Whether a later loop of a comprehension is the idiom `for y in [x]`, which the compiler makes no loop for."""
     return (isinstance(iterable, (ast.List, ast.Tuple)) and len(iterable.elts) == 1
             and not isinstance(iterable.elts[0], ast.Starred) and constant(iterable.elts[0]) is None)

@@ -1,64 +1,49 @@
-"""Source text as the compiler sees it: decoded and parsed, with its decisions."""
+"""Parses a source file and finds its decisions."""
 
 import ast
 import contextlib
-import io
 import sys
 import warnings
+from collections.abc import Iterator
 
-from condcov.code import decisions
+from condcov.code import decisions, source_text
 from condcov.errors import CondcovError
+from condcov.model import Decision
 
 
-def table(text, path):
-    """The decisions.Table of a file, from its str, or bytes as they are in the file.
+def table(text: str | bytes, path: str) -> decisions.Table:
+    """Return the table of a file's decisions.
 
-    Raises CondcovError if the text is no Python of this version or cannot be decoded; path is for the message.
+    Raises CondcovError if the text is not valid in this version of Python or cannot be decoded; `path` is for the
+    message.
     """
     with no_warnings():
-        return decisions_of(decoded(text, path), path)[1]
+        return decisions_of(source_text.decoded(text, path), path)[1]
 
 
-def decisions_of(text, path):
-    """What decisions.find() finds in a text, for the optimization that this interpreter compiles with."""
+def decisions_of(text: str, path: str) -> tuple[list[Decision], decisions.Table]:
+    """Return what decisions.find() finds in a text, for the optimization level of this interpreter."""
     with errors(path):
         tree = ast.parse(text, path)
     return decisions.find(tree, text, sys.flags.optimize)
 
 
-def decoded(text, path):
-    """The text of a file, decoded as Python does, with \\n at the end of each line."""
-    if isinstance(text, bytes):
-        try:
-            text = text.decode(_encoding(text))
-        except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-            raise CondcovError(f'{path}: cannot be decoded: {error}; leave it out with omit') from None
-    return text.removeprefix('\ufeff').replace('\r\n', '\n').replace('\r', '\n')
-
-
-def _encoding(content):
-    head = content.split(b'\n', 2)[:2]
-    if b'coding' not in b''.join(head) and not content.startswith(b'\xef\xbb\xbf'):
-        return 'utf-8'
-    import tokenize     # takes a while, and hardly any file needs it
-    return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
-
-
 @contextlib.contextmanager
-def errors(path, *others):
-    """Raise CondcovError for what ast and the compiler raise, or others, where a text is no Python."""
+def errors(path: str, others: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise CondcovError for the exceptions of ast and the compiler, and `others`, about invalid source."""
+    expected: tuple[type[Exception], ...] = (SyntaxError, ValueError, RecursionError, *others)
     try:
         yield
-    except (SyntaxError, ValueError, RecursionError, *others) as error:
-        raise CondcovError(f'{path}: not the source of Python {sys.version_info.major}.{sys.version_info.minor}: '
-                           f'{error}; leave it out with omit') from None
+    except expected as error:
+        raise CondcovError(f'cannot parse {path} as Python {sys.version_info.major}.{sys.version_info.minor}: {error}; '
+                           'exclude it with omit') from None
 
 
 @contextlib.contextmanager
-def no_warnings():
-    """Compile without the warnings that the program under test gets when it is compiled itself.
+def no_warnings() -> Iterator[None]:
+    """Compile without warnings: the program under test gets them when it is compiled itself.
 
-    Not warnings.catch_warnings(): it makes the program's own warnings, shown once, be shown again.
+    Not warnings.catch_warnings(): after it, the program's warnings that are shown once would be shown again.
     """
     filters = warnings.filters
     warnings.filters = [('ignore', None, Warning, None, 0)]

@@ -1,18 +1,72 @@
-"""Where a span of source text lies: the lines as Python numbers them, and columns in characters instead of bytes."""
+"""Source text: read, decoded as Python does, and cut into the parts that a span covers."""
 
+import errno
+import hashlib
+import io
+import os
 import re
+from collections.abc import Iterator, Sequence
 
-# Where Python ends a line: not at a form feed nor at U+2028, where str.splitlines() does too.
+from coverage.misc import isolate_module
+from coverage.python import get_zip_bytes
+
+from condcov.errors import CondcovError
+from condcov.model import Span
+
+os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+
+# Where Python ends a line: not at a form feed or U+2028, unlike str.splitlines().
 _LINE_END = re.compile('\r\n|\r|\n')
 
 
-def source_lines(text):
-    """The lines of a source text, without their ends, as a list; line 1 is the first."""
+def read(path: str) -> bytes:
+    """Return the content of a source file, which may be in an archive.  Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except NotADirectoryError:
+        content = get_zip_bytes(path)
+        if content is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+        return content
+    try:
+        return b''.join(iter(lambda: os.read(descriptor, 1 << 20), b''))
+    finally:
+        os.close(descriptor)
+
+
+def sha256(content: bytes) -> str:
+    """Return the checksum that connects recorded data with its source."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def decoded(text: str | bytes, path: str) -> str:
+    """Return the text of a file, decoded as Python does, with \\n at the end of each line.
+
+    Raises CondcovError if it cannot be decoded; `path` is for the message.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode(_encoding(text))
+        except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+            raise CondcovError(f'cannot decode {path}: {error}; exclude it with omit') from None
+    return text.removeprefix('\ufeff').replace('\r\n', '\n').replace('\r', '\n')
+
+
+def _encoding(content: bytes) -> str:
+    head = content.split(b'\n', 2)[:2]
+    if b'coding' not in b''.join(head) and not content.startswith(b'\xef\xbb\xbf'):
+        return 'utf-8'
+    import tokenize     # slow to import, and hardly any file needs it
+    return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+
+
+def source_lines(text: str) -> list[str]:
+    """Return the lines of a source text, without their ends; line 1 is the first."""
     return _LINE_END.split(text.removeprefix('\ufeff'))
 
 
-def parts(lines, span):
-    """The part of each line that lies in the span, as (line number, start, end) with columns in characters from 0."""
+def parts(lines: Sequence[str], span: Span) -> Iterator[tuple[int, int, int]]:
+    """Yield the part of each line in the span: (line number, start, end), with columns in characters from 0."""
     for number in range(span.line, min(span.end_line, len(lines)) + 1):
         line = lines[number - 1]
         start = _characters(line, span.column) if number == span.line else 0
@@ -20,11 +74,11 @@ def parts(lines, span):
         yield number, start, end
 
 
-def excerpt(lines, span):
-    """The source text in the span, its lines separated by newlines."""
+def excerpt(lines: Sequence[str], span: Span) -> str:
+    """Return the source text in the span, its lines separated by newlines."""
     return '\n'.join(lines[number - 1][start:end] for number, start, end in parts(lines, span))
 
 
-def _characters(line, column):
-    """The number of characters in so many bytes of UTF-8."""
+def _characters(line: str, column: int) -> int:
+    """The number of characters in this many bytes of UTF-8."""
     return len(line.encode('utf-8', 'surrogatepass')[:column].decode('utf-8', 'replace'))

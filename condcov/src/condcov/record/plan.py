@@ -1,39 +1,48 @@
-"""The plan of a code object: what to record in it, and what a record says of the source. condcov.record.planner makes it."""
+"""The plan of a code object: what to record in it, and what a record says about the source. See planner.py."""
 
-from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNTOLD, Seen
+from collections.abc import Iterable, Mapping, Sequence
+
+from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen
+
+_Conditions = Sequence[tuple[int, int, int, bool]]
 
 
 class Plan:
-    """What to record in a code object, and what a record of it says.
+    """What to record in a code object, and what a record of it means.
 
-    probes      (lines, jumps, decisions) as codeprobes.Recorder takes them
-    facts       all that the plan is made of, its arguments, which marshal can write
+    probes      (lines, jumps, decisions) for codeprobes.Recorder
+    facts       the arguments that make this plan, for marshal
     """
 
-    def __init__(self, probes, lines, line_arcs, jump_arcs, outcomes, recorded, untold):
-        """
-        lines       {offset: line} of the instructions that say that a line is executed
-        line_arcs   {offset: arcs} of those that say that arcs are taken
+    def __init__(self, probes: tuple[tuple, tuple, tuple], lines: Mapping[int, int],
+                 line_arcs: Mapping[int, tuple[Arc, ...]], jump_arcs: Mapping[tuple[int, bool], Arc],
+                 outcomes: Mapping[tuple[int, bool], tuple[Key, str]],
+                 recorded: Sequence[tuple[Key, int, _Conditions]], unknown: Sequence[Key]) -> None:
+        """Make a plan.
+
+        lines       {offset: line} of the instructions whose execution means that a line is executed
+        line_arcs   {offset: arcs} of those whose execution means that arcs are taken
         jump_arcs   {(offset, jumped): arc} of the conditional jumps
         outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
-        recorded    of each decision whose paths are recorded, (key, first, conditions): how path() reads them
-        untold      the keys of decisions of which the code does not tell
+        recorded    (key, first, conditions) of each decision whose paths are recorded, for path()
+        unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert
         """
-        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded, untold
+        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded, unknown
         self.probes = probes
         self._lines = lines
         self._line_arcs = line_arcs
         self._jump_arcs = jump_arcs
         self._outcomes = outcomes
         self._recorded = recorded
-        self._untold = untold
+        self._unknown = unknown
 
-    def seen(self, lines=(), jumps=(), paths=()):
-        """What a harvest of this code object has seen, as a model.Seen, its lines as the code has them.
+    def seen(self, lines: Iterable[int] = (), jumps: Iterable[tuple[int, int, int]] = (),
+             paths: Iterable[tuple[int, int, int, bool, int]] = ()) -> Seen:
+        """Return what a harvest of this code object has seen, with line numbers as in the code.
 
-        lines, jumps, paths     as codeprobes.Recorder.harvest() gives them
+        lines, jumps, paths     the results of codeprobes.Recorder.harvest()
         """
-        seen = Seen(paths={key: {UNTOLD: 1} for key in self._untold})
+        seen = Seen(paths={key: {UNKNOWN: 1} for key in self._unknown})
         for offset in lines:
             if offset in self._lines:
                 seen.lines.add(self._lines[offset])
@@ -50,11 +59,11 @@ class Plan:
         return seen
 
 
-def path(first, conditions, evaluated, true, ended):
-    """The string of a path from the bits of the recorder, which only knows the conditions that have a jump.
+def path(first: int, conditions: _Conditions, evaluated: int, true: int, ended: bool) -> str:
+    """Return the string of a path from the bits of the recorder, which only knows the conditions that have a jump.
 
     first       index of the first condition that has a jump
-    conditions  of each condition (number, on_true, on_false, tested); the recorder's number is -1 where it has no jump
+    conditions  (number, on_true, on_false, tested) of each condition; number is the recorder's, or -1 without a jump
     """
     found = [NOT_EVALUATED] * len(conditions)
     index = first
@@ -70,6 +79,6 @@ def path(first, conditions, evaluated, true, ended):
     return ''.join(found) + ('' if ended else LEFT)
 
 
-def _count(seen, key, path, count):
+def _count(seen: Seen, key: Key, path: str, count: int) -> None:
     paths = seen.paths.setdefault(key, {})
     paths[path] = paths.get(path, 0) + count

@@ -1,6 +1,6 @@
-"""The plans that earlier runs made, kept beside the bytecode of the same file in __pycache__.
+"""The plans of earlier runs, cached next to the bytecode of the same file in __pycache__.
 
-As for bytecode, sys.pycache_prefix and sys.dont_write_bytecode hold, and what cannot be written is not.
+As for bytecode, sys.pycache_prefix and sys.dont_write_bytecode are honoured, and write errors are ignored.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import importlib.util
 import marshal
 import os
 import sys
+from types import CodeType
 
 from coverage.misc import isolate_module
 
@@ -20,46 +21,46 @@ _blake2b, _dumps, _loads, _cache_from_source = (
     hashlib.blake2b, marshal.dumps, marshal.loads, importlib.util.cache_from_source)
 
 SUFFIX = '.condcov'
-MOST = 10_000               # plans of a file; a program that makes other code under its name in each run adds no more
+MOST = 10_000               # plans of a file, in case each run makes new code objects under its name
 
 
 class Plans:
-    """The plans of a file of source, by the content of the code objects that they are for.
+    """The plans of a source file, by the content of their code objects.
 
-    new     whether there are some that are not kept yet
+    new     whether some are not written yet
     """
 
-    def __init__(self, path, sha256):
+    def __init__(self, path: str, sha256: str) -> None:
         try:
-            self._file = _file(path)
+            self._file: str | None = _file(path)
             self._head = bytes.fromhex(sha256) + _maker()
-        except (NotImplementedError, OSError):      # nothing is kept where Python keeps no bytecode, nor from an archive
+        except (NotImplementedError, OSError):      # as for bytecode; and for an archive
             self._file = None
         self._plans = self._read()
         self.new = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._plans)
 
-    def get(self, code):
-        """The Plan of a code object, or None."""
+    def get(self, code: CodeType) -> Plan | None:
+        """Return the plan of a code object, or None."""
         facts = self._plans.get(_key(code))
         return None if facts is None else Plan(*facts)
 
-    def add(self, code, plan):
-        """Keep a plan, when save() is called."""
+    def add(self, code: CodeType, plan: Plan) -> None:
+        """Add a plan, which save() will write."""
         if len(self._plans) < MOST:
             self._plans[_key(code)] = plan.facts
             self.new = True
 
-    def save(self):
-        """Write the new ones, with those that another process has written meanwhile."""
+    def save(self) -> None:
+        """Write the new plans, with those that another process has written in the meantime."""
         self.new = False
         if self._file is None or sys.dont_write_bytecode:
             return
         content = self._head + _dumps(self._read() | self._plans)
         with contextlib.suppress(OSError):
-            # Beside a source that was imported Python has made the folder; others may be gone, or are to be removed.
+            # Python has made the folder if it imported the source; other folders should not be made.
             if sys.pycache_prefix is not None:
                 os.makedirs(os.path.dirname(self._file), exist_ok=True)
             temporary = f'{self._file}.{os.getpid()}'
@@ -74,7 +75,7 @@ class Plans:
             except OSError:
                 os.unlink(temporary)
 
-    def _read(self):
+    def _read(self) -> dict[bytes, tuple]:
         if self._file is None:
             return {}
         try:
@@ -91,26 +92,26 @@ class Plans:
             return {}
         try:
             plans = _loads(memoryview(content)[len(self._head):])
-        except (EOFError, ValueError, TypeError):       # it was cut off
+        except (EOFError, ValueError, TypeError):       # it is truncated
             return {}
         return plans if isinstance(plans, dict) else {}
 
 
-def _file(path):
-    """Where the plans of a file are: their name tells the Python and its level of optimization, as that of bytecode."""
+def _file(path: str) -> str:
+    """The file of a source file's plans; like that of bytecode, its name includes Python's version and optimization."""
     return os.path.abspath(_cache_from_source(path)).removesuffix('.pyc') + SUFFIX
 
 
-def _key(code):
-    """What a plan depends on, beside the source of the file."""
+def _key(code: CodeType) -> bytes:
+    """What a plan depends on, other than the source of the file."""
     digest = _blake2b(code.co_code, digest_size=16)
     for part in code.co_linetable, code.co_exceptiontable, b'%d' % code.co_firstlineno:
         digest.update(b'%d ' % len(part) + part)
     return digest.digest()
 
 
-def _maker():
-    """What tells this condcov, and this state of it, from another one that would make other plans."""
+def _maker() -> bytes:
+    """A digest that differs for another version or state of condcov, which would make other plans."""
     global _made
     if _made is None:
         here = os.path.dirname(os.path.abspath(__file__))
@@ -125,4 +126,4 @@ def _maker():
     return _made
 
 
-_made = None
+_made: bytes | None = None

@@ -1,53 +1,48 @@
-"""Source as it is now: read, and parsed to be recorded."""
+"""A source file that is recorded, and the plans of its code objects."""
 
-import errno
-import hashlib
 import os
+from types import CodeType
 
 from coverage.misc import isolate_module
-from coverage.python import get_zip_bytes
 
-from condcov.code import parsing
+from condcov.code import parsing, source_text
+from condcov.code.decisions import Table
 from condcov.record import plan_cache, planner
+from condcov.record.plan import Plan
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 
 
-class File:
-    """A file of source that is recorded. Raises OSError if it cannot be read, CondcovError if it is no Python."""
+class RecordedFile:
+    """A source file. Raises OSError if it cannot be read, CondcovError if it is not valid Python."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.stamp = stamp(path)
-        self._content = read(path)
-        self.sha256 = sha256(self._content)
+        self._content = source_text.read(path)
+        self.sha256 = source_text.sha256(self._content)
         self.plans = plan_cache.Plans(path, self.sha256)
-        self._table = None
+        self._table: Table | None = None
         if not self.plans:
-            self._parse()           # find out now whether it is Python
+            self._parse()           # raise now if it is not valid
 
-    def _parse(self):
-        self._table = parsing.table(self._content, self.path)
-        self._content = None
+    def _parse(self) -> Table:
+        if self._table is None:
+            self._table = parsing.table(self._content, self.path)
+            self._content = b''
+        return self._table
 
-    def plan(self, code):
-        """The condcov.record.plan.Plan of one of its code objects."""
+    def plan(self, code: CodeType) -> Plan:
+        """Return the plan of one of the file's code objects."""
         plan = self.plans.get(code)
         if plan is None:
-            if self._table is None:
-                self._parse()
-            plan = planner.plan(code, self._table)
+            plan = planner.plan(code, self._parse())
             self.plans.add(code, plan)
         return plan
 
 
-def sha256(content):
-    """The checksum by which data knows the source that it belongs to."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def stamp(path):
-    """What tells whether a file is still the same, or None if there is none."""
+def stamp(path: str) -> tuple[int, int, int] | None:
+    """Return what changes when the file changes, or None if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:
@@ -55,21 +50,6 @@ def stamp(path):
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def reason(error, path):
-    """What is the matter with a file, in one line."""
-    return getattr(error, 'strerror', None) or ' '.join(str(error).removeprefix(f'{path}: ').split())
-
-
-def read(path):
-    """The bytes of a file of source, which may be in an archive.  Raises OSError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except NotADirectoryError:
-        content = get_zip_bytes(path)
-        if content is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
-        return content
-    try:
-        return b''.join(iter(lambda: os.read(descriptor, 1 << 20), b''))
-    finally:
-        os.close(descriptor)
+def reason(error: Exception, path: str) -> str:
+    """Return what is wrong with a file, on one line."""
+    return getattr(error, 'strerror', None) or ' '.join(str(error).replace(f' {path}', '', 1).split())

@@ -1,7 +1,7 @@
-"""Records this process, and what comes of it by fork(): from the interpreter's code probes to a data file.
+"""Records this process and its forks: from the interpreter's code probes to a data file.
 
-A recording writes a data file of its own beside the final one, named DATA_FILE.HOST.PID.RANDOM. RANDOM begins with the
-number of the run, which all the processes of it share, so that the first of them can combine them in the end.
+A recording writes its own data file next to the final one, named DATA_FILE.HOST.PID.RANDOM. RANDOM begins with the
+number of the run, which all its processes share, so that the first of them can combine the files at the end.
 """
 
 import ast
@@ -18,13 +18,18 @@ import threading
 import time
 import types
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType, FrameType
+from typing import Any
 
 import coverage
 from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
-from condcov.record import recorded_file
+from condcov.record.plan import Plan
+from condcov.record.recorded_file import RecordedFile, reason, stamp
 import condcov
+from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
@@ -35,19 +40,19 @@ _real_os = os
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 _monotonic = time.monotonic
 
-INTERVAL = 2            # seconds after which new code has what was seen before written
-PATIENCE = 0.05         # seconds after which a SIGTERM that has no effect comes again
-LONGEST = 5             # seconds that a fork waits for a thread that is saving
-ENVIRONMENT = 'CONDCOV_PROCESS'     # what other processes of the run need to know; see Recording.start()
+INTERVAL = 2            # seconds; new code after this time triggers a write
+PATIENCE = 0.05         # seconds after which a SIGTERM without effect is repeated
+LONGEST = 5             # seconds that a fork waits for a thread that saves
+ENVIRONMENT = 'CONDCOV_PROCESS'     # tells other processes about the run; see Recording.start()
 
-_current = None
-_busy = None            # the recording that is writing, in the thread that has its lock
-_killed = False         # by a SIGTERM meanwhile
-_paused = False         # whether the garbage collector is
+_current: 'Recording | None' = None
+_busy: 'Recording | None' = None        # the one that writes, in the thread that has its lock
+_killed = False         # by a SIGTERM in the meantime
+_paused = False         # the garbage collector
 
 
-def begin():
-    """Record, if this process belongs to a run, and return the recording or None."""
+def begin() -> 'Recording | None':
+    """Start recording if this process belongs to a run; return the recording or None."""
     text = os.environ.get(ENVIRONMENT)
     if _current is None and text is not None:
         known = json.loads(text)
@@ -56,28 +61,29 @@ def begin():
     return _current
 
 
-def current():
-    """The recording that is going on in this process, or None."""
+def current() -> 'Recording | None':
+    """Return the active recording of this process, or None."""
     return _current
 
 
 class Recording:
-    """A recording of this process, and of its children.
+    """A recording of this process and its children.
 
-    run         the number of the run, if an earlier process began it; None: this is the first
-    first       whether this process combines the data files of the run in the end
-    append      whether the data file of an earlier run is kept and added to
-    parallel    whether the files of single processes are kept as they are, for "condcov combine"
+    run         the number of the run, if an earlier process began it; None for the first process
+    first       whether this process combines the data files of the run at the end
+    append      whether to add to the data file of an earlier run
+    parallel    whether to leave the files of single processes for "condcov combine"
 
-    Raises CondcovError where this interpreter, the data file or the configuration does not permit it.
+    Raises CondcovError if this interpreter, the data file or the configuration does not permit it.
     """
 
-    def __init__(self, config, run=None, *, first=True, append=False, parallel=False):
+    def __init__(self, config: Config, run: str | None = None, *, first: bool = True, append: bool = False,
+                 parallel: bool = False) -> None:
         try:
             import codeprobes
         except ImportError:
-            raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs the interpreter that has '
-                               'code probes (the module codeprobes)') from None
+            raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs an interpreter with the module '
+                               'codeprobes') from None
         self.config = config
         self.first = first
         self.run = os.urandom(4).hex() if run is None else run
@@ -86,46 +92,47 @@ class Recording:
         self._context = config.context
         self._selection = Selection(config)
         self._recorder = codeprobes.Recorder(self._select, counts=config.counts)
-        self._files = {}            # what is known of a file by the name in its code objects: a recorded_file.File or None
-        self._plans = {}            # by the number of a code object: the object, its file, its plan
-        self._answers = {}          # what the recorder is told if it asks for the code object of that number once more
-        self._problems = {}         # what to say about a file that could not be recorded
-        self._nothing = False       # was recorded in the whole run
-        self._failed = {}           # by the number of a code object: the object, and why it has no plan
+        self._files: dict[str, RecordedFile | None] = {}    # by co_filename; None if it is not selected
+        self._plans: dict[int, tuple[CodeType, RecordedFile, Plan]] = {}    # by id of the code object
+        self._answers: dict[int, tuple] = {}            # probes for when the recorder asks for this code object again
+        self._problems: dict[str, str] = {}             # by path, why a file could not be recorded
+        self._nothing = False                           # whether the whole run recorded nothing
+        self._failed: dict[int, tuple[CodeType, str]] = {}  # by id of the code object: why it has no plan
         self._reset()
         if run is None:
             self._prepare()
 
-    def _reset(self):
-        """Begin with nothing, in this process."""
+    def _reset(self) -> None:
+        """Start with no data, in this process."""
         name = f'{self.config.data_file}.{os.uname().nodename}.{os.getpid()}.{self.run}'
         self._data = Data(name + os.urandom(4).hex())
-        self._pending = {}          # by context and path, what is not written yet
-        self._told = set()          # the problems that are written
+        # By context and path, the checksum and what is not written yet.
+        self._pending: dict[str, dict[str, tuple[str, Seen]]] = {}
+        self._written_problems: set[tuple[str, str]] = set()
         self._lock = threading.RLock()
         self._written = _monotonic()
 
-    def _prepare(self):
-        """See that the data can be written before the program runs."""
+    def _prepare(self) -> None:
+        """Check, before the program runs, that the data can be written."""
         folder = os.path.dirname(self.config.data_file)
         if not os.path.isdir(folder):
-            raise CondcovError(f'cannot write {self.config.data_file}: there is no folder {folder}')
+            raise CondcovError(f'cannot write {self.config.data_file}: {folder} does not exist')
         if not os.access(folder, os.W_OK):
             raise CondcovError(f'cannot write {self.config.data_file}: Permission denied')
         final = Data(self.config.data_file)
         if os.path.exists(final.path) and self._append:
-            final.contexts()        # raises if it cannot be added to
+            final.contexts()        # raises if it is not a data file
         elif not self._parallel:
             final.remove()
 
-    def start(self):
-        """Record from now on, until finish() or the end of the process, in place of a recording that is going on."""
+    def start(self) -> None:
+        """Record from now on, until finish() or the end of the process; finish any active recording first."""
         global _current
         if _current is not None:
             _current.finish()
         _current = self
         self._environment = _real_os.environ.get(ENVIRONMENT)
-        # The first process is known by its number, which it keeps if it becomes another program.
+        # The process id identifies the first process, even after exec.
         _real_os.environ[ENVIRONMENT] = json.dumps(
             {'run': self.run, 'first': os.getpid() if self.first else None, 'parallel': self._parallel,
              'config': self.config.dumps()})
@@ -133,25 +140,25 @@ class Recording:
         self._recorder.start()
         self._offer_existing()
 
-    def switch(self, context):
-        """Record in the context of that name from now on."""
+    def switch(self, context: str) -> None:
+        """Record in the context with this name from now on."""
         with self._uninterrupted() as free:
             if free:
                 self._collect(rearm=True)
             self._context = context
         self._save_if_due()
 
-    def save(self):
-        """Write what has been seen up to now."""
+    def save(self) -> None:
+        """Write what has been seen so far."""
         with self._uninterrupted() as free:
             if free:
                 self._collect()
                 self._write()
 
-    def finish(self):
-        """End the recording and write the rest; the first process of a run combines the files of the run.
+    def finish(self) -> None:
+        """Stop recording and write the rest; the first process of a run combines the files of the run.
 
-        Raises CondcovError where data cannot be written or combined. Does nothing when it is done already.
+        Raises CondcovError if data cannot be written or combined. Does nothing if it has finished already.
         """
         global _current
         with self._uninterrupted() as free:
@@ -177,16 +184,16 @@ class Recording:
                     combine(self.config, files)
                     if files and not self._append:
                         self._problems.update(Data(self.config.data_file).problems())       # of other processes, too
-            with contextlib.suppress(Exception):        # they only save time
+            with contextlib.suppress(Exception):        # the cache only saves time
                 for file in list(self._files.values()):
                     if file is not None and file.plans.new:
                         file.plans.save()
 
     @contextlib.contextmanager
-    def _uninterrupted(self):
-        """No other thread and no SIGTERM in between; tells whether this is not within another one, in a handler."""
+    def _uninterrupted(self) -> Iterator[bool]:
+        """Exclude other threads and SIGTERM; yield False if this is nested in another call, by a signal handler."""
         global _busy
-        if _busy is self and self._lock._is_owned():
+        if _busy is self and self._owns_lock():
             yield False
             return
         try:
@@ -201,29 +208,38 @@ class Recording:
                 _end()
                 _die(signal.SIGTERM)
 
-    def problems(self):
-        """Sentences about what could not be recorded, when the recording is finished."""
+    def _owns_lock(self) -> bool:
+        return self._lock._is_owned()       # type: ignore[attr-defined]  # as in threading.Condition
+
+    def problems(self) -> list[str]:
+        """Return sentences about what could not be recorded, when the recording has finished."""
         found = [f'{path} was not recorded: {message}' for path, message in sorted(self._problems.items())]
         if self._nothing and not found:
             names = [*(self.config.source or ()), *self.config.source_dirs, *self.config.source_pkgs]
-            found.append(f'nothing was recorded: no code of {", ".join(names) or "the selected files"} was executed')
+            found.append(f'no data was collected: no code of {", ".join(names) or "the selected files"} was executed')
         return found
 
-    # What the recorder asks for each code object before it is first executed. What is wrong with it must not be the
-    # program's. But what a signal handler raises meanwhile is the program's: it goes on, and the recorder asks again.
+    # The recorder calls _select() for each code object before it is first executed. An error in it must not reach the
+    # program. But an exception that a signal handler raises meanwhile must: the recorder will ask again.
 
-    def _select(self, code):
+    def _select(self, code: CodeType) -> tuple | None:
         if id(code) in self._answers:
             return self._answers.pop(id(code))
         if self._files.get(code.co_filename, self) is None:
-            return None             # which is so for most
+            return None             # the usual case
         try:
             return self._plan(code)
         except RecursionError:
             # The program is at the limit of its recursion; another thread has a stack of its own.
-            plans, done = [], _thread.allocate_lock()
+            plans: list[tuple | None] = []
+            done = _thread.allocate_lock()
             done.acquire()
-            _thread.start_new_thread(lambda: (plans.append(self._plan_or_fail(code)), done.release()), ())
+
+            def work() -> None:
+                plans.append(self._plan_or_fail(code))
+                done.release()
+
+            _thread.start_new_thread(work, ())
             done.acquire()
             return plans[0]
         except Exception as error:
@@ -232,15 +248,15 @@ class Recording:
                 raise
             return plan
 
-    def _plan_or_fail(self, code):
+    def _plan_or_fail(self, code: CodeType) -> tuple | None:
         try:
             return self._plan(code)
         except Exception as error:
             self._failed[id(code)] = code, f'{type(error).__name__}: {" ".join(str(error).split())}'
             return None
 
-    def _offer_existing(self):
-        """Have the functions recorded, too, that were there before the start and may have been executed."""
+    def _offer_existing(self) -> None:
+        """Also record functions that existed before the start and may have been executed."""
         offered = set()
         codes = [function.__code__ for function in gc.get_objects() if type(function) is types.FunctionType]
         while codes:
@@ -250,20 +266,20 @@ class Recording:
                 self._recorder.offer(code)
                 codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
 
-    def _offer_again(self):
-        """Try once more what failed, since the program may have replaced a function for some time."""
+    def _offer_again(self) -> None:
+        """Retry what failed, because the program may have replaced a function temporarily."""
         for number, (code, _) in list(self._failed.items()):
             del self._failed[number]
             self._recorder.offer(code)
 
-    def _plan(self, code):
+    def _plan(self, code: CodeType) -> tuple | None:
         with _no_collection():
             file = self._file(code)
             if file is None:
                 return None
             plan = file.plan(code)
         self._plans[id(code)] = code, file, plan
-        # Offered here, what the recorder does not accept is told here and not to the program.
+        # If it is offered here, the recorder raises errors here and not in the program.
         self._answers[id(code)] = plan.probes
         try:
             self._recorder.offer(code)
@@ -272,29 +288,29 @@ class Recording:
         self._save_if_due()
         return None
 
-    def _file(self, code):
-        """The analysed file of a code object, if it is selected."""
+    def _file(self, code: CodeType) -> RecordedFile | None:
+        """The file of a code object, if it is selected."""
         name = code.co_filename
         if name in self._files:
             file = self._files[name]
-            if file is None or code.co_name != '<module>' or file.stamp == recorded_file.stamp(file.path):
+            if file is None or code.co_name != '<module>' or file.stamp == stamp(file.path):
                 return file
         path = self._selection.path(name)
         file = None
         if path is not None:
             try:
-                file = recorded_file.File(path)
+                file = RecordedFile(path)
             except (CondcovError, OSError) as error:
-                # Templates and the like are compiled under the name of a file that is no Python; they are left alone.
+                # Templates and the like are compiled under the name of a file that is not Python; ignore them.
                 if path.endswith(('.py', '.pyw')):
-                    self._problems[path] = recorded_file.reason(error, path)
+                    self._problems[path] = reason(error, path)
         self._files[name] = file
         return file
 
     # From the recorder to the data file.
 
-    def _collect(self, rearm=False):
-        """Take what is new from the recorder."""
+    def _collect(self, rearm: bool = False) -> None:
+        """Take new results from the recorder."""
         if self._failed and _current is self:
             self._offer_again()
         pending = self._pending.setdefault(self._context, {})
@@ -307,8 +323,8 @@ class Recording:
             else:
                 before[1].update(seen)
 
-    def _save_if_due(self):
-        """Save now and then; if that cannot be done, the next time or the end may tell why."""
+    def _save_if_due(self) -> None:
+        """Save from time to time; if that fails, the next time or the end may report why."""
         now = _monotonic()
         if _busy is not self and now - self._written > INTERVAL and self._lock.acquire(blocking=False):
             try:
@@ -319,36 +335,36 @@ class Recording:
             finally:
                 self._lock.release()
 
-    def _write(self):
+    def _write(self) -> None:
         for context, files in list(self._pending.items()):
             if files:
                 self._data.add(context, files, counts=self.config.counts)
             del self._pending[context]
-        new = {problem for problem in self._problems.items() if problem not in self._told}
+        new = {problem for problem in self._problems.items() if problem not in self._written_problems}
         if new:
             self._data.add_problems(sorted(new))
-            self._told |= new
+            self._written_problems |= new
         self._written = _monotonic()
 
-    def _add_unexecuted(self):
-        """Have the data name the files of source that nothing executed."""
+    def _add_unexecuted(self) -> None:
+        """Add the source files that nothing executed to the data."""
         known = {file.path for file in self._files.values() if file is not None}
         missing = {}
         for path in self._selection.unexecuted():
             if path not in known:
                 try:
-                    content = recorded_file.read(path)
+                    content = source_text.read(path)
                     with warnings.catch_warnings(action='ignore'):
                         ast.parse(content, path)
-                    missing[path] = recorded_file.sha256(content), Seen()
+                    missing[path] = source_text.sha256(content), Seen()
                 except (OSError, SyntaxError, ValueError, RecursionError) as error:
-                    self._problems[path] = recorded_file.reason(error, path)
+                    self._problems[path] = reason(error, path)
         if missing:
             self._data.add(self.config.context, missing, counts=self.config.counts)
         self._write()
 
-    def forked(self):
-        """In the child of a fork(): what was seen before is the parent's, which writes it."""
+    def forked(self) -> None:
+        """In the child of a fork(), forget what was seen before: the parent writes it."""
         if _paused:             # by another thread, which is not in the child
             _collect_again()
         self._reset()
@@ -359,11 +375,10 @@ class Recording:
                 file.plans.new = False      # the parent keeps these
 
 
-# An analysis makes many objects and no garbage in cycles, for which the collector would visit all of the program's
-# objects again and again.
+# Planning makes many objects but no cyclic garbage; the collector would visit all objects of the program repeatedly.
 
 @contextlib.contextmanager
-def _no_collection():
+def _no_collection() -> Iterator[None]:
     global _paused
     if gc.isenabled():
         _paused = True
@@ -376,21 +391,21 @@ def _no_collection():
         yield
 
 
-def _collect_again():
+def _collect_again() -> None:
     global _paused
     _paused = False
     gc.enable()
 
 
-# Where the code is that is at work while a code object is analysed.
+# The locations of the code that runs while a code object is planned.
 _OURS = tuple(os.path.join(os.path.dirname(os.path.abspath(module)), '')
               for module in (condcov.__file__, coverage.__file__))
 _LIBRARY = os.path.join(os.path.dirname(ast.__file__), '')
 _INSTALLED = os.path.join(_LIBRARY, 'site-packages', '')
 
 
-def _from_outside(error):
-    """Whether code that is not at work for us raised the exception: a signal handler."""
+def _from_outside(error: Exception) -> bool:
+    """Whether code that does not work for us, a signal handler, raised the exception."""
     traceback = error.__traceback__
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
@@ -401,10 +416,10 @@ def _from_outside(error):
     return False
 
 
-def combine(config, files, **options):
-    """Add data files to the final one, with the options of Data.combine().
+def combine(config: Config, files: Iterable[str], **options: bool) -> None:
+    """Add data files to the final one; the options are those of Data.combine().
 
-    The paths of the configuration tell which folders hold the same source.
+    The paths of the configuration say which folders hold the same source.
     """
     aliases = PathAliases()
     for folders in config.paths.values():
@@ -413,13 +428,13 @@ def combine(config, files, **options):
     Data(config.data_file).combine(files, aliases.map if config.paths else lambda path: path, **options)
 
 
-# What ends a process, or makes another one of it, without the functions of atexit.
+# What ends a process, or replaces its program, without calling the functions of atexit.
 
 _installed = False
 
 
-def _install():
-    """Have whatever ends this process save first."""
+def _install() -> None:
+    """Make sure that whatever ends this process saves first."""
     global _installed
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
@@ -433,63 +448,64 @@ def _install():
         _wrap(name, save)
 
 
-def _wrap(name, save):
+def _wrap(name: str, save: Callable[[], None]) -> None:
     function = getattr(_real_os, name)
 
     @functools.wraps(function)
-    def saving(*arguments, **keywords):
+    def saving(*arguments: Any, **keywords: Any) -> Any:
         save()
         return function(*arguments, **keywords)
 
     setattr(_real_os, name, saving)
 
 
-def _save():
-    """Save; what is wrong must not be the program's."""
+def _save() -> None:
+    """Save; errors must not reach the program."""
     with contextlib.suppress(CondcovError):
         if _current is not None:
             _current.save()
 
 
-def _insist():
-    """Have a SIGTERM come again if a system call, which was about to block, keeps the handler from being called."""
+def _insist() -> None:
+    """Repeat a SIGTERM if a system call that was about to block keeps the handler from being called."""
     import _signalrepeat
     _signalrepeat.arm(signal.SIGTERM, PATIENCE)
 
 
-def _terminated(signum, frame):
+def _terminated(signum: int, frame: FrameType | None) -> None:
     global _killed
     import _signalrepeat
     _signalrepeat.disarm()
-    if _busy is not None and _busy._lock._is_owned():
+    if _busy is not None and _busy._owns_lock():
         _killed = True
         return
     _end()
     _die(signum)
 
 
-def _die(signum):
+def _die(signum: int) -> None:
     signal.signal(signum, signal.SIG_DFL)
     os.kill(os.getpid(), signum)
 
 
-# The interpreter forgets a signal that a child gets before it has begun, and without our handler that would have ended
-# the child: so SIGTERM waits. And a thread that is saving is waited for, since the child would find SQLite's own locks
-# taken for ever; not without end, as it may run a finalizer that waits for what this thread has. By thread, for each
-# fork that has begun (a signal handler may fork, too): the signals that it had blocked before, and the lock that it has.
-_held_back = {}
+# The interpreter drops a signal that a child receives at its very start, although without our handler the signal would
+# end the child. So SIGTERM is blocked during a fork. The fork also waits for a thread that saves, because in the child
+# SQLite's locks would stay locked for ever; but not indefinitely, because that thread may run a finalizer that waits for
+# this one. By thread, for each fork in progress (a signal handler may fork too): the signals that were blocked before,
+# and the lock that is held.
+_held_back: dict[int, list[tuple[set, 'threading.RLock | None']]] = {}
 
 
-def _hold_back():
+def _hold_back() -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
-    held = [blocked, None]
-    _held_back.setdefault(_thread.get_ident(), []).append(held)
+    forks = _held_back.setdefault(_thread.get_ident(), [])
+    forks.append((blocked, None))
     recording = _current
     if recording is not None and recording._lock.acquire(timeout=LONGEST):
-        held[1] = recording._lock
+        forks[-1] = blocked, recording._lock
 
 
-def _let_through():
+def _let_through() -> None:
     begun = _held_back.get(_thread.get_ident())
     if begun:
         blocked, lock = begun.pop()
@@ -500,7 +516,7 @@ def _let_through():
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _forked():
+def _forked() -> None:
     global _busy
     _busy = None
     try:
@@ -512,8 +528,8 @@ def _forked():
         _let_through()
 
 
-def _end():
-    """Finish, and tell what is wrong."""
+def _end() -> None:
+    """Finish, and report problems."""
     recording = _current
     if recording is None:
         return
@@ -527,11 +543,11 @@ def _end():
             say(message)
 
 
-def say(message):
-    """Tell the person who runs the program something, in one line."""
-    with contextlib.suppress(OSError, ValueError):      # it may be closed
+def say(message: str) -> None:
+    """Print one line for the user who runs the program."""
+    with contextlib.suppress(OSError, ValueError):      # the stream may be closed
         if sys.__stderr__ is not None:
             sys.__stderr__.flush()
-            # Past the buffer: what it could not write would stay there, and change the exit status at the end.
+            # Not through the buffer: unwritten data would stay there and change the exit status at the end.
             line = f'condcov: {message}\n'.encode(sys.__stderr__.encoding, 'backslashreplace')
             os.write(sys.__stderr__.fileno(), line)

@@ -1,17 +1,19 @@
-"""Runs a program as python does, and records it."""
+"""Runs a program like the python command, and records it."""
 
 import sys
 
 from lltrace import _run
 
+from condcov.config import Config
 from condcov.record.recording import Recording
 
 
-def run(config, argv, *, is_module=False, append=False, parallel=False):
-    """Run a script, or a module with is_module, whose name is argv[0], with the other arguments, and record it.
+def run(config: Config, argv: list[str], *, is_module: bool = False, append: bool = False,
+        parallel: bool = False) -> None:
+    """Run and record a script, or a module with is_module: argv[0], with the other arguments.
 
-    The process then is the program's: it ends as the program ends, with SystemExit or on return. sys.path[0] must have
-    been taken away before; see condcov.cli. Raises CondcovError where the program cannot be recorded.
+    From then on the process belongs to the program: it ends when the program ends, with SystemExit or by returning. The
+    caller must have removed sys.path[0]; see condcov.cli. Raises CondcovError if the program cannot be recorded.
     """
     recording = Recording(config, append=append, parallel=parallel)
     try:

@@ -1,17 +1,20 @@
-"""Which files are recorded: the rules of coverage.py, by its own code."""
+"""Selects the files to record by the rules, and with the code, of coverage.py."""
 
 import os
 import sys
 import sysconfig
 import types
+from collections.abc import Iterable
+from typing import Any
 
 from coverage.config import CoverageConfig
 from coverage.exceptions import ConfigError
-from coverage.files import GlobMatcher, TreeMatcher
+from coverage.files import TreeMatcher
 from coverage.inorout import InOrOut
 from coverage.misc import isolate_module
 
 import condcov
+from condcov.config import Config
 from condcov.errors import CondcovError
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
@@ -20,9 +23,9 @@ _HERE = os.path.dirname(os.path.abspath(condcov.__file__))
 
 
 class Selection:
-    """The files that a Config selects.  Raises CondcovError for a source or a pattern that cannot be."""
+    """The files that a Config selects.  Raises CondcovError for an invalid source or pattern."""
 
-    def __init__(self, config):
+    def __init__(self, config: Config) -> None:
         theirs = CoverageConfig()
         theirs.from_args(
             source=None if config.source is None else list(config.source), source_pkgs=list(config.source_pkgs),
@@ -33,33 +36,35 @@ class Selection:
                                   include_namespace_packages=False)
         except ConfigError as error:
             raise CondcovError(str(error)) from error
-        self._rules.plugins = types.SimpleNamespace(file_tracers=())
+        no_plugins: Any = types.SimpleNamespace(file_tracers=())
+        self._rules.plugins = no_plugins
         self._named = bool(self._rules.source_pkgs)
-        # An interpreter that was not installed has its library elsewhere than sysconfig tells, and what is installed
-        # for it in the folder where it is built.
+        # An interpreter in its build folder has its library elsewhere than sysconfig says, and its installed packages
+        # in the build folder.
         ours = [_HERE] if config.cover_pylib else [_HERE, os.path.dirname(os.__file__)]
         if sysconfig.is_python_build():
             ours.append(sysconfig.get_config_var('projectbase'))
         everything = not (theirs.source or theirs.source_pkgs or theirs.source_dirs or theirs.run_include)
         self._ours = TreeMatcher(ours) if everything else None
-        # The same by name, which is quick: there are many modules in the library, and this decides most of them.
-        self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else '<'
+        # A quick check by name: the library has many modules, and this decides most of them.
+        self._never: tuple[str, ...] | str = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else '<'
 
-    def path(self, filename):
-        """The absolute path of a code object's file if it is selected, or None."""
+    def path(self, filename: str) -> str | None:
+        """Return the absolute path of a code object's file if it is selected, or None."""
         if filename.startswith(self._never):
             return None
-        for name in self._modules(filename) if self._named else (None,):
-            frame = types.SimpleNamespace(f_globals={'__name__': name})
+        names: Iterable[str | None] = self._modules(filename) if self._named else (None,)
+        for name in names:
+            frame: Any = types.SimpleNamespace(f_globals={'__name__': name})
             disposition = self._rules.should_trace(filename, frame)
-            if disposition.trace:
-                path = disposition.source_filename
+            path = disposition.source_filename
+            if disposition.trace and path is not None:
                 return None if self._ours is not None and self._ours.match(path) else path
         return None
 
     @staticmethod
-    def _modules(filename):
-        """The names that a module of that file may have, by the packages above it and by sys.path."""
+    def _modules(filename: str) -> list[str]:
+        """The names that a module in this file may have, from the packages above it and from sys.path."""
         filename = os.path.abspath(filename)
         folder, name = os.path.split(filename)
         parts = [] if name == '__init__.py' else [name.removesuffix('.py')]
@@ -75,13 +80,6 @@ class Selection:
                     names.add(stem[len(entry):].replace(os.sep, '.'))
         return sorted(names)
 
-    def unexecuted(self):
-        """The paths of all the files of source, executed or not."""
+    def unexecuted(self) -> list[str]:
+        """Return the paths of all source files, executed or not."""
         return sorted({path for path, _ in self._rules.find_possibly_unexecuted_files()})
-
-
-def reported(config):
-    """A function that tells of a path whether reports have it."""
-    include = GlobMatcher(config.report_include) if config.report_include else None
-    omit = GlobMatcher(config.report_omit) if config.report_omit else None
-    return lambda path: (include is None or include.match(path)) and (omit is None or not omit.match(path))

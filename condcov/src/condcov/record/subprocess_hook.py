@@ -1,30 +1,36 @@
-"""Records a process that a recorded program starts: called by a1_condcov.pth when the interpreter starts."""
+"""Records a process that a recorded program starts: a1_condcov.pth calls it when the interpreter starts."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from condcov.record.recording import Recording
 
 
-def begin():
-    """Record, if this process belongs to a run, and return the recording or None.  Never raises."""
+def begin() -> Recording | None:
+    """Start recording if this process belongs to a run; return the recording or None.  Never raises."""
     try:
         with _ExistingFolder():
             from condcov.record import recording
             return recording.begin()
     except Exception:
-        return None         # the streams are the program's, and the first process of the run tells what is wrong
+        return None         # the streams belong to the program; the first process of the run reports errors
 
 
 class _ExistingFolder:
-    """A folder to be in: coverage.py asks for the current one when it is imported, and it can be gone."""
+    """Changes to an existing folder: coverage.py asks for the current one when imported, and it may be deleted."""
 
-    def __enter__(self):
-        self._folder = None
+    def __enter__(self) -> None:
+        self._folder: int | None = None
         try:
             os.getcwd()
         except OSError:
             self._folder = os.open('.', os.O_RDONLY | os.O_CLOEXEC)
             os.chdir('/')
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._folder is not None:
             os.fchdir(self._folder)
             os.close(self._folder)

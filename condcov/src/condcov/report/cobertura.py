@@ -1,7 +1,7 @@
-"""The Cobertura report: XML by the DTD coverage-04, as coverage.py writes it, and with the outcomes of conditions.
+"""The Cobertura report: XML by the DTD coverage-04, like that of coverage.py, with the outcomes of conditions.
 
-Cobertura counts the two ways of each conditional jump in a line, and so does this: `branch-rate` is the condition level
-of condcov, and not coverage.py's count of jumps from line to line.
+As in Cobertura, the branches of a line are the two ways of each conditional jump in it: `branch-rate` is the condition
+level of condcov, not the number of jumps from line to line, which coverage.py counts.
 """
 
 import os
@@ -9,24 +9,27 @@ import pathlib
 import re
 import time
 import xml.sax.saxutils
+from collections.abc import Iterator
 
 import condcov
 from condcov.analysis import outcomes
+from condcov.analysis.results import FileResult, Result
 from condcov.report import output
 
 DTD = 'http://cobertura.sourceforge.net/xml/coverage-04.dtd'
 
 
-def write(result, destination, *, root=None, timestamp=None):
-    """Write the XML report of a condcov.analysis.results.Result to the file `destination`.
+def write(result: Result, destination: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None,
+          timestamp: float | None = None) -> None:
+    """Write the XML report of a result to the file `destination`.
 
-    root        the folder that file names are relative to, the current one if None
-    timestamp   when the report was made, in seconds since the epoch; now if None
+    root        the folder that file names are relative to; the current one if None
+    timestamp   the time of the report, in seconds since the epoch; now if None
 
     Raises CondcovError if the file cannot be written.
     """
     root = pathlib.Path(root or os.getcwd())
-    packages = {}
+    packages: _Packages = {}
     totals = _Rates()
     for file in result.files:
         name = _relative(file.path, root)
@@ -44,27 +47,31 @@ def write(result, destination, *, root=None, timestamp=None):
 class _Rates:
     """Counts of covered and valid lines and branches."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.counts = {'lines': [0, 0], 'branches': [0, 0]}
 
-    def add(self, other):
+    def add(self, other: '_Rates') -> None:
         for name, (covered, valid) in other.counts.items():
             self.count(name, covered, valid)
 
-    def count(self, name, covered, valid):
+    def count(self, name: str, covered: int, valid: int) -> None:
         self.counts[name][0] += covered
         self.counts[name][1] += valid
 
-    def rate(self, name):
+    def rate(self, name: str) -> str:
         covered, valid = self.counts[name]
-        # As coverage.py and Cobertura have it; rounding never makes a gap disappear.
+        # The format of coverage.py and Cobertura; rounding never hides a gap.
         return '1' if covered == valid else f'{int(10000 * covered / valid) / 10000:.4g}'
 
-    def attributes(self):
+    def attributes(self) -> str:
         return f'line-rate="{self.rate("lines")}" branch-rate="{self.rate("branches")}" complexity="0"'
 
 
-def _document(packages, totals, root, timestamp):
+# By name: the rates of the package, and the path, rates and <line> elements of each file.
+_Packages = dict[str, tuple[_Rates, list[tuple[pathlib.Path, _Rates, list[str]]]]]
+
+
+def _document(packages: _Packages, totals: _Rates, root: pathlib.Path, timestamp: float) -> Iterator[str]:
     (covered, valid), (branches_covered, branches_valid) = totals.counts['lines'], totals.counts['branches']
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield f'<!DOCTYPE coverage SYSTEM "{DTD}">'
@@ -92,14 +99,14 @@ def _document(packages, totals, root, timestamp):
     yield '</coverage>'
 
 
-def _lines(file):
+def _lines(file: FileResult) -> tuple[_Rates, list[str]]:
     """The _Rates of a file, and its <line> elements."""
     rates = _Rates()
     records = []
     by_line = outcomes.by_line(file)
     executed = file.source.lines.difference(file.missing_lines)
     for line in sorted(file.source.lines | by_line.keys()):
-        here = by_line.get(line, ())
+        here = by_line.get(line, [])
         covered = sum(1 for outcome in here if outcome.count)
         hit = line in executed or covered > 0
         rates.count('lines', int(hit), 1)
@@ -111,7 +118,7 @@ def _lines(file):
         percent = 100 * covered // len(here)
         records.append(f'{start} branch="true" condition-coverage="{percent}% ({covered}/{len(here)})">')
         records.append('              <conditions>')
-        conditions = {}
+        conditions: dict[tuple[int, int], list[bool]] = {}
         for outcome in here:
             conditions.setdefault((outcome.decision, outcome.condition), []).append(bool(outcome.count))
         for number, seen in enumerate(conditions.values()):
@@ -122,18 +129,18 @@ def _lines(file):
     return rates, records
 
 
-def _relative(path, root):
-    path = pathlib.Path(path)
-    return path.relative_to(root) if path.is_relative_to(root) else path
+def _relative(path: str, root: pathlib.Path) -> pathlib.Path:
+    file = pathlib.Path(path)
+    return file.relative_to(root) if file.is_relative_to(root) else file
 
 
-# Characters that XML 1.0 cannot have at all.
+# Characters that are not allowed in XML 1.0.
 _NOT_XML = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 
 
-def _text(text):
+def _text(text: str) -> str:
     return xml.sax.saxutils.escape(_NOT_XML.sub('\ufffd', text))
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     return xml.sax.saxutils.quoteattr(_NOT_XML.sub('\ufffd', text))

@@ -1,23 +1,29 @@
-"""The JSON report: everything that condcov knows, for programs. The schema is schema.json in this package."""
+"""The JSON report: the complete result, for programs. Its schema is schema.json in this package."""
 
 import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import condcov
 from condcov import model
 from condcov.analysis import mcdc, outcomes
 from condcov.code import source_text
-from condcov.report import output
+from condcov.analysis.mcdc import ConditionAnalysis
+from condcov.analysis.results import FileResult, Gap, Level, Result
+from condcov.model import Condition, Decision
+from condcov.report import messages, output
 
-# Raised when a reader of the old form would misread the new one. An added key is no new version.
+# Increased when a reader of the old format would misread the new one, but not for an added key.
 VERSION = 1
 
 _ENDS = {model.TRUE: 'true', model.FALSE: 'false'}
 
 
-def write(result, destination, *, indent=None):
-    """Write the JSON report of a condcov.analysis.results.Result to the file `destination`.
+def write(result: Result, destination: str | os.PathLike[str], *, indent: int | None = None) -> None:
+    """Write the JSON report of a result to the file `destination`.
 
-    indent  by how many spaces the levels are indented; None for one long line
+    indent  the number of spaces of each level; None for one long line
 
     Raises CondcovError if the file cannot be written.
     """
@@ -33,7 +39,7 @@ def write(result, destination, *, indent=None):
         stream.write('\n')
 
 
-def _file(file):
+def _file(file: FileResult) -> dict[str, Any]:
     source = file.source
     lines = source_text.source_lines(source.text)
     return {
@@ -50,18 +56,18 @@ def _file(file):
         },
         'decisions': [_decision(decision, analyses, file.seen.paths.get(decision.key, {}), lines)
                       for decision, analyses in zip(source.decisions, file.analyses)],
-        'gaps': [_gap(gap) for gap in file.gaps],
+        'gaps': [_gap(file, gap) for gap in file.gaps],
     }
 
 
-def _gap(gap):
+def _gap(file: FileResult, gap: Gap) -> dict[str, Any]:
     return {
         'kind': gap.kind,
         'line': gap.line,
         'end_line': gap.end_line,
         'spans': [list(span) for span in gap.spans],
         'text': gap.text,
-        'sentence': gap.sentence,
+        'sentence': messages.of_gap(file, gap),
         'arc': gap.arc and list(gap.arc),
         'decision': gap.decision,
         'conditions': list(gap.conditions),
@@ -69,7 +75,8 @@ def _gap(gap):
     }
 
 
-def _decision(decision, analyses, paths, lines):
+def _decision(decision: Decision, analyses: Sequence[ConditionAnalysis], paths: Mapping[str, int],
+              lines: list[str]) -> dict[str, Any]:
     counts = outcomes.counts(decision, paths)
     return {
         'kind': decision.kind,
@@ -77,11 +84,15 @@ def _decision(decision, analyses, paths, lines):
         'text': source_text.excerpt(lines, decision.span),
         'paths': [{'path': path, 'count': count, 'outcome': mcdc.outcome(decision, path)}
                   for path, count in sorted(paths.items())],
-        'conditions': [_condition(*each) for each in zip(decision.conditions, analyses, counts)],
+        'conditions': [
+            _condition(condition, analyses[index], counts[index],
+                       messages.of_conditions(decision, (index,), analyses))
+            for index, condition in enumerate(decision.conditions)],
     }
 
 
-def _condition(condition, analysis, counts):
+def _condition(condition: Condition, analysis: ConditionAnalysis, counts: dict[str, int],
+               sentence: str) -> dict[str, Any]:
     return {
         'span': list(condition.span),
         'text': condition.text,
@@ -97,10 +108,10 @@ def _condition(condition, analysis, counts):
             'pair': analysis.pair and list(analysis.pair),
         },
         'missing': list(analysis.missing),
-        'sentence': analysis.sentence,
+        'sentence': sentence,
     }
 
 
-def _levels(levels):
+def _levels(levels: Mapping[str, Level]) -> dict[str, Any]:
     return {name: {'covered': level.covered, 'total': level.total, 'percent': level.percent}
             for name, level in levels.items()}

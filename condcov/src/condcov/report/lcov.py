@@ -1,21 +1,35 @@
-"""The LCOV report: a tracefile with the outcomes of conditions as branches, and MC/DC as lcov has it since version 2.2.
+"""The LCOV report: a tracefile with the outcomes of conditions as branches, and MC/DC as in lcov 2.2 and later.
 
-The format is that of geninfo(1) in lcov 2.x. lcov wants of a tracefile that each line with branches has a DA record,
-that a line with a branch that was taken was hit, and that a line that was hit has a branch that was evaluated;
-condcov.analysis.outcomes puts conditions of further lines into the first line of their statement, and this module does the rest.
+The format is described in geninfo(1) of lcov 2.x. lcov requires a DA record for each line with branches, hits in a line
+with a taken branch, and an evaluated branch in a line with hits and branches. condcov.analysis.outcomes moves conditions
+to the first line of their statement, and this module does the rest.
 """
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from condcov import model
 from condcov.analysis import outcomes
+from condcov.analysis.mcdc import ConditionAnalysis
+from condcov.analysis.outcomes import Outcome
+from condcov.analysis.results import FileResult, Result
 from condcov.report import output
+from condcov.report.messages import one_line
+
+_Lines = Mapping[int, list[Outcome]]
+_OUTCOMES = {
+    'truth': {True: 'is true', False: 'is false'},
+    'match': {True: 'matches', False: 'does not match'},
+    'loop': {True: 'is entered', False: 'is exhausted'},
+}
 
 
-def write(result, destination, *, names=True, test=''):
-    """Write the tracefile of a condcov.analysis.results.Result to the file `destination`.
+def write(result: Result, destination: str | os.PathLike[str], *, names: bool = True, test: str = '') -> None:
+    """Write the tracefile of a result to the file `destination`.
 
-    names   whether a branch has the condition and its outcome as its name ('a > 0 is true'), as lcov 2.0 and later
-            read it; otherwise its number, which lcov 1.x needs (it passes over the others in silence)
-    test    the name of the test, of letters, digits and underscores
+    names   whether the name of a branch is the condition and its outcome ('a > 0 is true'), which lcov 2.0 and later
+            reads; otherwise it is a number, as lcov 1.x requires (it silently ignores the others)
+    test    the name of the test: letters, digits and underscores
 
     Raises CondcovError if the file cannot be written.
     """
@@ -25,10 +39,10 @@ def write(result, destination, *, names=True, test=''):
                 stream.write(record + '\n')
 
 
-def _records(file, names, test):
+def _records(file: FileResult, names: bool, test: str) -> Iterator[str]:
     lines = outcomes.by_line(file)
     executable = sorted(file.source.lines | lines.keys())
-    if not executable:                  # lcov has nothing to say of such a file, and takes it for a mistake
+    if not executable:                  # lcov reports an error for such a file
         return
     hit = file.source.lines.difference(file.missing_lines).union(
         line for line, here in lines.items() if any(outcome.count for outcome in here))
@@ -43,14 +57,14 @@ def _records(file, names, test):
     yield 'end_of_record'
 
 
-def _branches(file, lines, hit, names):
+def _branches(file: FileResult, lines: _Lines, hit: Collection[int], names: bool) -> Iterator[str]:
     found = covered = 0
     for line, here in lines.items():
-        blocks = {}
+        blocks: dict[int, int] = {}
         any_evaluated = any(outcome.evaluated for outcome in here)
         for number, outcome in enumerate(here):
             block = blocks.setdefault(outcome.decision, len(blocks))
-            # '-' says that it was never evaluated, which lcov does not believe of all branches of a line that was hit.
+            # '-' means that it was never evaluated, which lcov rejects for all branches of a line with hits.
             taken = outcome.count if outcome.evaluated or line in hit and not any_evaluated else '-'
             yield f'BRDA:{line},{block},{_name(file, outcome) if names else number},{taken}'
         found += len(here)
@@ -60,14 +74,14 @@ def _branches(file, lines, hit, names):
         yield f'BRH:{covered}'
 
 
-def _mcdc(file, lines):
-    """Two records for each condition that MC/DC asks for: was it seen to decide where it is true, and where false?
+def _mcdc(file: FileResult, lines: _Lines) -> Iterator[str]:
+    """Two records for each condition that counts for MC/DC: whether both halves of its pair were seen.
 
-    lcov knows a group of conditions in a line by its size only: decisions of one size in a line become one group.
+    lcov identifies a group of conditions in a line by its size only: decisions of the same size become one group.
     """
     found = covered = 0
     for line, here in lines.items():
-        decisions = {}
+        decisions: dict[int, list[int]] = {}
         for outcome in here:
             if file.analyses[outcome.decision][outcome.condition].coverable:
                 conditions = decisions.setdefault(outcome.decision, [])
@@ -76,7 +90,7 @@ def _mcdc(file, lines):
         for group in _groups([[(decision, condition) for condition in conditions]
                               for decision, conditions in decisions.items()]):
             for index, (decision, condition) in enumerate(group):
-                text = _line(file.source.decisions[decision].conditions[condition].text)
+                text = one_line(file.source.decisions[decision].conditions[condition].text)
                 for sense, mark in ('t', model.SEEN_TRUE), ('f', model.SEEN_FALSE):
                     shown = _shown(file.analyses[decision][condition], condition, mark)
                     yield f'MCDC:{line},{len(group)},{sense},{int(shown)},{index},{text}'
@@ -87,16 +101,16 @@ def _mcdc(file, lines):
         yield f'MCH:{covered}'
 
 
-def _shown(analysis, condition, mark):
+def _shown(analysis: ConditionAnalysis, condition: int, mark: str) -> bool:
     """Whether the half of the pair where the condition has this mark was seen."""
     if analysis.covered:
         return True
     return bool(analysis.missing) and all(path[condition] != mark for path in analysis.missing)
 
 
-def _groups(groups):
-    """The lists joined until no two are of one length."""
-    by_size = {}
+def _groups(groups: Iterable[list[tuple[int, int]]]) -> Iterable[list[tuple[int, int]]]:
+    """Join lists until no two have the same length."""
+    by_size: dict[int, list[tuple[int, int]]] = {}
     for group in groups:
         while len(group) in by_size:
             group = by_size.pop(len(group)) + group
@@ -104,18 +118,10 @@ def _groups(groups):
     return by_size.values()
 
 
-def _name(file, outcome):
-    """'a > 0 is true', without commas: lcov looks for the last one of a record, other readers for each."""
+def _name(file: FileResult, outcome: Outcome) -> str:
+    """'a > 0 is true', without commas: lcov splits a record at the last one, other readers at each."""
     decision = file.source.decisions[outcome.decision]
-    text = _line(decision.conditions[outcome.condition].text).replace(',', '')
+    text = one_line(decision.conditions[outcome.condition].text).replace(',', '')
     if outcome.value is None:
         return f'{text} is evaluated'
-    if decision.kind == 'for':
-        return f'{text} is {"entered" if outcome.value else "exhausted"}'
-    if decision.kind == 'except' or decision.kind == 'case' and outcome.condition == 0:
-        return f'{text} {"matches" if outcome.value else "does not match"}'
-    return f'{text} is {"true" if outcome.value else "false"}'
-
-
-def _line(text):
-    return ' '.join(text.split())
+    return f'{text} {_OUTCOMES[decision.test_of(outcome.condition)][outcome.value]}'

@@ -1,96 +1,140 @@
-"""Sentences about conditions, in plain English, for every report.
+"""The sentences of every report, in plain English.
 
 They quote the source text of a condition between backquotes. A sentence starts with a quotation or in lower case and
-ends without a full stop, so that a report can go on with it.
+ends without a full stop, so that a report can continue it.
 """
 
+from collections.abc import Iterable, Sequence
+
 from condcov import model
+from condcov.analysis import mcdc, results
+from condcov.model import Decision
+
+# The names of the levels in headings.
+LEVEL_TITLES = {'line': 'Line', 'branch': 'Branch', 'condition': 'Condition', 'mcdc': 'MC/DC'}
 
 # How many conditions with the same value a sentence names before it only counts the rest.
 NAMED = 4
 
-# For a condition and an outcome: what one did, what several did, always, never.
+# For a kind of test and an outcome: what one condition did, what several did, always, never.
 _ONE, _SEVERAL, _ALWAYS, _NEVER = range(4)
-_TRUTH = {
-    True: ('was true', 'were true', 'was always true', 'was never true'),
-    False: ('was false', 'were false', 'was always false', 'was never false'),
+_VERBS = {
+    'truth': {
+        True: ('was true', 'were true', 'was always true', 'was never true'),
+        False: ('was false', 'were false', 'was always false', 'was never false'),
+    },
+    'match': {
+        True: ('matched', 'matched', 'always matched', 'never matched'),
+        False: ('did not match', 'did not match', 'never matched', 'always matched'),
+    },
+    'loop': {
+        True: ('was entered', 'were entered', 'was always entered', 'was never entered'),
+        False: ('was exhausted', 'were exhausted', 'was always exhausted', 'was never exhausted'),
+    },
 }
-_MATCH = {
-    True: ('matched', 'matched', 'always matched', 'never matched'),
-    False: ('did not match', 'did not match', 'never matched', 'always matched'),
-}
-_LOOP = {
-    True: ('was entered', 'were entered', 'was always entered', 'was never entered'),
-    False: ('was exhausted', 'were exhausted', 'was always exhausted', 'was never exhausted'),
-}
 
 
-def quote(text):
-    """The source text as one line, between backquotes."""
-    return f'`{" ".join(text.split())}`'
+def quote(text: str) -> str:
+    """Return the source text as one line, between backquotes."""
+    return f'`{one_line(text)}`'
 
 
-def listing(words):
-    """'a', 'a and b' or 'a, b and c'."""
+def one_line(text: str) -> str:
+    """Return the text with every run of white space as one space."""
+    return ' '.join(text.split())
+
+
+def listing(words: Iterable[str]) -> str:
+    """Return 'a', 'a and b' or 'a, b and c'."""
     *most, last = words
     return f'{", ".join(most)} and {last}' if most else last
 
 
-def always(decision, index, value):
-    """'`b` was always false'."""
-    return f'{_name(decision, index)} {_verb(decision, index, value, _ALWAYS)}'
+def of_gap(file: results.FileResult, gap: results.Gap) -> str:
+    """Return the sentence about a gap of a file."""
+    if gap.kind == 'line':
+        name = f'line {gap.line} was' if gap.line == gap.end_line else f'lines {gap.line} to {gap.end_line} were'
+        return f'{name} never executed'
+    if gap.arc is not None:
+        start, end = gap.arc
+        if end < 0:
+            return f'line {start} never exited the code that starts at line {-end}'
+        return f'line {start} never jumped to line {end}'
+    assert gap.decision is not None
+    return of_conditions(file.source.decisions[gap.decision], gap.conditions, file.analyses[gap.decision])
 
 
-def never_while(decision, index, path, alone):
-    """'`b` was never false while `a` was true (with `c` false, to decide alone)': the outcome that the path has.
+def of_conditions(decision: Decision, indexes: Sequence[int], analyses: Sequence[mcdc.ConditionAnalysis]) -> str:
+    """Return the sentence about what is missing of a condition, or of several with the same gap; '' for nothing."""
+    index = indexes[0]
+    analysis = analyses[index]
+    names = listing([_name(decision, each) for each in indexes])
+    if analysis.gap == mcdc.NEVER_EVALUATED:
+        sentence = f'{names} {"was" if len(indexes) == 1 else "were"} never evaluated'
+        return f'{sentence}: {_cause(decision, analysis.cause)}' if analysis.cause else sentence
+    if analysis.gap == mcdc.NEVER_SEEN:
+        return _never_seen(decision, index, analysis)
+    if analysis.gap == mcdc.NOT_INDEPENDENT:
+        return f'{names} was never shown to affect the outcome independently: it {_missing(decision, index, analysis.missing)}'
+    if analysis.gap == mcdc.NOT_RECORDED:
+        return (f'{names} could not be shown to affect the outcome independently: '
+                f'the decision has {len(decision.conditions)} conditions, '
+                f'and paths are recorded for up to {model.MOST_CONDITIONS}')
+    return ''
 
-    The conditions evaluated before are what it needs to come to this one; those after, to be seen to decide `alone`.
+
+def below_minimum(shortfall: results.Shortfall) -> str:
+    """Return the sentence about a level that falls short of its minimum."""
+    level = shortfall.level
+    return (f'{shortfall.name} coverage of {level} ({level.covered} of {level.total}) '
+            f'is less than the required {shortfall.minimum:g}%')
+
+
+def _cause(decision: Decision, cause: mcdc.Cause) -> str:
+    if cause.value is None:
+        return 'an exception always left the decision before it'
+    return f'{_name(decision, cause.condition)} {_verb(decision, cause.condition, cause.value, _ALWAYS)}'
+
+
+def _never_seen(decision: Decision, index: int, analysis: mcdc.ConditionAnalysis) -> str:
+    """'`b` was never false while `a` was true (with `c` false, for MC/DC)': the outcome that the first path has.
+
+    The conditions evaluated before are needed to reach this one; those after, to show that it affects the outcome independently.
     """
+    path = analysis.missing[0]
     sentence = f'{_name(decision, index)} {_verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)}'
     before = _values(decision, range(index), path)
-    after = _values(decision, range(index + 1, len(path)), path, bare=True) if alone else ''
-    return (sentence + (f' while {before}' if before else '')
-            + (f' (with {after}, to decide alone)' if after else ''))
+    if before:
+        sentence += f' while {before}'
+    if analysis.coverable and len(decision.conditions) <= model.MOST_CONDITIONS:
+        after = _values(decision, range(index + 1, len(decision.conditions)), path, bare=True)
+        if after:
+            sentence += f' (with {after}, for MC/DC)'
+    return sentence
 
 
-def never_alone(decision, index, paths):
-    """'`b` never decided alone: it was never false while `a` was true': each outcome was seen, and no pair of paths."""
+def _missing(decision: Decision, index: int, paths: Sequence[str]) -> str:
+    """'was never false while `a` was true', of each outcome that the paths have."""
     cases = []
     for path in paths:
-        others = _values(decision, [other for other in range(len(path)) if other != index], path)
+        others = _values(decision, [other for other in range(len(decision.conditions)) if other != index], path)
         verb = _verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)
         cases.append(f'{verb} while {others}' if others else verb)
-    return f'{_name(decision, index)} never decided alone: it {" and it ".join(cases)}'
+    return ' and it '.join(cases)
 
 
-def never_evaluated(decision, indexes, reason=''):
-    """'`b` was never evaluated: `a` was always true', of one condition or of several."""
-    names = listing([_name(decision, index) for index in indexes])
-    sentence = f'{names} {"was" if len(indexes) == 1 else "were"} never evaluated'
-    return f'{sentence}: {reason}' if reason else sentence
-
-
-def not_shown(decision, indexes, reason):
-    """'`b` could not be shown to decide alone: …', of one condition or of several."""
-    return f'{listing([_name(decision, index) for index in indexes])} could not be shown to decide alone: {reason}'
-
-
-def _name(decision, index):
+def _name(decision: Decision, index: int) -> str:
     text = quote(decision.conditions[index].text)
     return f'the loop {text}' if decision.kind == 'for' else text
 
 
-def _verb(decision, index, value, form):
-    if decision.kind == 'for':
-        return _LOOP[value][form]
-    if decision.kind == 'except' or decision.kind == 'case' and index == 0:
-        return _MATCH[value][form]
-    return _TRUTH[value][form]
+def _verb(decision: Decision, index: int, value: bool, form: int) -> str:
+    return _VERBS[decision.test_of(index)][value][form]
 
 
-def _values(decision, indexes, path, bare=False):
+def _values(decision: Decision, indexes: Iterable[int], path: str, bare: bool = False) -> str:
     """'`a` and `b` were true and `c` was false', of those that the path evaluated; bare: without 'were' and 'was'."""
-    groups = {}
+    groups: dict[str, list[tuple[int, bool]]] = {}
     for index in indexes:
         if path[index] in 'TF':
             value = path[index] == model.SEEN_TRUE

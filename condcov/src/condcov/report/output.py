@@ -1,28 +1,29 @@
-"""Writes reports so that a reader finds the old one or the new one, and never a half of one."""
+"""Writes a report completely or not at all: readers see the old one or the new one."""
 
 import contextlib
 import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
+from typing import TextIO
 
 from condcov.errors import CondcovError
 
-# The file that says that a folder is a report of ours, which may be replaced; it keeps the report out of git as well.
+# The file that marks a folder as a report of condcov, which may be replaced; it also makes git ignore the report.
 MARK = '.gitignore'
 MARK_TEXT = '# A report of condcov, which replaces this folder each time.\n*\n'
 
 
 @contextlib.contextmanager
-def new_file(path):
-    """A text stream whose content becomes the file when the block ends without an error.
+def new_file(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Yield a text stream whose content becomes the file when the block ends without an error.
 
-    It is UTF-8, in which bytes of file names that are none survive. Raises CondcovError where the file cannot be
+    The encoding is UTF-8; undecodable bytes in file names are preserved. Raises CondcovError if the file cannot be
     written.
     """
-    path = pathlib.Path(path)
-    real = pathlib.Path(os.path.realpath(path))        # a symbolic link goes on pointing at the report
-    temporary = None
+    real = pathlib.Path(os.path.realpath(path))        # a symbolic link keeps pointing at the report
+    temporary: str | None = None
     try:
         if real.exists() and not real.is_file():       # a pipe or a terminal, such as /dev/stdout, is not replaced
             if real.is_dir():
@@ -45,18 +46,17 @@ def new_file(path):
 
 
 @contextlib.contextmanager
-def new_folder(path):
-    """The path of an empty folder, which takes the place of the named one when the block ends without an error.
+def new_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yield the path of an empty folder, which replaces the named one when the block ends without an error.
 
-    What is there is replaced only if it is a report of ours or empty. Raises CondcovError if it is not, and where the
+    The old folder is replaced only if it is a condcov report or empty. Raises CondcovError if it is neither, or if the
     folder cannot be written.
     """
-    path = pathlib.Path(path)
     real = pathlib.Path(os.path.realpath(path))
-    temporary = None
+    temporary: pathlib.Path | None = None
     try:
         if real.exists() and not _ours(real):
-            raise CondcovError(f'cannot write {path}: it is no report of condcov; remove it, or name another folder')
+            raise CondcovError(f'cannot write {path}: it is not a condcov report; remove it, or choose another folder')
         _make_parent(real)
         temporary = pathlib.Path(tempfile.mkdtemp(prefix=f'.{real.name}.', dir=real.parent))
         new, old = temporary / 'new', temporary / 'old'
@@ -78,23 +78,23 @@ def new_folder(path):
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _make_parent(path):
+def _make_parent(path: pathlib.Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(None, f'{error.filename} is not a folder') from error
 
 
-def _ours(folder):
-    """Whether a folder may be replaced by a report."""
+def _ours(folder: pathlib.Path) -> bool:
+    """Whether a report may replace a folder."""
     if not folder.is_dir():
         return False
     names = os.listdir(folder)
     return not names or (MARK in names and (folder / MARK).read_text(encoding='utf-8', errors='replace') == MARK_TEXT)
 
 
-def _mode(mode):
-    """A permission as open() and mkdir() would give it, which tempfile does not."""
+def _mode(mode: int) -> int:
+    """The permissions that open() and mkdir() would set; tempfile does not."""
     mask = os.umask(0)
     os.umask(mask)
     return mode & ~mask

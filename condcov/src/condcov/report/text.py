@@ -1,9 +1,11 @@
 """The report for a terminal: a table of the files, then each gap with its source line and the case that is missing.
 
-In a pipe or a file there are no colours, nothing is shortened or wrapped, and the underlines say where.
+Output to a pipe or a file has no colours, and nothing is shortened or wrapped; the underlines show the place.
 """
 
 import os
+from collections.abc import Iterable
+from typing import TextIO
 
 import rich.box
 import rich.cells
@@ -11,46 +13,49 @@ import rich.console
 import rich.table
 import rich.text
 
+from condcov.analysis.results import FileResult, Gap, Level, Result
 from condcov.code import source_text
 from condcov.report import messages, underline
 from condcov.errors import CondcovError
-from condcov.analysis.results import LEVELS, TITLES
+from condcov.model import LEVELS
 
 SORTS = ('name', *LEVELS)
 
-# Wide enough for anything, where there is no terminal.
+# The width where there is no terminal: enough for anything.
 UNLIMITED = 1 << 16
-# A sentence stands behind the underline if it ends before this column, where there is no terminal.
+# Without a terminal, a sentence follows the underline if it ends before this column.
 READABLE = 120
-# Below this, a terminal wraps lines itself: the table has its columns and ten cells of a path.
+# The least width: that of the table with ten cells of a path. A narrower terminal wraps lines itself.
 NARROWEST = 48
-# Of a condition over more lines than this, the first ones and the last one are shown.
+# Of a condition with more lines than this, only the first ones and the last one are shown.
 MOST_LINES = 5
 
 _KINDS = (('line', 'of lines'), ('arc', 'of branches'), ('outcome', 'of conditions'), ('mcdc', 'of MC/DC'))
 
 
-def write(result, stream, *, sort='name', skip_covered=False, show_gaps=True):
-    """Write the report of a condcov.analysis.results.Result to a text stream.
+def write(result: Result, stream: TextIO, *, sort: str = 'name', skip_covered: bool = False,
+          show_gaps: bool = True) -> None:
+    """Write the report of a result to a text stream.
 
-    sort            'name', or a level: the least covered first; with '-' before it, the other way round
+    sort            'name', or a level, for the least covered first; a leading '-' reverses the order
     skip_covered    leave out files in which nothing is missing
-    show_gaps       whether the table is all
-    Raises CondcovError for another sort.
+    show_gaps       whether the gaps follow the table
+
+    Raises CondcovError for any other `sort`.
     """
     if sort.removeprefix('-') not in SORTS:
         raise CondcovError(f'cannot sort by {sort!r}: sort by {", ".join(SORTS[:-1])} or {SORTS[-1]}')
     _Report(stream).write(result, _sorted(result.files, sort), skip_covered, show_gaps)
 
 
-def _sorted(files, sort):
+def _sorted(files: Iterable[FileResult], sort: str) -> list[FileResult]:
     level = sort.removeprefix('-')
     reverse = sort.startswith('-')
     if level == 'name':
         return sorted(files, key=lambda file: file.path, reverse=reverse)
 
-    def percent(file):
-        # Nothing to cover is nothing to do, as if all were covered.
+    def percent(file: FileResult) -> float:
+        # Nothing to cover counts as everything covered.
         value = file.levels[level].percent
         return 100.0 if value is None else value
 
@@ -58,9 +63,9 @@ def _sorted(files, sort):
 
 
 class _Report:
-    """A console, and what the encoding and the width of its stream allow."""
+    """A console, and what the encoding and the width of its stream permit."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO) -> None:
         self.console = rich.console.Console(file=stream, highlight=False, markup=False, emoji=False)
         self.terminal = self.console.is_terminal
         self.width = max(self.columns(stream), NARROWEST) if self.terminal else UNLIMITED
@@ -70,34 +75,33 @@ class _Report:
         self.bar = '\N{BOX DRAWINGS LIGHT VERTICAL}' if utf else '|'
         self.ellipsis = underline.ELLIPSIS if utf else '...'
 
-    def columns(self, stream):
-        """The width of the terminal. Rich would ask that of the standard streams, whatever the stream is."""
+    def columns(self, stream: TextIO) -> int:
+        """The width of the stream's terminal. Rich always asks the standard streams."""
         try:
             return int(os.environ.get('COLUMNS') or os.get_terminal_size(stream.fileno()).columns) or self.console.width
         except (ValueError, OSError, AttributeError):
             return self.console.width
 
-    def write(self, result, files, skip_covered, show_gaps):
+    def write(self, result: Result, files: list[FileResult], skip_covered: bool, show_gaps: bool) -> None:
         shown = [file for file in files if not (skip_covered and file.complete)]
         self.console.print(self.table(result, shown))
         if len(shown) < len(files):
             hidden = len(files) - len(shown)
-            what = '1 file in which nothing is' if hidden == 1 else f'{hidden} files in which nothing is'
-            self.console.print(f'\n{what} missing {"is" if hidden == 1 else "are"} not shown.')
+            self.console.print(f'\n{hidden} {"file" if hidden == 1 else "files"} skipped due to complete coverage.')
         if show_gaps:
             for file in shown:
                 self.gaps(file)
             self.summary(result)
 
-    def table(self, result, files):
+    def table(self, result: Result, files: list[FileResult]) -> rich.table.Table:
         """The table of files, with the totals last."""
         table = rich.table.Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True)
         percents = {level: [str(file.levels[level]) for file in files] for level in LEVELS}
-        widths = [max(map(len, [TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
+        widths = [max(map(len, [messages.LEVEL_TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
         room = self.width - sum(widths) - 3 * len(LEVELS)
         table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
         for level in LEVELS:
-            table.add_column(TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
+            table.add_column(messages.LEVEL_TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
                              header_style='bold', footer_style='bold')
         for file in files:
             path = underline.shorten(underline.printable(file.path, self.encoding), room, self.ellipsis)
@@ -105,22 +109,25 @@ class _Report:
         return table
 
     @staticmethod
-    def percent(level):
-        style = 'green' if level.complete else 'yellow' if level.percent >= 75 else 'red'
-        return rich.text.Text(str(level), style if level.total else 'dim')
+    def percent(level: Level) -> rich.text.Text:
+        if level.percent is None:
+            style = 'dim'
+        else:
+            style = 'green' if level.complete else 'yellow' if level.percent >= 75 else 'red'
+        return rich.text.Text(str(level), style)
 
-    def summary(self, result):
-        """How many gaps there are, in one line."""
+    def summary(self, result: Result) -> None:
+        """Print the number of gaps, on one line."""
         gaps = [gap.kind for file in result.files for gap in file.gaps]
         counts = [f'{gaps.count(kind)} {what}' for kind, what in _KINDS if kind in gaps]
         if counts:
             self.console.print(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {messages.listing(counts)}.')
 
-    def gaps(self, file):
-        """All gaps of a file; those in the same line together, if it fits."""
+    def gaps(self, file: FileResult) -> None:
+        """Print all gaps of a file; those in the same line together, if the line fits."""
         lines = source_text.source_lines(file.source.text)
         gutter = len(str(len(lines))) + 2
-        groups = []
+        groups: list[list[Gap]] = []
         for gap in file.gaps:
             before = groups[-1][-1] if groups else None
             if (before and gap.line == gap.end_line == before.line == before.end_line
@@ -132,27 +139,27 @@ class _Report:
             self.line('')
             self.line(f'{underline.printable(file.path, self.encoding)}:{group[0].line}', 'bold')
             if len(group) == 1 and group[0].spans:
-                self.condition(group[0], lines, gutter)
+                self.condition(file, group[0], lines, gutter)
             else:
-                self.group(group, lines, gutter)
+                self.group(file, group, lines, gutter)
 
-    def group(self, group, lines, gutter):
-        """A source line with several gaps, or one without a condition, with an underline and a sentence for each."""
+    def group(self, file: FileResult, group: list[Gap], lines: list[str], gutter: int) -> None:
+        """Print a source line with several gaps, or one without a condition, and an underline and a sentence for each."""
         number = group[0].line
         shown = underline.Line(lines[number - 1], self.encoding)
         shown.dedent(shown.indentation)
         self.row(str(number).rjust(gutter), shown.excerpt([], self.room(gutter))[0])
         for gap in group:
             parts = [(start, end) for span in gap.spans for _, start, end in source_text.parts(lines, span)]
-            self.underlined(shown.excerpt(parts)[1], gap, gutter)
+            self.underlined(shown.excerpt(parts)[1], file, gap, gutter)
 
-    def condition(self, gap, lines, gutter):
-        """One gap, perhaps over several lines, each of which has its underline."""
-        parts = {}
+    def condition(self, file: FileResult, gap: Gap, lines: list[str], gutter: int) -> None:
+        """Print one gap, with an underline for each of its lines."""
+        parts: dict[int, list[tuple[int, int]]] = {}
         for span in gap.spans:
             for number, start, end in source_text.parts(lines, span):
                 text = lines[number - 1]
-                # The white space and the comments around the parts of a condition are not the condition.
+                # White space and comments around the parts of a condition do not belong to it.
                 start += len(text[start:end]) - len(text[start:end].lstrip())
                 end = start + len(text[start:end].rstrip())
                 if start < end and not text[start:end].startswith('#'):
@@ -166,23 +173,23 @@ class _Report:
                 continue
             shown = underline.Line(lines[number - 1], self.encoding)
             shown.dedent(margin)
-            text, underline = shown.excerpt(parts[number], self.room(gutter))
+            text, marks = shown.excerpt(parts[number], self.room(gutter))
             self.row(str(number).rjust(gutter), text)
             if number != numbers[-1]:
-                self.row(' ' * gutter, underline.replace('^', self.mark(gap)), 'bold red')
+                self.row(' ' * gutter, marks.replace('^', self.mark(gap)), 'bold red')
             else:
-                self.underlined(underline, gap, gutter)
+                self.underlined(marks, file, gap, gutter)
 
     @staticmethod
-    def mark(gap):
-        """What underlines: a gap of MC/DC looks other than an outcome that was never seen, also without colours."""
+    def mark(gap: Gap) -> str:
+        """The underline character: gaps of MC/DC differ from unseen outcomes, even without colours."""
         return '~' if gap.kind == 'mcdc' else '^'
 
-    def underlined(self, underline, gap, gutter):
-        """The underline, if there is one, with the sentence behind it, or below it if there is no room."""
+    def underlined(self, marks: str, file: FileResult, gap: Gap, gutter: int) -> None:
+        """Print the underline, if there is one, with the sentence after it, or below it if there is no room."""
         blank = ' ' * gutter
-        marks = underline.replace('^', self.mark(gap))
-        sentence = underline.printable(gap.sentence, self.encoding)
+        marks = marks.replace('^', self.mark(gap))
+        sentence = underline.printable(messages.of_gap(file, gap), self.encoding)
         if marks and len(marks) + 1 + rich.cells.cell_len(sentence) <= (self.room(gutter) or READABLE):
             self.row(blank, rich.text.Text.assemble((marks, 'bold red'), ' ', sentence))
             return
@@ -191,17 +198,17 @@ class _Report:
         for line in rich.text.Text(sentence).wrap(self.console, self.room(gutter) or UNLIMITED):
             self.row(blank, line)
 
-    def room(self, gutter):
-        """The cells that are left beside the gutter; None in a pipe."""
+    def room(self, gutter: int) -> int | None:
+        """The cells to the right of the gutter; None in a pipe."""
         return self.width - gutter - 3 if self.terminal else None
 
-    def row(self, gutter, content, style=''):
+    def row(self, gutter: str, content: str | rich.text.Text, style: str = '') -> None:
         if isinstance(content, str):
             content = rich.text.Text(content, style)
         line = rich.text.Text.assemble((f'{gutter} {self.bar} ', 'dim'), content)
         line.rstrip()
         self.line(line)
 
-    def line(self, content, style=''):
+    def line(self, content: str | rich.text.Text, style: str = '') -> None:
         text = content if isinstance(content, rich.text.Text) else rich.text.Text(content, style)
         self.console.print(text, soft_wrap=True)

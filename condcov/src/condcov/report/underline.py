@@ -1,8 +1,10 @@
-"""Source lines with parts of them underlined, as they stand in a terminal.
+"""Underlines parts of source lines in a terminal.
 
-With tabs, wide and combining characters, and lines longer than the terminal is wide. Works in cells, the columns of a
-terminal: a wide East Asian character takes two, a combining mark none.
+Handles tabs, wide and combining characters, and lines that are longer than the width of the terminal. Positions are in
+cells, the columns of a terminal: a wide East Asian character takes two, a combining mark none.
 """
+
+from collections.abc import Sequence
 
 import rich.cells
 
@@ -15,12 +17,12 @@ ELLIPSIS = '\N{HORIZONTAL ELLIPSIS}'
 class Line:
     """A line of text and the cells that each of its characters takes.
 
-    Replaced are control characters, which a terminal would obey, and those that the encoding does not have.
+    Control characters, which a terminal would obey, and characters that the encoding does not have are replaced.
     """
 
-    def __init__(self, text, encoding='utf-8'):
+    def __init__(self, text: str, encoding: str = 'utf-8') -> None:
         self.ellipsis = ELLIPSIS if _encodes(ELLIPSIS, encoding) else '...'
-        self.characters = []
+        self.characters: list[str] = []
         self.starts = [0]
         for character in text:
             if character == '\t':
@@ -32,38 +34,38 @@ class Line:
             self.characters.append(character)
             self.starts.append(self.starts[-1] + width)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return ''.join(self.characters)
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Cells of the whole line."""
         return self.starts[-1]
 
     @property
-    def indentation(self):
-        """Cells of white space before the first other character; all of an empty line."""
+    def indentation(self) -> int:
+        """Cells of white space before the first other character; all cells of a blank line."""
         for character, start in zip(self.characters, self.starts):
             if not character.isspace():
                 return start
         return self.width
 
-    def dedent(self, cells):
-        """Take so many cells of white space, not more than the indentation, from the start."""
+    def dedent(self, cells: int) -> None:
+        """Remove this many cells of white space, but not more than the indentation, from the start."""
         blank = [character for character, start in zip(self.characters, self.starts) if start < self.indentation]
         rest = self.characters[len(blank):]
         kept = ''.join(blank)[cells:]
-        # One character still stands for one of the source, so that columns stay what they were.
+        # There is still one entry for each character of the source, so columns do not change.
         self.characters = [''] * len(blank) + rest
         self.starts = [max(start - cells, 0) for start in self.starts]
         if blank:
             self.characters[0] = kept
 
-    def excerpt(self, parts, width=None):
-        """(text, underline): what of the line fits in `width` cells, and a string of spaces and '^' below the parts.
+    def excerpt(self, parts: Sequence[tuple[int, int]], width: int | None = None) -> tuple[str, str]:
+        """Return (text, underline): what fits in `width` cells of the line, and spaces and '^' to print below it.
 
-        parts are (start, end) columns in characters; each is underlined with at least one mark. What does not fit is
-        cut off at the ends of the line, with an ellipsis.
+        parts are (start, end) columns in characters; each gets at least one mark. If the line does not fit, its ends
+        are replaced by an ellipsis.
         """
         ranges = [(self.starts[start], max(self.starts[end], self.starts[start] + 1)) for start, end in parts]
         first, last = 0, len(self.characters)
@@ -76,7 +78,7 @@ class Line:
         marks = {cell - left + len(head) for start, end in ranges for cell in range(max(start, left), min(end, right))}
         return text, ''.join('^' if cell in marks else ' ' for cell in range(max(marks, default=-1) + 1))
 
-    def _window(self, part, width):
+    def _window(self, part: tuple[int, int], width: int) -> tuple[int, int]:
         """(first, end) of the characters that fit: the start or end of the line if the part is there, or the part."""
         start, end = part
         cut = len(self.ellipsis)
@@ -93,13 +95,13 @@ class Line:
         return first, last
 
 
-def printable(text, encoding='utf-8'):
-    """The text on one line, without control characters and what the encoding does not have."""
+def printable(text: str, encoding: str = 'utf-8') -> str:
+    """Return the text on one line, without control characters and characters that the encoding does not have."""
     return str(Line(text.expandtabs(1), encoding))
 
 
-def shorten(text, width, ellipsis=ELLIPSIS):
-    """The text in so many cells, shortened in the middle; a bit more is left of its end, where paths differ."""
+def shorten(text: str, width: int, ellipsis: str = ELLIPSIS) -> str:
+    """Return the text in at most `width` cells, shortened in the middle, with more of the end, where paths differ."""
     if rich.cells.cell_len(text) <= width:
         return text
     room = max(width - len(ellipsis), 2)
@@ -115,7 +117,7 @@ def shorten(text, width, ellipsis=ELLIPSIS):
     return head + ellipsis + tail
 
 
-def _printable(character, encoding):
+def _printable(character: str, encoding: str) -> str:
     if character.isspace():
         return ' '
     if (character.isprintable() or character in _JOINERS) and _encodes(character, encoding):
@@ -123,7 +125,7 @@ def _printable(character, encoding):
     return REPLACEMENT if _encodes(REPLACEMENT, encoding) else '?'
 
 
-def _encodes(character, encoding):
+def _encodes(character: str, encoding: str) -> bool:
     try:
         character.encode(encoding)
     except UnicodeEncodeError:

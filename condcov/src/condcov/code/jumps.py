@@ -1,0 +1,198 @@
+"""Finds out which condition of the source each conditional jump of the bytecode tests."""
+
+import dataclasses
+from collections.abc import Iterable
+from types import CodeType
+
+from condcov.code import bytecode
+from condcov.code.bytecode import OP, Instruction
+from condcov.code.decisions import Operand, Table
+from condcov.model import Span
+
+_IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
+_IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
+_IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
+_COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
+_CALLS_AND_ATTRIBUTES = frozenset((OP['CALL'], OP['LOAD_ATTR'], OP['LOAD_METHOD'], OP['CALL_FUNCTION_EX']))
+_GET_ANEXT = OP['GET_ANEXT']
+
+
+@dataclasses.dataclass(slots=True)
+class Jump:
+    """A conditional jump.
+
+    index       of its instruction
+    operand     the condition that it tests, or None
+    when_jumps, when_not    the truth of the condition when it jumps and when it does not: True, False, or None if
+                that is not known yet
+    reason      why it tests no condition of the source, or '' if unknown
+    true_at     for an `async for`, which ends by an exception and has no jump of its own: index of the instruction
+                that is executed when there is an item
+    """
+
+    index: int
+    operand: Operand | None = None
+    when_jumps: bool | None = None
+    when_not: bool | None = None
+    reason: str = ''
+    true_at: int | None = None
+
+
+def jumps_of(code: CodeType, table: Table, instructions: list[Instruction] | None = None) -> list[Jump]:
+    """Return the conditional jumps of a code object, matched to the decisions in the table of its file."""
+    instructions = instructions or bytecode.read(code)
+    matcher = _Matcher(instructions, table)
+    return [matcher.jump(index) for index, instruction in enumerate(instructions)
+            if instruction.op in bytecode.CONDITIONAL or instruction.op == _GET_ANEXT]
+
+
+class _Matcher:
+    """Matches the jumps of one code object, which must come in order, to conditions."""
+
+    def __init__(self, instructions: list[Instruction], table: Table) -> None:
+        self._instructions = instructions
+        self._table = table
+        self._loops: dict[Span, int] = {}       # how many jumps of loops had this position already
+
+    def jump(self, index: int) -> Jump:
+        """The Jump of the instruction with this index."""
+        op = self._instructions[index].op
+        if op == OP['FOR_ITER']:
+            return self._for(index)
+        if op == _GET_ANEXT:
+            return self._async_for(index)
+        tested = self._tested_at(index)
+        return (self._none_test(index) or self._except(index, tested) or self._value_test(index, tested)
+                or self._pattern(index) or Jump(index, reason=self._reason(tested)))
+
+    def _for(self, index: int) -> Jump:
+        operand = self._loop(index)
+        return Jump(index, operand, False, True) if operand else Jump(index)
+
+    def _async_for(self, index: int) -> Jump:
+        operand = self._loop(index)
+        handler = self._instructions[index].caught
+        if handler is None or self._instructions[handler].op != OP['END_ASYNC_FOR']:
+            return Jump(index)
+        # LOAD_CONST None follows, and then the SEND that jumps when the item is there.
+        return Jump(handler, operand, False, None, true_at=self._instructions[index + 2].target)
+
+    def _loop(self, index: int) -> Operand | None:
+        """The operand of the jump of a loop."""
+        position = self._instructions[index].position
+        operands = self._table.loops.get(position, ())
+        number = self._loops[position] = self._loops.get(position, -1) + 1
+        if len(operands) == 1:
+            number = 0      # the copies of a loop in a finally clause
+        return operands[number] if number < len(operands) else None
+
+    def _tested_at(self, index: int) -> int:
+        """The index of the instruction that computes what the jump at `index` tests."""
+        before = index - 1
+        while (before and self._instructions[before].op == OP['NOP']
+               and self._instructions[before].position not in self._table.values):
+            before -= 1
+        return before
+
+    def _none_test(self, index: int) -> Jump | None:
+        """A jump that compares with None itself."""
+        jump = self._instructions[index]
+        if jump.op not in _IF_NONE and jump.op not in _IF_NOT_NONE:
+            return None
+        operand = self._table.fused.get(jump.position)
+        return _two_way(index, operand, (jump.op in _IF_NONE) == (operand.argument == 0)) if operand else None
+
+    def _except(self, index: int, tested: int) -> Jump | None:
+        """The jump of an except clause or an except* clause."""
+        last, before = self._instructions[tested], self._instructions[tested - 1]
+        if last.op == OP['CHECK_EXC_MATCH'] or last.op == OP['COPY'] and before.op == OP['CHECK_EG_MATCH']:
+            operand = self._table.handlers.get(last.position)
+            return _two_way(index, operand, self._instructions[index].op in _IF_NOT_NONE)
+        return None
+
+    def _value_test(self, index: int, tested: int) -> Jump | None:
+        """A jump that tests the truth of an expression."""
+        last = self._instructions[tested]
+        operand = self._link(tested) if last.op in _COMPARISONS else None
+        operand = operand or self._table.values.get(last.position)
+        if operand is None and last.op in _CALLS_AND_ATTRIBUTES:
+            operand = self._table.ends.get(last.position[2:])
+        if operand is None:
+            return None
+        if operand.decision.conditions[operand.condition].constant is not None:
+            return Jump(index, reason='a constant')
+        jumps = self._instructions[index].op in _IF_TRUE
+        if operand.argument is not None and last.op in (OP['IS_OP'], OP['CONTAINS_OP']):
+            jumps = jumps == (last.argument == operand.argument)
+        return _two_way(index, operand, jumps)
+
+    def _link(self, index: int) -> Operand | None:
+        """The link of a chained comparison that ends with the comparison at this index."""
+        chain = self._instructions[index].position
+        index -= 1
+        while self._instructions[index].position == chain and self._instructions[index].op in (OP['COPY'], OP['SWAP']):
+            index -= 1
+        return self._table.links.get((chain, self._instructions[index].position))
+
+    def _pattern(self, index: int) -> Jump | None:
+        """A jump of a pattern: its outcome is known where control leaves the pattern, and not yet inside."""
+        jump = self._instructions[index]
+        operand = self._pattern_at(jump.position)
+        if operand is None:
+            return None
+        condition = operand.decision.conditions[operand.condition]
+        if condition.constant is not None:
+            return Jump(index, reason='a pattern that always matches')
+        always = any(_within(jump.position, alternative) for alternative in operand.always)
+        assert jump.target is not None
+        return Jump(index, operand, None if self._stays(jump.target, condition.span) else always,
+                    None if self._stays(index + 1, condition.span) else True)
+
+    def _pattern_at(self, position: Span) -> Operand | None:
+        if position.line is None:
+            return None
+        return self._table.patterns.get(position) or next(
+            (operand for span, operand in self._table.patterns.items() if _within(position, span)), None)
+
+    def _stays(self, index: int, span: Span) -> bool:
+        """Whether control gets to another jump of the same pattern from here."""
+        visited: set[int] = set()
+        while index not in visited:
+            visited.add(index)
+            instruction = self._instructions[index]
+            if instruction.line is not None and not _within(instruction.position, span):
+                return False
+            if instruction.op in bytecode.CONDITIONAL:
+                return True
+            if len(instruction.successors) != 1:
+                return False
+            index, = instruction.successors
+        return False
+
+    def _reason(self, tested: int) -> str:
+        """Why the compiler made a jump that tests the value of this instruction."""
+        last = self._instructions[tested]
+        if last.op in (OP['RESUME'], OP['JUMP_BACKWARD_NO_INTERRUPT']):     # the loop of an await
+            while tested and self._instructions[tested].op != OP['GET_AWAITABLE']:
+                tested -= 1
+            last = self._instructions[tested - 1]
+        if last.op == OP['WITH_EXCEPT_START']:
+            return 'the exit of a with'
+        if last.op == OP['COPY'] and self._instructions[tested - 1].op == OP['PREP_RERAISE_STAR']:
+            return 'the end of an except*'
+        return ''
+
+
+def _two_way(index: int, operand: Operand | None, jumps: bool) -> Jump:
+    """A jump whose outcome is known both ways: `jumps` is the truth of the condition when it jumps."""
+    return Jump(index, operand, jumps, not jumps)
+
+
+def _within(position: Span, span: Span) -> bool:
+    return (position.line is not None and position.column is not None and
+            span[:2] <= position[:2] and position[2:] <= span[2:])
+
+
+def tested_decisions(codes: Iterable[CodeType], table: Table) -> set[tuple]:
+    """Return the keys of the decisions that some jump of the code objects tests."""
+    return {jump.operand.decision.key for code in codes for jump in jumps_of(code, table) if jump.operand}
