@@ -1,9 +1,9 @@
-"""Takes the screenshots of the HTML report that the documentation shows, with Chromium.
+"""Take the screenshots of the HTML report in the documentation, with Chromium.
 
     python screenshot.py FOLDER PAGE#DECISION OUTPUT.png [--width 1200] [--height 800] [--dark]
 
-FOLDER is a report that `condcov html` wrote, PAGE the name of a file in it, and DECISION the id of a truth table
-that is opened (the end of the address when its gap in the list was followed).
+FOLDER is a report of `condcov html`, PAGE the name of a file in it, and DECISION the id of the truth table to open
+(the end of the address after following a gap in the list).
 """
 
 import argparse
@@ -30,10 +30,10 @@ def main():
     name, _, decision = arguments.page.partition('#')
     page = (arguments.folder / name).resolve()
     if not page.is_file():
-        sys.exit(f'screenshot.py: there is no page {page}; give the name of a file in the report')
+        sys.exit(f'screenshot.py: {page} does not exist; give the name of a file in the report')
     address = html.escape(f'{page.as_uri()}{"#" + decision if decision else ""}')
     with tempfile.TemporaryDirectory() as folder:
-        # Chromium cannot take a picture of a page that has scrolled, but can of one that scrolls within another.
+        # Chromium cannot take a screenshot of a scrolled page, but it can if the page is inside another one.
         outer = pathlib.Path(folder) / 'outer.html'
         outer.write_text('<meta name="color-scheme" content="light dark"><body style="margin: 0"><iframe '
                          f'src="{address}" style="border: 0; width: 100vw; height: 100vh; display: block">')

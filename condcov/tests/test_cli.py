@@ -58,7 +58,7 @@ def test_too_little(recorded, command):
     recorded.condcov(command, '--fail-under', '100', '--fail-under=mcdc=50')
     done = recorded.condcov(command, '--fail-under=line=100', '--fail-under=condition=99', '--fail-under=mcdc=99',
                             status=2)
-    assert [line.split(' is ')[0] for line in done.stderr.splitlines()] == \
+    assert [line.split(' of ')[0] for line in done.stderr.splitlines()] == \
         ['condcov: condition coverage', 'condcov: mcdc coverage']
     recorded.write('pyproject.toml', '[tool.condcov.fail_under]\ncondition = 99\n')
     recorded.condcov(command, status=2)
@@ -97,25 +97,25 @@ def test_version_and_help(folder):
 @pytest.mark.parametrize('arguments, message', [
     ([], 'the following arguments are required: COMMAND'),
     (['ruin'], "invalid choice: 'ruin'"),
-    (['run'], 'a program is needed: a file, or -m MODULE'),
+    (['run'], 'nothing to run: give a program, or -m MODULE'),
     (['run', '-m'], '-m needs the name of a module'),
     (['run', '--sauce=x', 'p.py'], '--sauce=x'),
-    (['report', '--fail-under=lime=1'], "'lime=1' has the level 'lime'; the levels are line, branch, condition, mcdc"),
+    (['report', '--fail-under=lime=1'], "'lime=1' has the unknown level 'lime'; the levels are line, branch, condition, mcdc"),
     (['report', '--fail-under=x'], "'x' must be a number or LEVEL=NUMBER"),
     (['report', '--fail-under=line=101'], "'line=101' must be a percentage from 0 to 100, not 101.0"),
     (['report', '--fail-under=nan'], "'nan' must be a percentage from 0 to 100, not nan"),
-    (['report', '--contexts=('], "'(' is no regular expression"),
+    (['report', '--contexts=('], "'(' is not a regular expression"),
     (['report', '--sort=size'], 'invalid choice'),
     (['report', 'x'], 'unrecognized arguments: x'),
-    (['report'], 'there is no data at '),
-    (['html'], 'there is no data at '),
-    (['report', '--data-file=/no/such'], 'there is no data at /no/such: '),
+    (['report'], 'no data at '),
+    (['html'], 'no data at '),
+    (['report', '--data-file=/no/such'], 'no data at /no/such: '),
     (['report', '--config=no.toml'], 'cannot read no.toml: No such file or directory'),
-    (['combine'], 'there is nothing to combine: no data of single processes beside '),
-    (['combine', 'no'], 'there is no data at '),
-    (['combine', 'text'], 'text is no data of condcov'),
-    (['erase', '--data-file=text'], 'text is no data of condcov'),
-    (['report', '--data-file=text'], 'text is no data of condcov'),
+    (['combine'], 'nothing to combine: no data files of single processes next to '),
+    (['combine', 'no'], 'no data at '),
+    (['combine', 'text'], 'text is not a condcov data file'),
+    (['erase', '--data-file=text'], 'text is not a condcov data file'),
+    (['report', '--data-file=text'], 'text is not a condcov data file'),
 ])
 def test_what_is_wrong_is_told_in_one_line(folder, arguments, message):
     folder.write('text', 'no data\n' * 1000)
@@ -127,5 +127,5 @@ def test_nothing_selected(folder):
     pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
     folder.write('prog.py', 'x = 1\n')
     done = folder.condcov('run', '--source=no_such_package', 'prog.py')
-    assert done.stderr == 'condcov: nothing was recorded: no code of no_such_package was executed\n'
-    assert 'there is no data at' in folder.refused('report')
+    assert done.stderr == 'condcov: no data was collected: no code of no_such_package was executed\n'
+    assert 'no data at' in folder.refused('report')

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from condcov import config
-from condcov.errors import CondcovError
 from condcov.analysis.loading import reported
+from condcov.errors import CondcovError
 from condcov.record.selection import Selection
 
 
@@ -103,17 +103,17 @@ def test_text_for_other_processes():
 
 
 @pytest.mark.parametrize('text, message', [
-    ('sauce = 1', "pyproject.toml: [tool.condcov] has an unknown key 'sauce'; the keys are "),
+    ('sauce = 1', "pyproject.toml: [tool.condcov] has the unknown key 'sauce'; the keys are "),
     ('source = 1', 'pyproject.toml: source of [tool.condcov] must be a list of strings'),
     ('omit = [1]', 'pyproject.toml: omit of [tool.condcov] must be a list of strings'),
     ('counts = 1', 'pyproject.toml: counts of [tool.condcov] must be true or false'),
     ('data_file = ""', 'pyproject.toml: data_file of [tool.condcov] must be a string'),
-    ('exclude_also = ["("]', "pyproject.toml: exclude_also of [tool.condcov] has '(', which is no regular expression"),
+    ('exclude_also = ["("]', "pyproject.toml: exclude_also of [tool.condcov] has '(', which is not a regular expression"),
     ('fail_under = 101', 'pyproject.toml: fail_under of [tool.condcov] must be a percentage from 0 to 100, not 101'),
     ('fail_under = true', 'pyproject.toml: fail_under of [tool.condcov] must be a percentage from 0 to 100, not True'),
-    ('fail_under = {lime = 1}', "pyproject.toml: fail_under of [tool.condcov] has the level 'lime'; the levels are "),
+    ('fail_under = {lime = 1}', "pyproject.toml: fail_under of [tool.condcov] has the unknown level 'lime'; the levels are "),
     ('paths = ["a"]', 'pyproject.toml: paths of [tool.condcov] must be a table of lists of folders'),
-    ('=', 'pyproject.toml is no TOML: '),
+    ('=', 'pyproject.toml is not valid TOML: '),
 ])
 def test_what_is_wrong_is_told_in_one_line(text, message):
     write('pyproject.toml', f'[tool.condcov]\n{text}\n')

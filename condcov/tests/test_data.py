@@ -124,7 +124,7 @@ def test_combine_refuses_different_source_and_changes_nothing(data, tmp_path):
     Data(tmp_path / 'one').add('', {'/a.py': (SHA, seen())})
     Data(tmp_path / 'two').add('', {'/a.py': ('1' * 64, seen())})
     message = refused(data.combine, [tmp_path / 'one', tmp_path / 'two'])
-    assert message.startswith('/a.py is not the same source in') and 'one' in message and 'two' in message
+    assert message.startswith('/a.py differs between') and 'one' in message and 'two' in message
     assert list(data.read()) == ['/x.py']
     assert sorted(os.listdir(tmp_path)) == ['.condcov', 'one', 'two']
 
@@ -139,7 +139,7 @@ def test_parts_are_those_of_single_processes(tmp_path):
 
 
 def test_no_data(data):
-    assert refused(data.read).startswith(f'there is no data at {data.path}: ')
+    assert refused(data.read).startswith(f'no data at {data.path}: ')
     assert not os.path.exists(data.path)
 
 
@@ -161,14 +161,14 @@ def test_an_empty_file(data):
 def test_sqlite_of_somebody_else(data):
     with sqlite3.connect(data.path) as database:
         database.execute('CREATE TABLE file (path)')
-    assert refused(data.read) == f'{data.path} is no data of condcov'
-    assert refused(data.add, '', {}) == f'{data.path} is no data of condcov'
+    assert refused(data.read) == f'{data.path} is not a condcov data file'
+    assert refused(data.add, '', {}) == f'{data.path} is not a condcov data file'
 
 
 def test_another_version(data, monkeypatch):
     data.add('', {})
     monkeypatch.setattr(data_module, 'VERSION', 99)
-    assert refused(data.read) == f'{data.path} is data in format 1, and this condcov reads format 99: run again'
+    assert refused(data.read) == f'{data.path} has data format 1, but this condcov reads format 99: run again'
 
 
 def test_damaged_data(data):

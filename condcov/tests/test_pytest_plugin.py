@@ -175,13 +175,13 @@ def test_under_condcov_run(project):
     assert {'import subprocess, sys', "return 'both'", 'there = 1'} <= project.lines('pkg/__init__.py')
     done = project.python('-m', 'condcov', 'run', '-m', 'pytest', '--condcov')
     assert done.returncode == 4
-    assert 'condcov: "condcov run" records already: leave out one of the two' in done.stdout + done.stderr
+    assert 'condcov: "condcov run" is already recording: use only one of the two' in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--condcov-report=pdf'], "--condcov-report has 'pdf'; it can be term, html"),
+    (['--condcov-report=pdf'], "--condcov-report has 'pdf'; use term, html"),
     (['--condcov-report=html:'], "--condcov-report has 'html:'"),
-    (['--condcov-fail-under=lime=3'], "--condcov-fail-under: 'lime=3' has the level 'lime'"),
+    (['--condcov-fail-under=lime=3'], "--condcov-fail-under: 'lime=3' has the unknown level 'lime'"),
     (['--condcov-fail-under=x'], "--condcov-fail-under: 'x' must be a number or LEVEL=NUMBER"),
     (['--condcov-config=no.toml'], 'condcov: '),
 ])

@@ -21,7 +21,7 @@ DATA_FILE = '.condcov'
 class Config:
     """What to record and how to judge it. All paths are absolute; lists are as in coverage.py under the same name.
 
-    source              folders, and names of packages and modules; None for all except the library and installed packages
+    source              folders, and names of packages and modules; None for all but the library and installed packages
     exclude, partial    regular expressions of lines to exclude, and of lines whose branches are excluded
     report_include, report_omit     glob patterns of files to report, and not to report
     paths               lists of folders that hold the same source; the first is the local one
@@ -53,7 +53,8 @@ class Config:
     @classmethod
     def loads(cls, text: str) -> 'Config':
         """Return the configuration from the text of dumps()."""
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                                  for name, value in json.loads(text).items()}
         return cls(**values)
 
 

@@ -72,7 +72,7 @@ class Data:
         self.path = os.path.abspath(path)
 
     def add(self, context: str, files: Mapping[str, tuple[str, Seen]], *, counts: bool = False) -> None:
-        """Add {path: (sha256, Seen)}, seen in the named context; `counts` says whether the numbers of a Seen are counts.
+        """Add {path: (sha256, Seen)}, seen in the named context; `counts` says whether its numbers are counts.
 
         Existing data of a file with another checksum is removed. Raises CondcovError if the file cannot be written.
         """

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from condcov.analysis.results import Result
     from condcov.config import Config
 
-REPORTS: dict[str, str | None] = {'term': None, 'html': 'condcov-html', 'lcov': 'condcov.lcov', 'xml': 'condcov.xml', 'json': 'condcov.json'}
+REPORTS: dict[str, str | None] = {
+    'term': None, 'html': 'condcov-html', 'lcov': 'condcov.lcov', 'xml': 'condcov.xml', 'json': 'condcov.json'}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,8 +48,8 @@ class Plugin:
     """The hooks of a session that is recorded."""
 
     def __init__(self, options: Any) -> None:
-        from condcov.record import recording, subprocess_hook
         from condcov.errors import CondcovError
+        from condcov.record import recording, subprocess_hook
         self._error = CondcovError
         self._contexts = options.condcov_context
         self._result: Result | None = None

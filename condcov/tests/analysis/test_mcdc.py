@@ -9,9 +9,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from support import decisions, reports
 from condcov import model
 from condcov.analysis import mcdc
+from support import decisions, reports
 
 # How many decisions the truth table is held against: 5000 in the long form, others each time.
 EXAMPLES = os.environ.get('CONDCOV_ORACLE_EXAMPLES')

@@ -7,14 +7,14 @@ import ast
 
 import hypothesis
 from hypothesis import strategies
+from test_mcdc import EXAMPLES, TruthTable, expressions
 
-from support import decisions
 from condcov import model
 from condcov.analysis import coverable, mcdc, results
 from condcov.record.planner import plan
 from condcov.report import messages
+from support import decisions
 from support.slow_recorder import SlowRecorder
-from test_mcdc import EXAMPLES, TruthTable, expressions
 
 
 class Number(ast.NodeTransformer):

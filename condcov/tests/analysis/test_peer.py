@@ -16,8 +16,8 @@ import pytest
 from hypothesis import strategies
 from pymcdc import verifica_mcdc
 
-from support import decisions
 from condcov.analysis import mcdc
+from support import decisions
 
 
 def peer_lines(decision, paths):

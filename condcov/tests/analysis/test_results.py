@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from support import decisions
 from condcov import model
 from condcov.analysis import coverable, mcdc, results
 from condcov.errors import CondcovError
 from condcov.report import messages
+from support import decisions
 
 CART = '''\
 def price(cart, member, voucher):

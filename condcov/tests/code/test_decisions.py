@@ -11,15 +11,16 @@ import warnings
 import codeprobes
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, given, strategies as st
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import strategies as st
 
-from condcov.code import bytecode, decisions
 from condcov.analysis.coverable import analyse, code_objects
+from condcov.code import bytecode, decisions
+from condcov.code.jumps import jumps_of
+from condcov.code.source_text import decoded
 from condcov.errors import CondcovError
 from condcov.model import Seen
-from condcov.code.source_text import decoded
 from condcov.record.plan import Plan
-from condcov.code.jumps import jumps_of
 from condcov.record.planner import plan
 from support.decision_programs import Values, programs
 from support.interpretation import paths_of
@@ -204,10 +205,10 @@ def test_what_coverage_leaves_out_is_left_out():
 
 
 @pytest.mark.parametrize('text, message', [
-    ('x = = 1\n', 'x.py: not the source of Python 3.11: '),
-    ('x = 1\0\n', 'x.py: not the source of Python 3.11: '),
-    (b'# coding: nonsense\n', 'x.py: cannot be decoded: '),
-    (b'x = "\xff"\n', 'x.py: cannot be decoded: '),
+    ('x = = 1\n', 'cannot parse x.py as Python 3.11: '),
+    ('x = 1\0\n', 'cannot parse x.py as Python 3.11: '),
+    (b'# coding: nonsense\n', 'cannot decode x.py: '),
+    (b'x = "\xff"\n', 'cannot decode x.py: '),
 ])
 def test_a_file_that_is_no_source_is_named_in_one_line(text, message):
     with pytest.raises(CondcovError) as raised:

@@ -34,7 +34,7 @@ def made(monkeypatch):
         names.add(code.co_name)
         return real(code, table)
 
-    monkeypatch.setattr(plans, 'plan', plan)
+    monkeypatch.setattr(planner, 'plan', plan)
     return names
 
 
@@ -92,19 +92,20 @@ def test_other_source(folder, made):
 def test_another_condcov(folder, made, monkeypatch):
     run(folder)
     made.clear()
-    monkeypatch.setattr(cache, '_made', bytes(16))
+    monkeypatch.setattr(plan_cache, '_made', bytes(16))
     run(folder)
     assert made == BOTH
 
 
 def test_a_change_of_condcov_is_another_one(monkeypatch, tmp_path):
-    for name in 'cache.py', 'plans.py':
-        (tmp_path / name).write_text('')
-    monkeypatch.setattr(cache, '__file__', str(tmp_path / 'cache.py'))
+    (tmp_path / 'code').mkdir()
+    (tmp_path / 'record').mkdir()
+    (tmp_path / 'code/jumps.py').write_text('')
+    monkeypatch.setattr(plan_cache, '__file__', str(tmp_path / 'record/plan_cache.py'))
     found = set()
     for time in 1, 2, 2:
-        os.utime(tmp_path / 'plans.py', (time, time))
-        monkeypatch.setattr(cache, '_made', None)
+        os.utime(tmp_path / 'code/jumps.py', (time, time))
+        monkeypatch.setattr(plan_cache, '_made', None)
         found.add(plan_cache._maker())
     assert len(found) == 2
 
@@ -164,7 +165,7 @@ def test_in_an_archive(folder):
     ('importlib.util.cache_from_source', None), ('hashlib.blake2b', None), ('marshal.dumps', None),
     ('sys.implementation.cache_tag', None)])
 def test_a_program_that_replaces_what_is_needed(folder, made, monkeypatch, name, value):
-    import importlib.util, hashlib, marshal     # noqa: F401
+    import marshal  # noqa: F401
     monkeypatch.setattr(name, value)
     assert run(folder).paths
 
@@ -212,7 +213,7 @@ def test_a_write_that_fails(folder, made, monkeypatch):
 
 
 def test_more_code_than_is_kept(folder, made, monkeypatch):
-    monkeypatch.setattr(cache, 'MOST', 1)
+    monkeypatch.setattr(plan_cache, 'MOST', 1)
     run(folder)
     made.clear()
     run(folder)

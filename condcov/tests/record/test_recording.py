@@ -75,7 +75,7 @@ def test_programs_that_cannot_run_and_folders(folder, command):
         archive.write('package/__main__.py', '__main__.py')
     plain = folder.python(*command)
     recorded = folder.python('-m', 'condcov', 'run', *command)
-    errors = recorded.stderr.removesuffix('condcov: nothing was recorded: no code of the selected files was executed\n')
+    errors = recorded.stderr.removesuffix('condcov: no data was collected: no code of the selected files was executed\n')
     assert (recorded.returncode, recorded.stdout, errors) == (plain.returncode, plain.stdout, plain.stderr)
 
 
@@ -459,7 +459,7 @@ def test_a_process_that_is_killed_leaves_what_it_wrote(folder):
     process.communicate()
     (name,) = folder.files()
     assert folder.refused('report').startswith(
-        f'condcov: there is no data at {folder.path}/.condcov, and 1 file of single processes beside it: ')
+        f'condcov: no data at {folder.path}/.condcov, but 1 data file of single processes next to it: ')
     folder.condcov('combine')
     assert folder.files() == ['.condcov']
     assert 'first = 1' in folder.lines('prog.py')
@@ -648,7 +648,7 @@ def test_an_interpreter_without_probes(folder):
     folder.write('codeprobes.py', 'raise ImportError("no")\n')
     folder.write('prog.py', 'print("ran")\n')
     folder.environment['PYTHONPATH'] = str(folder.path)
-    assert 'cannot record conditions: condcov needs the interpreter that has code probes' in \
+    assert 'cannot record conditions: condcov needs an interpreter with the module codeprobes' in \
         folder.refused('run', 'prog.py')
 
 
@@ -656,18 +656,18 @@ def test_data_that_cannot_be_written(folder):
     folder.write('prog.py', 'print("ran")\n')
     folder.write('file/x', '')
     assert folder.refused('run', '--data-file=no/data', 'prog.py') == \
-        f'condcov: cannot write {folder.path}/no/data: there is no folder {folder.path}/no'
+        f'condcov: cannot write {folder.path}/no/data: {folder.path}/no does not exist'
     assert folder.refused('run', '--data-file=file', 'prog.py') == \
         f'condcov: {folder.path}/file is a folder, and no data of condcov'
     folder.write('text', 'text that is no data\n' * 100)
     assert folder.refused('run', '--append', '--data-file=text', 'prog.py') == \
-        f'condcov: {folder.path}/text is no data of condcov'
+        f'condcov: {folder.path}/text is not a condcov data file'
 
 
 def test_data_that_is_somebody_elses_is_not_removed(folder):
     folder.write('prog.py', 'print("ran")\n')
     folder.write('text', 'text that is no data\n' * 100)
-    assert folder.refused('run', '--data-file=text', 'prog.py') == f'condcov: {folder.path}/text is no data of condcov'
+    assert folder.refused('run', '--data-file=text', 'prog.py') == f'condcov: {folder.path}/text is not a condcov data file'
     assert (folder.path / 'text').exists()
 
 
@@ -679,7 +679,7 @@ def test_a_folder_that_is_gone(folder):
               f'raise SystemExit(cli.main(["run", {str(folder.path / "prog.py")!r}]))'
     done = folder.python('-c', program)
     assert done.returncode == 2 and done.stdout == ''
-    assert done.stderr == 'condcov: the current folder does not exist any more: change to another one\n'
+    assert done.stderr == 'condcov: the current folder does not exist: change to another one\n'
 
 
 def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
@@ -704,13 +704,13 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        monkeypatch.setattr(plans, 'plan', slow)
+        monkeypatch.setattr(planner, 'plan', slow)
         started.start()
         with pytest.raises(Timeout):
             exec(code)
     finally:
         signal.signal(signal.SIGALRM, before)
-    monkeypatch.setattr(plans, 'plan', real)
+    monkeypatch.setattr(planner, 'plan', real)
     exec(code)
     started.finish()
     assert started.problems() == []
@@ -724,7 +724,7 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 def test_a_defect_of_the_analysis_is_told_and_not_raised(folder, monkeypatch, plan, message):
     path = folder.write('other.py', 'x = 1\n')
     started = recording.Recording(config.read(include=('*/other.py',)))
-    monkeypatch.setattr(plans, 'plan', plan)
+    monkeypatch.setattr(planner, 'plan', plan)
     code = compile('x = 1', path, 'exec')
     started.start()
     try:

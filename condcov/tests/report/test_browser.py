@@ -11,7 +11,6 @@ import subprocess
 import pytest
 
 from condcov.report import html
-
 from support import reports
 
 BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)

@@ -9,9 +9,7 @@ from lxml import etree
 
 from condcov.analysis import outcomes, results
 from condcov.report import cobertura
-
-from support import reports
-from support import sample
+from support import reports, sample
 
 # What coverage-04.dtd demands, element by element.
 DTD = '''
@@ -107,7 +105,7 @@ def test_pycobertura_reads_it(path):
     # A line with a condition that is not covered is a miss in part for pycobertura, and counts among the misses.
     partial = {line for line, here in outcomes.by_line(fares).items() if not all(it.count for it in here)}
     assert read.total_misses(fares.path) == len(partial.union(fares.missing_lines))
-    statuses = dict((number, status) for number, status in read.line_statuses(fares.path))
+    statuses = dict(read.line_statuses(fares.path))
     assert {number for number, status in statuses.items() if status == 'miss'} == set(fares.missing_lines)
     assert {number for number, status in statuses.items() if status == 'partial'} == partial.difference(
         fares.missing_lines)

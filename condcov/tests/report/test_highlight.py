@@ -10,7 +10,6 @@ import pytest
 from condcov import model
 from condcov.code import source_text
 from condcov.report import highlight
-
 from support import sample
 
 

@@ -11,11 +11,9 @@ import lxml.html
 import pytest
 
 from condcov.analysis import results
-from condcov.report import html, messages
 from condcov.errors import CondcovError
-
-from support import reports
-from support import sample
+from condcov.report import html, messages
+from support import reports, sample
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,6 @@ import pytest
 
 from condcov import model
 from condcov.report import json as json_report
-
 from support import reports
 
 

@@ -16,9 +16,7 @@ import pytest
 from condcov import model
 from condcov.analysis import mcdc, outcomes, results
 from condcov.report import lcov
-
-from support import reports
-from support import sample
+from support import reports, sample
 
 PATTERNS = {
     'TN': r'TN:([^,]*)(,diff)?',

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from condcov.report import output
 from condcov.errors import CondcovError
+from condcov.report import output
 
 
 def test_a_new_file_has_what_was_written_and_ordinary_permissions(tmp_path):

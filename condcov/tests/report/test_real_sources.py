@@ -7,15 +7,15 @@ import random
 
 import jsonschema
 import pytest
-
-from condcov import model
-from condcov.analysis import coverable, mcdc, results
-from condcov.report import cobertura, html, json as json_report, lcov
-
 import test_cobertura
 import test_html
 import test_json
 import test_lcov
+
+from condcov import model
+from condcov.analysis import coverable, mcdc, results
+from condcov.report import cobertura, html, lcov
+from condcov.report import json as json_report
 
 schema = test_json.schema
 

@@ -7,11 +7,11 @@ import unicodedata
 
 import pytest
 
-from support import decisions
 from condcov import model
 from condcov.analysis import results
-from condcov.report import text
 from condcov.errors import CondcovError
+from condcov.report import text
+from support import decisions
 
 SHOP = '''\
 def price(cart, member, voucher):

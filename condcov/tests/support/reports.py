@@ -2,7 +2,6 @@
 
 from condcov.analysis import mcdc, results
 from condcov.report import messages
-
 from support import sample
 
 

@@ -5,7 +5,6 @@ dis.get_instructions() would be too slow: this runs for each code object of the 
 
 import dis
 import opcode
-
 from types import CodeType
 
 from condcov.model import Span
@@ -69,6 +68,9 @@ def read(code: CodeType) -> list[Instruction]:
     at: dict[int, int] = {}                     # the index of the instruction at a unit
     targets: list[tuple[int, int]] = []
     start, extended, following = 0, 0, 0        # of the instruction; what its EXTENDED_ARGs give; of the next operation
+    for unit, position in enumerate(code.co_positions()):
+        if unit < following:
+            continue                # a cache of the previous one
         op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
         index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:

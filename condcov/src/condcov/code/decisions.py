@@ -8,7 +8,6 @@ import ast
 import bisect
 import dataclasses
 import dis
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -71,9 +70,9 @@ def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Dec
     finder.walk(tree)
     found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
     keys = [decision.key for decision in found]
-    for (line, column, *end), inside in finder.table.asserts.items():
-        first = bisect.bisect_left(keys, (line, column))
-        inside += itertools.takewhile(lambda key: key[:2] < tuple(end), keys[first:])
+    for span, inside in finder.table.asserts.items():
+        first, end = bisect.bisect_left(keys, span[:2]), bisect.bisect_left(keys, span[2:])
+        inside += keys[first:end]
     return found, finder.table
 
 
@@ -93,7 +92,7 @@ class _Test:
         self.index = self.on_true = self.on_false = 0       # set when the tree is complete
 
 
-_Tree = Any     # see above test_tree()
+_Tree = Any     # described before test_tree()
 
 
 class _Finder:
@@ -195,7 +194,7 @@ class _Finder:
         """Add the decision of a test of the given kind."""
         self.add(kind, _span(node), self.test_tree(node))
 
-    # The tree of a decision (_Tree): a _Test, or ('and' | 'or', list of trees), ('not', tree), ('if', test, body, orelse).
+    # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 
     def test_tree(self, node: ast.expr) -> _Tree:
         """Take apart what compiler_jump_if() takes apart: recursive only where Python's grammar limits the depth."""
@@ -284,7 +283,8 @@ class _Finder:
         reached = _reached(tests)
         number = {test.index: position for position, test in enumerate(reached)}
         conditions = tuple(
-            model.Condition(test.span, self.text(test.span), _next(tests, on_true, number), _next(tests, on_false, number),
+            model.Condition(test.span, self.text(test.span),
+                            _next(tests, on_true, number), _next(tests, on_false, number),
                             tested=not (value and test is tests[-1]), constant=test.constant)
             for test in reached for on_true, on_false in [_ways(test)])
         if not any(condition.tested and condition.constant is None for condition in conditions):

@@ -56,7 +56,7 @@ def _encoding(content: bytes) -> str:
     head = content.split(b'\n', 2)[:2]
     if b'coding' not in b''.join(head) and not content.startswith(b'\xef\xbb\xbf'):
         return 'utf-8'
-    import tokenize     # slow to import, and hardly any file needs it
+    import tokenize  # slow to import, and hardly any file needs it
     return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
 
 

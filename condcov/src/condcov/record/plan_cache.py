@@ -116,7 +116,7 @@ def _maker() -> bytes:
     if _made is None:
         here = os.path.dirname(os.path.abspath(__file__))
         files = []
-        for folder in here, os.path.join(os.path.dirname(here), 'code'):
+        for folder in here, os.path.dirname(here), os.path.join(os.path.dirname(here), 'code'):
             with os.scandir(folder) as entries:
                 files += [(entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries
                           if entry.name.endswith('.py')]

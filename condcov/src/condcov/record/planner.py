@@ -2,6 +2,11 @@
 
 from types import CodeType
 
+try:
+    from codeprobes import UNSUPPORTED_OPCODES
+except ImportError:
+    UNSUPPORTED_OPCODES = frozenset()       # Recording refuses to start
+
 from condcov.code import bytecode
 from condcov.code.bytecode import OP
 from condcov.code.decisions import Table
@@ -11,11 +16,9 @@ from condcov.record.plan import Plan, path
 
 MOST_PATHS = 1 << 20        # with more, nobody waits until all have been seen
 
-# Where codeprobes.Recorder takes no probe, apart from the instructions up to the first RESUME; and END_ASYNC_FOR, which
-# exceptions that pass through also reach.
-_NO_PROBE = frozenset(OP[name] for name in (
-    'CALL', 'CACHE', 'END_ASYNC_FOR', 'EXTENDED_ARG', 'JUMP_BACKWARD_NO_INTERRUPT', 'PUSH_EXC_INFO', 'RERAISE',
-    'RESUME', 'SEND', 'YIELD_VALUE'))
+# Where no probe can be placed, apart from the instructions up to the first RESUME; and END_ASYNC_FOR, which exceptions
+# that pass through also reach.
+_NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _PYTEST = '@py'             # the beginning of the names that pytest adds to an assert
 

@@ -4,6 +4,7 @@ A recording writes its own data file next to the final one, named DATA_FILE.HOST
 number of the run, which all its processes share, so that the first of them can combine the files at the end.
 """
 
+import _thread
 import ast
 import atexit
 import contextlib
@@ -13,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import _thread
 import threading
 import time
 import types
@@ -26,14 +26,14 @@ import coverage
 from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
-from condcov.record.plan import Plan
-from condcov.record.recorded_file import RecordedFile, reason, stamp
 import condcov
 from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
 from condcov.model import Seen
+from condcov.record.plan import Plan
+from condcov.record.recorded_file import RecordedFile, reason, stamp
 from condcov.record.selection import Selection
 
 _real_os = os
@@ -82,8 +82,8 @@ class Recording:
         try:
             import codeprobes
         except ImportError:
-            raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs an interpreter with the module '
-                               'codeprobes') from None
+            raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs an interpreter with the '
+                               'module codeprobes') from None
         self.config = config
         self.first = first
         self.run = os.urandom(4).hex() if run is None else run
@@ -490,9 +490,9 @@ def _die(signum: int) -> None:
 
 # The interpreter drops a signal that a child receives at its very start, although without our handler the signal would
 # end the child. So SIGTERM is blocked during a fork. The fork also waits for a thread that saves, because in the child
-# SQLite's locks would stay locked for ever; but not indefinitely, because that thread may run a finalizer that waits for
-# this one. By thread, for each fork in progress (a signal handler may fork too): the signals that were blocked before,
-# and the lock that is held.
+# SQLite's locks would stay locked for ever; but not indefinitely, because that thread may run a finalizer that waits
+# for this one. By thread, for each fork in progress (a signal handler may fork too): the signals that were blocked
+# before, and the lock that is held.
 _held_back: dict[int, list[tuple[set, 'threading.RLock | None']]] = {}
 
 

@@ -47,7 +47,7 @@ class Selection:
         everything = not (theirs.source or theirs.source_pkgs or theirs.source_dirs or theirs.run_include)
         self._ours = TreeMatcher(ours) if everything else None
         # A quick check by name: the library has many modules, and this decides most of them.
-        self._never: tuple[str, ...] | str = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else '<'
+        self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else ('<',)
 
     def path(self, filename: str) -> str | None:
         """Return the absolute path of a code object's file if it is selected, or None."""

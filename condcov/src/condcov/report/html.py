@@ -9,7 +9,7 @@ import importlib.resources
 import os
 import pathlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -18,10 +18,9 @@ import markupsafe
 import condcov
 from condcov import model
 from condcov.analysis import mcdc
-from condcov.analysis.mcdc import ConditionAnalysis
 from condcov.analysis.results import FileResult, Level, Result
 from condcov.code import source_text
-from condcov.model import LEVELS, Arc, Decision
+from condcov.model import LEVELS, Decision
 from condcov.report import highlight, messages, output
 from condcov.report.messages import one_line
 

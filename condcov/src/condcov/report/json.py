@@ -8,9 +8,9 @@ from typing import Any
 import condcov
 from condcov import model
 from condcov.analysis import mcdc, outcomes
-from condcov.code import source_text
 from condcov.analysis.mcdc import ConditionAnalysis
 from condcov.analysis.results import FileResult, Gap, Level, Result
+from condcov.code import source_text
 from condcov.model import Condition, Decision
 from condcov.report import messages, output
 

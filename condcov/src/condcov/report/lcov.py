@@ -1,8 +1,8 @@
 """The LCOV report: a tracefile with the outcomes of conditions as branches, and MC/DC as in lcov 2.2 and later.
 
 The format is described in geninfo(1) of lcov 2.x. lcov requires a DA record for each line with branches, hits in a line
-with a taken branch, and an evaluated branch in a line with hits and branches. condcov.analysis.outcomes moves conditions
-to the first line of their statement, and this module does the rest.
+with a taken branch, and an evaluated branch in a line with hits and branches. outcomes.by_line() moves conditions to
+the first line of their statement, and this module does the rest.
 """
 
 import os

@@ -75,7 +75,8 @@ def of_conditions(decision: Decision, indexes: Sequence[int], analyses: Sequence
     if analysis.gap == mcdc.NEVER_SEEN:
         return _never_seen(decision, index, analysis)
     if analysis.gap == mcdc.NOT_INDEPENDENT:
-        return f'{names} was never shown to affect the outcome independently: it {_missing(decision, index, analysis.missing)}'
+        return (f'{names} was never shown to affect the outcome independently: '
+                f'it {_missing(decision, index, analysis.missing)}')
     if analysis.gap == mcdc.NOT_RECORDED:
         return (f'{names} could not be shown to affect the outcome independently: '
                 f'the decision has {len(decision.conditions)} conditions, '
@@ -99,7 +100,7 @@ def _cause(decision: Decision, cause: mcdc.Cause) -> str:
 def _never_seen(decision: Decision, index: int, analysis: mcdc.ConditionAnalysis) -> str:
     """'`b` was never false while `a` was true (with `c` false, for MC/DC)': the outcome that the first path has.
 
-    The conditions evaluated before are needed to reach this one; those after, to show that it affects the outcome independently.
+    The conditions evaluated before are needed to reach this one; those after, for MC/DC.
     """
     path = analysis.missing[0]
     sentence = f'{_name(decision, index)} {_verb(decision, index, path[index] == model.SEEN_TRUE, _NEVER)}'

@@ -15,9 +15,10 @@ import rich.text
 
 from condcov.analysis.results import FileResult, Gap, Level, Result
 from condcov.code import source_text
-from condcov.report import messages, underline
 from condcov.errors import CondcovError
 from condcov.model import LEVELS
+from condcov.report import messages, underline
+from condcov.report.messages import LEVEL_TITLES
 
 SORTS = ('name', *LEVELS)
 
@@ -97,11 +98,11 @@ class _Report:
         """The table of files, with the totals last."""
         table = rich.table.Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True)
         percents = {level: [str(file.levels[level]) for file in files] for level in LEVELS}
-        widths = [max(map(len, [messages.LEVEL_TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
+        widths = [max(map(len, [LEVEL_TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
         room = self.width - sum(widths) - 3 * len(LEVELS)
         table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
         for level in LEVELS:
-            table.add_column(messages.LEVEL_TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
+            table.add_column(LEVEL_TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
                              header_style='bold', footer_style='bold')
         for file in files:
             path = underline.shorten(underline.printable(file.path, self.encoding), room, self.ellipsis)
@@ -144,7 +145,7 @@ class _Report:
                 self.group(file, group, lines, gutter)
 
     def group(self, file: FileResult, group: list[Gap], lines: list[str], gutter: int) -> None:
-        """Print a source line with several gaps, or one without a condition, and an underline and a sentence for each."""
+        """Print a source line with its gaps, and an underline and a sentence for each of them."""
         number = group[0].line
         shown = underline.Line(lines[number - 1], self.encoding)
         shown.dedent(shown.indentation)
