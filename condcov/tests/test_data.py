@@ -155,7 +155,7 @@ def test_no_sqlite(data, content):
 
 def test_an_empty_file(data):
     open(data.path, 'w').close()
-    assert refused(data.read) == f'{data.path} is empty: the run that made it recorded nothing'
+    assert refused(data.read) == f'{data.path} is empty: its run recorded nothing'
 
 
 def test_sqlite_of_somebody_else(data):
@@ -180,7 +180,7 @@ def test_damaged_data(data):
 
 
 def test_a_folder(tmp_path):
-    assert refused(Data(tmp_path).read) == f'{tmp_path} is a folder, and no data of condcov'
+    assert refused(Data(tmp_path).read) == f'{tmp_path} is a folder, not a condcov data file'
     message = refused(Data(tmp_path / 'no' / 'file').add, '', {})
     assert message == f'cannot write {tmp_path}/no/file: No such file or directory'
 

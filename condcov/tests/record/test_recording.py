@@ -658,7 +658,7 @@ def test_data_that_cannot_be_written(folder):
     assert folder.refused('run', '--data-file=no/data', 'prog.py') == \
         f'condcov: cannot write {folder.path}/no/data: {folder.path}/no does not exist'
     assert folder.refused('run', '--data-file=file', 'prog.py') == \
-        f'condcov: {folder.path}/file is a folder, and no data of condcov'
+        f'condcov: {folder.path}/file is a folder, not a condcov data file'
     folder.write('text', 'text that is no data\n' * 100)
     assert folder.refused('run', '--append', '--data-file=text', 'prog.py') == \
         f'condcov: {folder.path}/text is not a condcov data file'
