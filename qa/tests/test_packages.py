@@ -121,7 +121,8 @@ GAPS = [
         '`"\\r" in comment` was never true while `comment` was true and `"\\n" in comment` was false',
         '"\\r" in comment', 'seen("\\r" in comment)', True),
     gap('tomlkit', 'tomlkit/parser.py:190',
-        '`key.is_multi()` was never shown to affect the outcome independently: it was never false while `key is not None` and '
+        '`key.is_multi()` was never shown to affect the outcome independently: '
+        'it was never false while `key is not None` and '
         '`self._merge_ws(value, body)` were true',
         'not self._merge_ws(value, body)', 'not seen(self._merge_ws(value, body), key is not None)', True),
     gap('tomlkit', 'tomlkit/container.py:653',
