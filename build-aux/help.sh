@@ -33,7 +33,7 @@ make clean        remove what was compiled; make distclean removes everything th
 make help         show this help
 
 Variables: BUILDDIR=build/NAME is the build to work on, as named to ./configure --builddir (now $1);
-IGNORE=PATTERN leaves tests out of make test-all, such as those that hang on this machine;
+TESTS="test_a test_b" is what make test-all runs, and IGNORE=PATTERN leaves tests out of it, such as those that hang on this machine;
 PROGRAMS=N is how many programs make test-oracle tries; MODULES="test_a test_b" is what make test-differential runs;
 CLIENTS="coverage hunter" is whose tests make test-clients runs;
 PACKAGES="h11 toolz" is whose tests make test-condcov-packages runs;
