@@ -16,11 +16,13 @@ condcov_sources() { # the files that condcov is built of
 venv=build/$1
 want="$ROOT $3 $(everything_of "$2" | sha256sum | cut -d' ' -f1)"
 if [ "$(cat "$venv/.made" 2>/dev/null)" != "$want" ]; then
-    say "$venv: installing $2"
     rm -rf "$venv"
     mkdir -p "$venv"
-    output=$("$3" -m venv "$venv" 2>&1 && "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$2" </dev/null 2>&1) ||
-        die "cannot make $venv with $2: $(why "$output"); pip needs to reach a package index, or the folder that PIP_FIND_LINKS names"
+    install() { # PYTHON REQUIREMENTS
+        "$1" -m venv "$venv" && "$venv/bin/python" -m pip install --disable-pip-version-check -r "$2" </dev/null
+    }
+    progress "$venv/.log" "$venv: installing $2" install "$3" "$2" ||
+        die "cannot make $venv with $2: $(why "$(cat "$venv/.log")"); pip needs to reach a package index, or the folder that PIP_FIND_LINKS names"
     printf '%s\n' "$want" >"$venv/.made"
 fi
 

@@ -21,6 +21,15 @@ def test_the_three_kinds_are_laid(ready):
     assert 'hook' not in (ready.path / 'build/src/stock/Python/ceval.c').read_text()
 
 
+def test_all_of_seven_folders_is_laid_and_nothing_of_the_others(ready):
+    laid = 'Doc', 'Include', 'Lib', 'Modules', 'Objects', 'Python', 'Tools'
+    for folder in *laid, 'Parser', 'build-aux', 'condcov', 'qa', 'tests':
+        ready.write(f'{folder}/suites/more/mine.txt', '')
+    ready.make()
+    fork = ready.path / 'build/src/fork'
+    assert sorted(str(path.relative_to(fork)) for path in fork.rglob('mine.txt')) == [f'{folder}/suites/more/mine.txt' for folder in laid]
+
+
 def test_what_editors_leave_is_not_laid(ready):
     for name in 'Python/ours.c~', 'Python/.ours.c.swp', 'Python/ours.c.orig', 'Lib/__pycache__/x.cpython-311.pyc', 'Python/#ours.c#', 'Python/ceval.c.rej':
         ready.write(name, 'x')
