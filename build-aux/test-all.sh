@@ -10,7 +10,7 @@ stock=$(stockdir_of "$dir")
 sh build-aux/build.sh fork "$dir"
 sh build-aux/build.sh stock "$dir"
 
-say "$dir and $stock: ${TESTS:-CPython's whole test suite, an hour or so,} on both"
+say "$dir and $stock: ${TESTS:-the whole test suite of CPython, an hour or so,} on both"
 rm -f "$dir/test-all.report"
 status=0
 # Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.

@@ -8,6 +8,8 @@ import pytest
 
 from qa import ROOT
 
+pytestmark = pytest.mark.slow
+
 WORKER = ROOT / 'qa/compare/event_stream.py'
 
 

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from qa import ROOT
 from qa.oracle.programs import programs
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = os.environ.get('ORACLE_PROGRAMS')
 
 # What Hypothesis keeps between runs belongs to the virtual environment.
