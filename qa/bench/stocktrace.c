@@ -1,6 +1,6 @@
 /* A C trace function that does nothing, called for every opcode in the way
-   that stock CPython offers: frame.f_trace_opcodes.  measure.py compiles it for
-   the interpreter that the fork is compared with. */
+   that stock CPython offers: frame.f_trace_opcodes.  measure.py compiles it
+   for the interpreter that the fork is compared with. */
 
 #define Py_BUILD_CORE_MODULE 1
 #include "Python.h"
