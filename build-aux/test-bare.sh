@@ -5,7 +5,7 @@
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 
-# This script calls itself three times over: as the user; in a mount and PID namespace of its own, so that every mount
+# This script runs in three places: as the user; in a mount and PID namespace of its own, so that every mount
 # and process ends with it; and in the chroot.
 commands() { # the README's commands, one a line
     sed -n 's/^ \{1,\}\(\.\/configure --install-deps && make\( .*\)\{0,1\}\|make test\)$/\1/p' README.rst | awk '!seen[$0]++'
@@ -102,7 +102,8 @@ case ${1-} in
         start=$(date +%s)
         unshare --mount --pid --fork --kill-child sh build-aux/test-bare.sh --inside "$root" "$codename" &
         inside=$!
-        stop() { kill "$inside" 2>/dev/null || :; wait "$inside" 2>/dev/null || :; cleanup; }
+        # unshare ignores other signals while it waits
+        stop() { kill -KILL "$inside" 2>/dev/null || :; wait "$inside" 2>/dev/null || :; cleanup; }
         on_exit stop
         wait "$inside" || die "the README's commands do not work in a bare Debian $codename; see above"
         say "bare: both commands work in a bare Debian $codename; $(took "$start") in all" ;;
