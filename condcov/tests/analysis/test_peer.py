@@ -19,6 +19,8 @@ from pymcdc import verifica_mcdc
 from condcov.analysis import mcdc
 from support import decisions
 
+pytestmark = pytest.mark.slow
+
 
 def peer_lines(decision, paths):
     """The paths as pymcdc writes them: the outcome, then the conditions; V and F, X for what was not evaluated."""

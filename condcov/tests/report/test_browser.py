@@ -15,7 +15,8 @@ from support import reports
 
 BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 
-pytestmark = pytest.mark.skipif(not BROWSER, reason='Chromium is not installed (apt-get install chromium)')
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not BROWSER, reason='Chromium is not installed (apt-get install chromium)')]
 
 SCRIPT = '''
 const key = (element, name) => element.dispatchEvent(

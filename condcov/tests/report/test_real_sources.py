@@ -17,6 +17,8 @@ from condcov.analysis import coverable, mcdc, results
 from condcov.report import cobertura, html, lcov
 from condcov.report import json as json_report
 
+pytestmark = pytest.mark.slow
+
 schema = test_json.schema
 
 
