@@ -1,6 +1,6 @@
 #!/bin/sh
 # test-all.sh BUILDDIR: CPython's test suite, or the files of it that TESTS names, on the fork and on stock CPython,
-# compared test for test.
+# compared test by test.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh

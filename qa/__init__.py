@@ -1,6 +1,6 @@
-"""What compares the fork with stock CPython, and measures it; see README.rst of this folder.
+"""Compares the fork with stock CPython, and measures it; see README.rst in this folder.
 
-All of it runs from the top of the repository, as in `python -m qa.compare`.  Nothing outside of this folder uses it.
+Run the programs from the top of the repository, as in `python -m qa.compare`.
 """
 
 from pathlib import Path

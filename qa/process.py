@@ -1,4 +1,4 @@
-"""How qa runs other programs: with a time limit, without the user's settings, and leaving no process behind."""
+"""Runs other programs: with a time limit, without the user's settings, and without leaving processes behind."""
 
 import concurrent.futures
 import contextlib
@@ -9,11 +9,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-_groups = set()         # the process groups that run now
+_groups = set()         # the process groups that are running
 
 
 class Trouble(Exception):
-    """What prevents a run; the message, one line, says what to do."""
+    """A run is impossible; the message, one line, says what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ended:
 
 
 def environment(*prefixes):
-    """The environment without PYTHON*, which is meant for another interpreter, and without names of other prefixes."""
+    """The environment without PYTHON*, which is for another interpreter, and without names with these prefixes."""
     return {name: value for name, value in os.environ.items() if not name.startswith(('PYTHON', *prefixes))}
 
 
@@ -65,7 +65,7 @@ def run(command, output, limit, errors=None, **how):
         timer.cancel()
         _groups.discard(process.pid)
     process.returncode = os.waitstatus_to_exitcode(status)
-    kill(process.pid)       # whatever it started and left running
+    kill(process.pid)       # the processes that it started and left running
     return Ended(None if late.is_set() else process.returncode, usage.ru_utime + usage.ru_stime,
                  time.perf_counter() - begun, limit)
 
@@ -76,9 +76,9 @@ def kill(group):
 
 
 def each(function, arguments, jobs):
-    """Call the function with each argument in one of `jobs` threads, and yield the results as they come.
+    """Call the function with each argument in one of `jobs` threads, and yield the results as they arrive.
 
-    An exception, Control-C included, ends what runs and cancels the rest.
+    An exception, including Control-C, kills the running programs and cancels the rest.
     """
     executor = concurrent.futures.ThreadPoolExecutor(jobs)
     try:
@@ -95,6 +95,6 @@ def each(function, arguments, jobs):
 
 
 def last_line(text, nothing=''):
-    """The last line that is not blank: usually the reason of a failure."""
+    """The last line that is not blank, which usually has the reason of a failure."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else nothing

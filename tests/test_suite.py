@@ -94,7 +94,7 @@ def alike(call):
 
 def test_all_that_is_the_same(suite):
     done = suite.make('test-all', env={'PYTHONPATH': '/elsewhere', 'LC_ALL': 'C'})
-    assert 'Result: the fork and stock CPython have the same result, test for test.' in done.stdout
+    assert 'Result: the fork and stock CPython have the same result for every test.' in done.stdout
     assert done.stdout.splitlines()[-1] == 'make: the report is in build/release/test-all.report'
     assert suite.read('build/release/test-all.report') in done.stdout
     assert '  test_more: 1 test\n  test_ours: 1 test\n' in done.stdout
@@ -117,8 +117,8 @@ def test_all_tries_again_on_both(suite):
     suite.write('build/release/fails', 'test_a test_b\ntest_b\ntest_b\n')
     suite.write('build/stock/fails', 'test_b\ntest_a test_b\ntest_b\n')
     done = suite.make('test-all')
-    assert 'Flaky, and the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
-    assert 'Fails on both sides alike:\n  test_b (failed x3): ValueError: bad' in done.stdout
+    assert 'Flaky, but the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
+    assert 'Fails on both sides:\n  test_b (failed x3): ValueError: bad' in done.stdout
     assert 'retry 2   1 file: python -m test -j1 --timeout=1200 --header --verbose3 FILE, 1 at once\n' in done.stdout
     # test_a has passed on the fork, and its second attempt failed on stock; the retries are one file each, on both
     for where in 'build/release', 'build/stock':

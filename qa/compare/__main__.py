@@ -1,4 +1,4 @@
-"""Compare the outcomes of tests; `python -m qa.compare --help` lists what.
+"""Compare the outcomes of tests; `python -m qa.compare --help` lists the comparisons.
 
 The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be compared.
 """
@@ -27,7 +27,7 @@ def main():
     options = parser.parse_intermixed_args(sys.argv[2:])
     module.check(parser, options)
     who = os.environ.get('FORK_AS', chooser.prog)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that what runs is ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that running tests are killed too
     try:
         module.main(options, lambda text: print(f'{who}: {text}', flush=True))
     except Differs as difference:

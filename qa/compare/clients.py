@@ -1,7 +1,7 @@
-"""The tests of packages that trace, on the fork and on stock CPython, test for test.
+"""The tests of packages that use tracing, on the fork and on stock CPython, compared test by test.
 
-Both sides have the same wheels of the package index, the same tests and the same options, in the same folder;
-qa/clients/clients.toml says which.  Tests that differ are run again on both sides.
+Both sides use the same wheels from the package index, the same tests and the same options, in the same folder;
+qa/clients/clients.toml lists them.  Tests with different outcomes are run again on both sides.
 """
 
 import hashlib
@@ -27,24 +27,24 @@ RETRIES = 2
 LIMIT = 3600            # seconds for the tests of one client on one side
 
 
-# --- What is to be run ----------------------------------------------------------
+# --- What to run ----------------------------------------------------------
 
 
 @dataclass
 class Client:
     """One section of clients.toml.
 
-    about       what of the package is tested
-    tests       files and folders, as pytest takes them
-    package     the name of the section, if not given
-    sdist       checksum of the source distribution that has the tests
-    without     folders of it that would hide the installed package
+    about       which part of the package is tested
+    tests       files and folders, for pytest
+    package     defaults to the name of the section
+    sdist       checksum of the source distribution that contains the tests
+    without     folders to remove from it, because they would hide the installed package
     installed   whether the tests are in the installed package
-    ours        tests of qa/clients instead
-    prepare     what to run first, arguments of the interpreter
+    ours        tests in qa/clients to run instead
+    prepare     arguments of the interpreter, to run first
     options     of pytest
-    proof       a program, and a pattern that its output must have
-    deselect    tests, each with the reason
+    proof       a program, and a pattern that its output must match
+    deselect    tests to leave out, each with the reason
     """
 
     name: str
@@ -83,7 +83,7 @@ def load(path=HERE / 'clients.toml'):
 
 
 def choose(clients, names):
-    """Those with one of names, of their own or of their package; all if there is none."""
+    """The clients with these names or with packages of these names; all if there are no names."""
     known = dict.fromkeys(name for client in clients.values() for name in (client.package, client.name))
     for name in names:
         if name not in known:
@@ -108,7 +108,7 @@ def read(path):
     outcomes = {}
     for test, found in words.items():
         word = next((word for word in ('failed', 'passed', 'skipped') if word in found), None)
-        outcomes[test] = Outcome(word, why.get(test, '')) if word else Outcome('failed', 'did not come to an end')
+        outcomes[test] = Outcome(word, why.get(test, '')) if word else Outcome('failed', 'did not finish')
     return outcomes
 
 
@@ -127,8 +127,8 @@ def column_of(item):
 class Comparison:
     """A client, and the judgement on its tests.
 
-    ended       how the runs ended that did not come to an end: [(side, text)]
-    proof       the line that shows that it is what runs
+    ended       how the runs ended that did not finish: [(side, text)]
+    proof       the line that shows that the right part of the package was tested
     """
 
     client: Client
@@ -150,7 +150,7 @@ class Comparison:
 
 
 def fetch(folder, package, version, checksum, python):
-    """The source distribution with that checksum, got by the interpreter's pip unless the folder has it."""
+    """The source distribution with this checksum, downloaded by the interpreter's pip unless the folder has it."""
     path = folder / f'{package.replace("-", "_")}-{version}.tar.gz'
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,9 +168,9 @@ def fetch(folder, package, version, checksum, python):
 
 
 class TestBed:
-    """Where the clients are run.
+    """Runs the clients.
 
-    work        the folder of the tests, the same for both sides: a test may depend on the length of its path
+    work        the folder of the tests, the same for both sides, because a test may depend on the length of its path
     """
 
     def __init__(self, folder, pythons, jobs, say):
@@ -179,7 +179,7 @@ class TestBed:
         self.work = folder / 'work'
 
     def venv(self, side, client):
-        """The interpreter of the virtual environment with the client."""
+        """Make the virtual environment with the client, and return its interpreter."""
         place = self.folder / side / client.package
         name = place.relative_to(ROOT / 'build')
         requirements = client.requirements.relative_to(ROOT)
@@ -191,11 +191,11 @@ class TestBed:
         return place / 'bin/python'
 
     def same_files(self, client, pythons):
-        """Die unless both sides have the same files of the package."""
+        """Raise Trouble unless both sides have the same files of the package."""
         def files(python):
             about = f'{client.package}-{client.version}.dist-info'
             (record,) = python.parent.parent.glob(f'lib/python*/site-packages/{about}/RECORD')
-            # scripts begin with the name of the interpreter, and the compiled files are made in the place
+            # scripts begin with the path of the interpreter, and compiled files contain the path of the folder
             return {line for line in record.read_text().splitlines()
                     if not line.startswith('../') and '.pyc,' not in line and '.dist-info/' not in line}
         if files(pythons['fork']) != files(pythons['stock']):
@@ -207,7 +207,7 @@ class TestBed:
         return fetch(self.sdists, client.package, client.version, client.sdist, python)
 
     def lay_out(self, client, python, archive):
-        """The folder with the tests; the work folder has nothing from before."""
+        """Empty the work folder, and return the folder with the tests in it."""
         shutil.rmtree(self.work, ignore_errors=True)
         (self.work / 'tmp').mkdir(parents=True)
         if client.installed:
@@ -215,7 +215,7 @@ class TestBed:
         tests = self.work / client.package
         if archive:
             with tarfile.open(archive) as tar:
-                tar.extractall(self.work)       # whose checksum is known
+                tar.extractall(self.work)       # safe: its checksum is known
             (self.work / archive.name.removesuffix('.tar.gz')).rename(tests)
         tests.mkdir(exist_ok=True)
         for name in client.ours:
@@ -223,7 +223,7 @@ class TestBed:
         return tests
 
     def environment(self, client, python):
-        """What the tests have for an environment: no settings of the user for Python or for the tests."""
+        """The environment of the tests, without the user's settings for Python or for the tests."""
         env = process.environment(
             'PYTEST', 'COVERAGE', 'HYPOTHESIS', 'VIRTUAL_ENV', 'PY_COLORS', 'NO_COLOR', 'FORCE_COLOR', 'LC_ALL', 'CI',
             'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
@@ -233,8 +233,8 @@ class TestBed:
         return env | {name: value.format(**words) for name, value in client.env.items()}
 
     def command(self, client, python, outcomes, only=None):
-        """The command that runs the tests, or only those, and writes what becomes of them to 'outcomes'."""
-        # With a value apart, a worker of pytest-xdist takes it for a test, and looks for the configuration there.
+        """The command that runs all tests, or only these, and writes their outcomes to the file 'outcomes'."""
+        # Not --option VALUE: a worker of pytest-xdist takes VALUE for a test, and looks for the configuration there.
         command = [python, '-m', 'pytest', '-p', 'outcomes_plugin', f'--outcomes={outcomes}', '-p', 'no:cacheprovider',
                    '-o', 'addopts=', '--rootdir=.', f'--basetemp={self.work / "tmp/pytest"}',
                    *(word.format(jobs=self.jobs) for word in client.options)]
@@ -247,7 +247,7 @@ class TestBed:
         return command
 
     def run(self, side, client, python, archive, only, attempt):
-        """Run the tests, or only those; return the Result and how the process Ended."""
+        """Run all tests, or only these; return the Result and how the process Ended."""
         tests = self.lay_out(client, python, archive)
         env = self.environment(client, python)
         log = self.folder / side / f'{client.name}-{attempt}.log'
@@ -258,7 +258,7 @@ class TestBed:
                 if process.run([python, *words], file, LIMIT, cwd=tests, env=env).status != 0:
                     why = last_line(log.read_text(errors='replace'))
                     raise Trouble(f'{client.name}: {" ".join(words)} failed on {side}: {why} (see {log})')
-            for name in client.without:     # only now: preparing may need it
+            for name in client.without:     # only now, because the preparation may need it
                 shutil.rmtree(tests / name)
             command = self.command(client, python, outcomes, only)
             ended = process.run([*command, *client.tests], file, LIMIT, cwd=tests, env=env)
@@ -267,7 +267,7 @@ class TestBed:
         return Result(whole, read(outcomes), frozenset(only) if only else None), ended
 
     def check(self, client, python):
-        """Show that what is to be tested is what runs; the line that says so."""
+        """Check that the right part of the package runs; return the line of output that proves it."""
         if not client.proof:
             return ''
         program, pattern = client.proof
@@ -339,9 +339,9 @@ def report(comparisons, about):
     lines += [f'{one.client.name}: {one.client.about}' + (f' ({one.proof})' if one.proof else '')
               for one in comparisons]
     ended = [f'  {one.client.name} on {side}: {text}' for one in comparisons for side, text in one.ended]
-    lines += ['', 'Runs that did not come to their end:', *ended] if ended else []
+    lines += ['', 'Runs that did not finish:', *ended] if ended else []
     for title, column in (('Fail on the fork only', 'fork'), ('Fail on stock CPython only', 'stock'),
-                          ('Flaky, not alike each time on one side', 'flaky'), ('Fail on both sides alike', 'both')):
+                          ('Flaky, with different outcomes on one side', 'flaky'), ('Fail on both sides', 'both')):
         lines += listing(title, comparisons, column)
     left_out = [f'  {one.client.name}: {test}: {why}' for one in comparisons
                 for test, why in one.client.deselect.items()]
@@ -371,10 +371,10 @@ def describe(python, fork):
 def add_arguments(parser):
     parser.add_argument('--fork', required=True, help='the interpreter of the fork')
     parser.add_argument('--stock', required=True, help='the interpreter of the same release without the overlay')
-    parser.add_argument('--folder', type=Path, default=ROOT / 'build/clients', help='where environments and results go')
+    parser.add_argument('--folder', type=Path, default=ROOT / 'build/clients', help='for environments and results')
     parser.add_argument('--report', type=Path, required=True, help='the file for the report')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(),
-                        help='how many tests run at once, where a client allows it')
+                        help='how many tests to run at once, if the client allows it')
     parser.add_argument('clients', nargs='*', metavar='CLIENT')
 
 
@@ -391,7 +391,7 @@ def main(options, say):
     for client in clients:
         comparisons.append(bed.compare(client))
         lines = report(comparisons, about)
-        # what is known is not lost if a later one cannot be run
+        # keep these results if a later client cannot be run
         options.report.write_text('\n'.join(lines) + '\n')
     print('\n'.join(lines))
     worse = [item for one in comparisons for item in one.judgement.differences() if item.worse_side() == 'fork']

@@ -1,10 +1,10 @@
-"""Write the events that a trace function sees while the corpus runs, one JSON line a function.
+"""Write the events that a trace function receives while the corpus runs, one JSON line per function.
 
     python event_stream.py tracecorpus.py settrace|setprofile|opcodes|instructions
 
-test_event_stream.py runs it under the fork and under stock CPython. A line is [function's name, events]; an event is
-[code's qualified name, event, f_lasti, line in the code, the caller's f_lasti]. "opcodes" and "instructions" write only
-the events that announce an instruction, all named "instruction".
+test_event_stream.py runs it under the fork and under stock CPython. A line is [name of the function, events]; an event
+is [qualified name of the code, event, f_lasti, line in the code, f_lasti of the caller]. "opcodes" and "instructions"
+write only the events that announce an instruction, all named "instruction".
 """
 
 import gc
@@ -24,7 +24,7 @@ def load(path):
 
 
 def position(frame):
-    # Counted from the first line of the code, since a patch moves the code that follows it.
+    # Counted from the first line of the code, because a patch moves the code below it.
     line = frame.f_lineno
     return frame.f_lasti, line and line - frame.f_code.co_firstlineno, frame.f_back and frame.f_back.f_lasti
 
@@ -62,10 +62,10 @@ def instructions(events):
 if __name__ == '__main__':
     path, mode = sys.argv[1:]
     install = {f.__name__: f for f in (settrace, setprofile, opcodes, instructions)}[mode]
-    gc.disable()        # finalizers would run at other moments
+    gc.disable()        # finalizers would run at different times
     for function in load(path):
         for _ in range(WARM):
-            function()      # fills caches, specializes instructions
+            function()      # fill caches and specialize instructions
         events = []
         install(events)
         function()

@@ -2,8 +2,8 @@
 
     python -m qa.compare flags PYTHON [--stock PYTHON] [--report FILE] [--modules NAMES] [--combinations NAMES]
 
-PYTHON is the interpreter under test.  flags_corpus.py lists the tests, and those known to differ; with --stock, what it
-says of stock CPython is checked too.
+PYTHON is the interpreter under test.  flags_corpus.py lists the tests, and those that are known to differ.  With
+--stock, what it claims about stock CPython is checked too.
 """
 
 import collections
@@ -26,12 +26,12 @@ from qa.compare.text import WIDTH, fact, fill
 from qa.process import Trouble, last_line
 
 WORKER = Path(__file__).with_name('flags_worker.py')
-PROCESS = '(process)'   # the test that is reported when the process itself ends in another way
+PROCESS = '(process)'   # the name of the test to report if the process itself ends in another way
 LIMIT = 600             # seconds for one module
 
 
 def combinations():
-    """{name: what the worker is to install} for all that differ in meaning; a filter is for instructions only."""
+    """{name: what the worker is to install} of all combinations; only those with instructions can have a filter."""
     every = {'settrace': {'settrace': True}, 'settrace+opcodes': {'settrace': True, 'opcodes': True}}
     for lines, instructions, branches in itertools.product((False, True), repeat=3):
         for names in (None, LOADS) if instructions else (None,):
@@ -65,7 +65,7 @@ class Run(Result):
 
 
 def run(python, module, combination, path=()):
-    """Run the tests of a module, in an environment that is the same each time; a combination of None is untraced."""
+    """Run the tests of a module, in the same environment each time; None as combination means untraced."""
     environment = process.environment() | {'PYTHONHASHSEED': '0', 'PYTHONFAULTHANDLER': '1', 'LC_ALL': 'C.UTF-8'}
     if path:
         environment['PYTHONPATH'] = os.pathsep.join(map(str, path))
@@ -88,7 +88,7 @@ def run(python, module, combination, path=()):
 
 
 def announced(combination):
-    """The kinds of events that the combination must cause, and those that it must not."""
+    """The kinds of events that the combination must cause, and those that it must not cause."""
     asked = {'line': combination.get('trace_lines', True), 'instruction': combination.get('trace_instructions', False),
              'branch': combination.get('trace_branches', False)}
     wanted = {event for event, on in asked.items() if on} | {'call', 'return'}
@@ -96,11 +96,11 @@ def announced(combination):
 
 
 def wrong_events(combination, result):
-    """Which kinds of events are missing, or were not asked for, as text."""
+    """Which kinds of events are missing or were not requested, as text."""
     wanted, unwanted = announced(combination)
     if missing := wanted - result.events.keys():
         return f'no events of {" and ".join(sorted(missing))}'
-    # A test that restores the function without the flags causes events that were not asked for.
+    # A test that restores the function without the flags causes events that were not requested.
     if (extra := unwanted & result.events.keys()) and not result.replaced:
         return f'events of {" and ".join(sorted(extra))}'
     return ''
@@ -120,7 +120,7 @@ class Difference:
 class Module:
     """A module untraced and under the combinations.
 
-    differences     what differs, also after a retry
+    differences     the Differences that remain after a retry
     again           the combinations with a difference that a retry did not confirm
     replaced        the tests that ended without the tracer
     """
@@ -140,7 +140,7 @@ class Module:
         self.seconds = time.monotonic() - begin
 
     def try_under(self, combination, start, what):
-        runs = []       # of each attempt
+        runs = []       # one for each attempt
 
         def attempt(number, items):
             runs.append({'traced': start(what), 'untraced': start(None) if number else self.untraced})
@@ -167,7 +167,7 @@ def last_kind(outcomes):
 
 
 def run_modules(python, names, wanted, path=(), jobs=None, say=lambda text: None):
-    """The Modules, in the order of the names, as many at once as there are processors."""
+    """Run the modules, as many at once as there are processors, and return them in the order of the names."""
     jobs = jobs or len(os.sched_getaffinity(0))
     modules = {}
     for module in process.each(lambda name: Module(python, name, wanted, path), names, jobs):
@@ -180,7 +180,7 @@ def run_modules(python, names, wanted, path=(), jobs=None, say=lambda text: None
 # --- The report -------------------------------------------------------------------------
 
 class Report:
-    """The differences of the modules, by the exception that lists them; wrong has a line for each that is not right."""
+    """The differences of the modules, by the exception that lists them; wrong has a line for each problem."""
 
     def __init__(self, python, modules, wanted, exceptions, stock=None, path=()):
         self.python, self.modules, self.wanted, self.exceptions = python, modules, wanted, exceptions
@@ -201,11 +201,11 @@ class Report:
             self.check_stock(stock, claimed, path)
 
     def check_stock(self, stock, patterns, path):
-        """Check that what is said to differ on stock CPython does."""
+        """Check that the tests listed as differing on stock CPython do so."""
         names = [module.name for module in self.modules if any(belongs(pattern, module.name) for pattern in patterns)]
         found = [difference.test for module in run_modules(stock, names, ON_STOCK, path)
                  for difference in module.differences]
-        self.wrong += [f'the exception {pattern} is said to be as on stock CPython, where it does not differ'
+        self.wrong += [f'the exception {pattern} claims the same difference on stock CPython, but there is none'
                        for pattern in patterns if not fnmatch.filter(found, pattern)]
 
     def text(self, seconds):
@@ -220,12 +220,12 @@ class Report:
         for pattern, group in self.listed.items():
             if group:
                 exception = self.exceptions[pattern]
-                on_stock = '; as on stock CPython' if exception.on_stock else ''
+                on_stock = '; the same on stock CPython' if exception.on_stock else ''
                 lines += [pattern, fill(exception.reason + on_stock, '    '), *outcomes_of(group), '']
         if again := [f'{module.name}: {combination}' for module in self.modules for combination in module.again]:
-            lines += ['Another outcome the first time, and the same the second', '', *again, '']
+            lines += ['Differed only in the first attempt', '', *again, '']
         if replaced := sorted(set().union(*(module.replaced for module in self.modules))):
-            lines += ['Tests that ended without the tracer, which was installed again', '', *replaced, '']
+            lines += ['Tests that removed the tracer, which was then installed again', '', *replaced, '']
         if self.wrong:
             lines += ['Wrong', '', *(fill(line, '', '    ') for line in self.wrong), '']
         return '\n'.join(lines)
@@ -266,7 +266,7 @@ def by_test(differences):
 
 
 def outcomes_of(differences):
-    """Lines that say which outcomes there are under which combinations."""
+    """A line for each pair of outcomes, with the combinations."""
     groups = collections.defaultdict(list)
     for difference in differences:
         groups[difference.untraced, difference.traced].append(difference)
@@ -284,11 +284,11 @@ def under(differences):
 
 def add_arguments(parser):
     parser.add_argument('python', help='the interpreter under test')
-    parser.add_argument('--stock', help='the same interpreter without the overlay')
-    parser.add_argument('--report', type=Path, help='write the report to this file, too')
-    parser.add_argument('--modules', default=MODULES, help='tests, by their names in Lib/test; all if not given')
-    parser.add_argument('--combinations', help='combinations, separated by semicolons; all if not given')
-    parser.add_argument('--jobs', type=int, help='how many modules run at once; one per processor if not given')
+    parser.add_argument('--stock', help='the interpreter of stock CPython')
+    parser.add_argument('--report', type=Path, help='also write the report to this file')
+    parser.add_argument('--modules', default=MODULES, help='names of tests in Lib/test (default: all that are listed)')
+    parser.add_argument('--combinations', help='combinations, separated by semicolons (default: all)')
+    parser.add_argument('--jobs', type=int, help='how many modules to run at once (default: one per processor)')
 
 
 def check(parser, options):

@@ -1,6 +1,6 @@
-"""The tests that flags.py runs, and those that have another outcome under a tracer.
+"""The tests that flags.py runs, and those whose outcome under a tracer differs.
 
-They take a few seconds each with all flags, need nothing from outside, and have the same outcome each time.
+The tests take a few seconds each with all flags, need no network, and have the same outcome each time.
 """
 
 import collections
@@ -39,7 +39,7 @@ MODULES = '''
 # A filter for 'instruction' events.
 LOADS = ['LOAD_FAST', 'LOAD_GLOBAL', 'LOAD_NAME', 'LOAD_DEREF', 'LOAD_CLASSDEREF', 'LOAD_ATTR', 'LOAD_METHOD']
 
-# By a pattern of names of tests: why they differ, and whether they do on stock CPython under sys.settrace(), too.
+# For each pattern of test names: why the tests differ, and whether they also do on stock CPython under sys.settrace().
 Listed = collections.namedtuple('Listed', 'reason on_stock', defaults=[False])
 EXCEPTIONS = {
     'test.test_descr.DictProxyTests.test_iter_*': Listed(

@@ -2,15 +2,15 @@
 
     python flags_worker.py MODULE COMBINATION RESULT
 
-flags.py runs it in a folder of its own. COMBINATION is null for no tracing, or in JSON
+flags.py runs it in a separate folder. COMBINATION is JSON: null for no tracing, or
 
     {"settrace": true}                      sys.settrace(), as on stock CPython
     {"settrace": true, "opcodes": true}     the same with f_trace_opcodes set on every frame
-    {"trace_lines": false, ...}             the arguments of sys.settracestate(); the filter as names of opcodes
+    {"trace_lines": false, ...}             the arguments of sys.settracestate(), with opcode names in the filter
 
-and RESULT is a file, which gets in JSON
+The result is written to the file RESULT, as JSON:
 
-    outcomes    {test: outcome}, in the words of judge.py; of subtests only those that did not pass
+    outcomes    {test: outcome}, in the words of judge.py; subtests only if they did not pass
     reasons     {test: why it was skipped}
     details     {test: its traceback}
     events      {event: how many there were}
@@ -86,7 +86,7 @@ class Result(unittest.TestResult):
         self.outcomes, self.reasons, self.details, self.replaced = {}, {}, {}, []
 
     def note(self, test, outcome, error=None):
-        """Note an outcome; a test can have several, say one of its tearDown(), and subtests can share their name."""
+        """Note an outcome.  A test can have several, as one for its tearDown(), and subtests can have the same name."""
         name = unused = ADDRESS.sub('0x', test.id())
         number = 1
         while unused in self.outcomes:
@@ -134,12 +134,12 @@ class Result(unittest.TestResult):
 
 
 def gettrace():
-    """sys.gettrace() that does not raise if there are flags; tests call it to find out whether they are traced."""
+    """A sys.gettrace() that does not raise if flags are set; tests call it to find out whether they are traced."""
     return sys.gettracestate()['tracefunc']
 
 
 def no_tracing(func):
-    """test.support.no_tracing() that restores the flags too."""
+    """A test.support.no_tracing() that also restores the flags."""
     @functools.wraps(func)
     def wrapper(*args, **kwargs):
         saved = sys.gettracestate()

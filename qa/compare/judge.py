@@ -1,13 +1,13 @@
-"""The outcomes of the same tests on two sides, in one attempt or several, judged test for test.
+"""The outcomes of the same tests on two sides, in one or more attempts, compared test by test.
 
-Every attempt runs a file on both sides in the same way.  A file or test is the same on both sides if it passed on
-each in at least one attempt, or if it passed on neither and the sides have a kind of outcome in common.  A skip for
-another reason and a crash with another exit status are other kinds.  A test that did not run has no outcome.  If the
-process of a file died before it reported its tests, the file is judged instead of the tests that did not pass on the
-other side.  Differences are tried again, always on both sides; CPython's test suite also tries again what failed on a
-side without having passed there.  What is the same, but not in all attempts of a side, is flaky.  Tests of one name
-in one file are told apart by the order of their outcomes.  A test that only the fork has is not a difference if it
-does not fail and the fork adds or changes its file.
+In every attempt, each file runs in the same way on both sides.  A file or test has the same result on both sides if it
+passed at least once on each, or if it passed on neither and both sides had at least one kind of outcome in common.  A
+skip with a different reason, or a crash with a different exit status, is a different kind.  A test that did not run has
+no outcome.  If the process of a file died before it reported its tests, the file is compared instead of the tests that
+did not pass on the other side.  Whatever differs is run again, always on both sides; for CPython's test suite, so is
+whatever failed on a side without having passed there.  A result that is the same on both sides, but not the same in all
+attempts of a side, is flaky.  Tests with the same name in one file are distinguished by the order of their outcomes.  A
+test that only the fork has is not a difference if it does not fail and the fork adds or changes its file.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RULE = __doc__.partition('\n\n')[2]
 IDLE = {'skipped', 'resource denied', 'no tests'}
 SILENT = {'crashed', 'timed out'}       # the process reports no tests
 BAD = {'failed', 'error', 'unexpected success', 'env changed'} | SILENT
-REASONED = {'skipped', 'resource denied', 'crashed'}        # the reason makes another kind
+REASONED = {'skipped', 'resource denied', 'crashed'}        # the reason is part of the kind
 
 
 class Differs(Exception):
@@ -33,13 +33,13 @@ class Outcome(NamedTuple):
 
     @property
     def kind(self):
-        """What two outcomes must have in common to be the same."""
+        """Equal for outcomes that count as the same."""
         return f'{self.word}: {self.why}' if self.why and self.word in REASONED else self.word
 
 
 PASSED = Outcome('passed')
-ABSENT = Outcome('absent')          # it was to run, and did not
-UNKNOWN = Outcome('no result')      # nothing was reported that would tell
+ABSENT = Outcome('absent')          # it should have run, but did not
+UNKNOWN = Outcome('no result')      # not reported
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Result:
 
     outcome     of the file as a whole
     tests       {name: Outcome}, or None if its process reported none
-    chosen      the tests that were to run; None for all
+    chosen      the tests that should run; None for all
     """
 
     outcome: Outcome
@@ -67,7 +67,7 @@ class Item:
 
     test        None for the file itself
     ours        whether the fork adds or changes the file
-    outcomes    {side: [Outcome]}; the first side is the one under test, the second the one to compare it with
+    outcomes    {side: [Outcome]}; the first side is under test, the second is the reference
     """
 
     def __init__(self, file, test, ours, outcomes):
@@ -86,15 +86,15 @@ class Item:
         return PASSED in self.real[side]
 
     def fails(self, side):
-        """Whether it failed there, and never passed."""
+        """Whether it failed on this side and never passed."""
         return not self.passes(side) and any(outcome.word in BAD for outcome in self.real[side])
 
     def is_extra(self):
-        """Whether only the fork has it, and may."""
+        """Whether only the fork has it, in a file that the fork adds or changes."""
         return self.ours and not self.real[self.reference] and UNKNOWN not in self.outcomes[self.reference]
 
     def is_told_by_file(self):
-        """Whether a side has no outcome because the process of the file died there."""
+        """Whether a side has no outcome because the process of the file died: then the file is compared instead."""
         passed = any(map(self.passes, self.outcomes))
         return self.test is not None and any(
             all(outcome == UNKNOWN for outcome in found) or not passed and not self.real[side] and UNKNOWN in found
@@ -128,7 +128,7 @@ class Item:
 
 
 def items_of(file, attempts, ours):
-    """The Items of a file: itself, and its tests; an attempt is {side: Result or None}."""
+    """The Items of a file: the file itself and its tests.  An attempt is {side: Result or None}."""
     def item(test, outcome_in):
         return Item(file, test, ours, {side: [outcome_in(attempt[side]) for attempt in attempts]
                                        for side in attempts[0]})
@@ -141,7 +141,7 @@ def items_of(file, attempts, ours):
     reported = {side: any(attempt[side] and attempt[side].tests is not None for attempt in attempts)
                 for side in attempts[0]}
     if len(set(reported.values())) > 1 and not whole.differs() and not whole.is_extra():
-        # The file ended alike on both sides, but only one side says anything of its tests.
+        # The file ended in the same way on both sides, but only one side reported its tests.
         yield Item(file, '(all tests)', False, {side: [Outcome('reported' if told else 'not reported')]
                                                 for side, told in reported.items()})
 
@@ -163,11 +163,11 @@ class Judgement:
 
 
 def judged(attempt, retries, again=Item.differs, ours=()):
-    """The Judgement on a first attempt, and on retries as long as there is something to try again.
+    """Make a first attempt, and retries as long as there are Items to run again, and return the Judgement.
 
-    attempt     called with the number of the attempt, 0 for the first, and the Items to try again; returns
-                {side: {file: Result}}, or None if it cannot be made
-    again       whether an Item is to be tried again
+    attempt     called with the number of the attempt, 0 for the first, and the Items to run again; returns
+                {side: {file: Result}}, or None if the attempt is not possible
+    again       whether to run an Item again
     """
     attempts, items = [], []
     for number in range(1 + retries):

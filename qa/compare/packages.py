@@ -1,7 +1,7 @@
-"""Lines and branches of the tests of real packages of the package index, by condcov and by coverage.py.
+"""The lines and branches that condcov and coverage.py record for the tests of packages from the package index.
 
-The same interpreter runs the tests of a package twice, in the same place and with nothing else different. The records
-of both are compared file for file, including those of the tests themselves.
+The same interpreter runs the tests of a package under each tool, in the same folder. The results are compared file by
+file, including the files of the tests themselves.
 """
 
 import dataclasses
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from qa.compare import clients
 
-# What is said of a package comes from here and not from its own configuration, for both tools.
+# Used by both tools in place of the package's own configuration.
 CONFIGURATION = '[run]\nbranch = True\n[report]\nexclude_also =\n    if TYPE_CHECKING:\n    @overload\n'
 
-KINDS = 'executed', 'missing', 'taken', 'untaken'       # lines and lines, arcs and arcs
+KINDS = 'executed', 'missing', 'taken', 'untaken'       # of lines, and of arcs
 
 
 @dataclasses.dataclass
 class Package(clients.Client):
-    """A package whose source distribution has its tests.
+    """A package whose source distribution includes its tests.
 
     version     of the source distribution whose checksum is `sdist`
-    source      folders that are recorded, from the top of the source distribution
+    source      folders to record, relative to the top of the source distribution
     """
 
     version: str = ''
@@ -32,26 +32,26 @@ class Package(clients.Client):
 
 
 class Recorded(dict):
-    """For the name of each file: for each of KINDS, the lines or arcs.
+    """{file: {kind: lines or arcs}} for each of KINDS.
 
-    tests   how many tests passed, were skipped and so on, in pytest's words
-    gaps    of condcov, for file and line: the sentences there
+    tests   pytest's summary of the tests
+    gaps    with condcov, {(file, line): sentences}
     """
 
 
 class TestBed(clients.TestBed):
-    """Where packages are fetched to and their tests run."""
+    """Fetches packages, and runs their tests under a tool."""
 
     def __init__(self, folder):
         super().__init__(folder, {}, 1, print)
 
     def environment(self, package, python):
-        """What the tests have for an environment: no settings of the user for condcov, either."""
+        """The environment of the tests, also without the user's settings for condcov."""
         env = super().environment(package, python)
         return {name: value for name, value in env.items() if not name.startswith('CONDCOV')}
 
     def record(self, package, tool):
-        """What the tool, 'condcov' or 'coverage', has Recorded of the tests of a package."""
+        """What the tool, 'condcov' or 'coverage', Recorded for the tests of a package."""
         tests = self.lay_out(package, sys.executable, self.archive(package, sys.executable))
         environment = self.environment(package, Path(sys.executable))
         configuration = self.work / 'configuration'
@@ -72,13 +72,13 @@ class TestBed(clients.TestBed):
         return recorded
 
     def pytest_options(self, package):
-        """How the tests of a package are run, for pytest."""
+        """The arguments of pytest for the tests of a package."""
         return ['-q', '-p', 'no:cacheprovider', '-o', 'addopts=', '-o', 'filterwarnings=', '--rootdir', '.',
                 '--basetemp', self.work / 'tmp/pytest', *package.options, *package.tests]
 
 
 def read_coverage(report, folder):
-    """What a JSON report of coverage.py has Recorded."""
+    """The Recorded of a JSON report of coverage.py."""
     return Recorded((name, {
         'executed': set(file['executed_lines']), 'missing': set(file['missing_lines']),
         'taken': set(map(tuple, file['executed_branches'])), 'untaken': set(map(tuple, file['missing_branches'])),
@@ -86,7 +86,7 @@ def read_coverage(report, folder):
 
 
 def read_condcov(report, folder):
-    """What a JSON report of condcov has Recorded."""
+    """The Recorded of a JSON report of condcov."""
     files = {str(Path(folder, file['path']).relative_to(folder)): file for file in report['files']}
     recorded = Recorded((name, {
         'executed': set(file['lines']['executed']), 'missing': set(file['lines']['missing']),
@@ -103,7 +103,7 @@ READERS = {'coverage': read_coverage, 'condcov': read_condcov}
 
 
 def differences(ours, theirs):
-    """What only one of two Recorded has: a set of (file, kind, line or arc, 'condcov' or 'coverage')."""
+    """What only one of two Recorded contains: a set of (file, kind, line or arc, 'condcov' or 'coverage')."""
     found = set()
     for name in ours.keys() | theirs.keys():
         for kind in KINDS:

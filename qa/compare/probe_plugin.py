@@ -1,24 +1,25 @@
-"""A pytest plugin with which a program tells what a condition of it was, and which ends the tests in a given case.
+"""A pytest plugin that ends the process when a condition in the tested program has a given outcome.
 
-The condition is written `seen(CONDITION)` in the program, or `seen(CONDITION, WHEN)` if it is told only when that is
-true, and the iterable of a loop `items(ITERABLE)`. No exception ends them, which the program or a test might catch.
+In the program, the condition is replaced by `seen(CONDITION)`, or by `seen(CONDITION, WHEN)` to ignore it unless WHEN
+is true, and the iterable of a loop by `items(ITERABLE)`. The process ends without an exception, because the program or
+a test might catch it.
 """
 
 import builtins
 import os
 
-STATUS = 97     # of the process, when the case has come
+STATUS = 97     # the exit status if the outcome occurred
 
 
 def seen(outcome, when=True):
-    """The outcome of a condition; the process ends if it is that of the environment variable CASE."""
+    """Return the outcome of a condition; end the process if it is the one in the environment variable CASE."""
     if when and str(bool(outcome)) == os.environ['CASE']:
         os._exit(STATUS)
     return outcome
 
 
 def items(iterable):
-    """The items: each is an outcome True of the loop, and that there are no more is False."""
+    """Yield the items: the outcome of the loop is True for each of them, and False when there are no more."""
     for item in iterable:
         seen(True)
         yield item

@@ -1,12 +1,12 @@
-"""One file of CPython's test suite, run in a process of its own by `python -m test -j1 --verbose3 --junit-xml=XML`.
+"""Runs one file of CPython's test suite with `python -m test -j1 --verbose3 --junit-xml=XML`, and reads the results.
 
-The log says how the file ended, and the XML how each of its tests did.  There is no XML of a file that was skipped or
-whose process was killed, and not of doctests that unittest does not see.  The XML does not name a test in which a
-subtest failed, and leaves out what failed in setUpClass() or setUpModule(): both are taken from the headings of the
+The log shows how the file ended, and the XML how each of its tests ended.  There is no XML for a file that was skipped
+or whose process was killed, or for doctests that unittest does not see.  The XML does not name a test in which a
+subtest failed, and does not include failures of setUpClass() or setUpModule(): both are taken from the headings of the
 tracebacks in the log.
 
-Names and reasons that differ from run to run are made equal by `steady`: an address becomes 0x..., a folder ..., and
-the numbers of processes in the names of temporary files too.
+steady() removes parts of names and reasons that differ from run to run: addresses, folders, and process numbers in the
+names of temporary files.
 """
 
 import re
@@ -26,7 +26,7 @@ HEADING = re.compile(r'(?:ERROR|FAIL): (\w+) \(([\w.<>]+)\)')
 OUTSIDE = re.compile(r'(setUp|tearDown)(Class|Module) ')
 FAIL_LINE = re.compile(r'test [\w.]+ (?:failed|crashed)(?: -- (.*))?$')
 EXCEPTION = re.compile(r'[A-Za-z_][\w.]*(Error|Exception|Warning|Exit|Interrupt|Failure|Failed|Denied)\b')
-# What the log calls each outcome; the first that fits.
+# How the log describes each outcome; the first match counts.
 OUTCOMES = {'passed': 'passed', 'skipped (resource denied)': 'resource denied', 'skipped': 'skipped',
             'ran no tests': 'no tests', 'failed (env changed)': 'env changed', 'failed': 'failed',
             'crashed': 'crashed', 'timed out': 'timed out'}
@@ -34,13 +34,13 @@ OUTCOMES = {'passed': 'passed', 'skipped (resource denied)': 'resource denied', 
 
 @dataclass
 class FileResult(Result):
-    """The Result of a test file, and the facts of its log.
+    """The Result of a test file, and facts from its log.
 
     date        when it began, to the minute
     seconds     how long it took
     """
 
-    version: str = 'its version is not in the log'
+    version: str = 'unknown version (not in the log)'
     platform: str = 'not in the log'
     command: str = 'not in the log'
     date: str = ''
@@ -50,17 +50,17 @@ class FileResult(Result):
 # --- Running ----------------------------------------------------------------------------
 
 def run(python, name, log, xml, timeout, ignore=(), jobs=1):
-    """Run a file; its output goes to the log, between a line with the command and one with the seconds that it took."""
+    """Run a file.  Write its output to the log, between a line with the command and a line with the duration."""
     words = [python, '-m', 'test', '-j1', f'--timeout={timeout}', '--header', '--verbose3',
              *(f'--ignore={pattern}' for pattern in ignore), name]
     log.parent.mkdir(parents=True, exist_ok=True)
     xml.unlink(missing_ok=True)
     try:
-        # The path of the folder has the same length on both sides: a socket's name must fit on both or on neither.
+        # The path of the folder has the same length on both sides, because the length of a socket's name is limited.
         with open(log, 'w', encoding='utf-8') as output, \
                 tempfile.TemporaryDirectory(prefix='suite-', ignore_cleanup_errors=True) as folder:
             print('$', ' '.join(['python', *words[1:-1], 'FILE']) + f', {jobs} at once', file=output, flush=True)
-            # A file that hangs is ended by its own watchdog, which says where, or by -m test, before this limit.
+            # A file that hangs is ended earlier by its own watchdog, which says where, or by -m test.
             ended = process.run([*words, f'--tempdir={folder}', f'--junit-xml={xml.absolute()}'], output,
                                 2 * timeout + 600, env=process.environment())
             print(f'$ {ended.wall:.1f} s', file=output)
@@ -76,10 +76,10 @@ def read(name, log, xml):
         lines = log.read_text('utf-8', 'replace').splitlines()
     except OSError as error:
         raise Trouble(f'cannot read {log}: {error.strerror}; it is the output of python -m test') from None
-    # The test may print such lines too, but later.
+    # The test may print such lines too, but only later.
     first = next((number for number, line in enumerate(lines) if PROGRESS.match(line)), None)
     if first is not None and PROGRESS.match(lines[first])[1] != name:
-        raise Trouble(f'{log} is not the log of {name}; remove it, and name the interpreters')
+        raise Trouble(f'{log} is not the log of {name}; remove it, and run again with --fork and --stock')
     results = [line for line in lines if line.startswith('Tests result: ')]
     if first is None or not results or 'INTERRUPTED' in results[-1]:
         last = last_line('\n'.join(line for line in lines if not line.startswith('$ ')))
@@ -89,7 +89,7 @@ def read(name, log, xml):
     read_facts(lines[:first] + lines[-1:], result)
     tests, result.date, reported = read_xml(xml)
     if reported and result.outcome.word in SILENT:
-        raise Trouble(f'{xml} has tests of {name}, which {result.outcome.word} by the log; are they of one run?')
+        raise Trouble(f'{xml} has tests of {name}, which {result.outcome.word} by the log; are both from one run?')
     tests = with_names_of_the_log(tests, output)
     if reported or tests:
         result.tests = numbered(tests)
@@ -113,13 +113,13 @@ def read_facts(lines, result):
 
 
 def outcome_of(name, said, output):
-    """The Outcome of a file, by what the log says after its name and by its output."""
+    """The Outcome of a file, from the log line with its name and from its output."""
     words = next((words for words in OUTCOMES if said.startswith(words)), None)
     if words is None:
-        raise Trouble(f'{name} ended in a way that is not known: {said!r}')
+        raise Trouble(f'unknown outcome of {name}: {said!r}')
     word = OUTCOMES[words]
     if word == 'crashed' and any(line.startswith('Timeout (') for line in output):
-        # The watchdog of the process itself, faulthandler's, ended it with status 1.
+        # The process's own watchdog, from faulthandler, ended it with status 1.
         frames = [steady(line) for line in output if line.startswith('  File ')]
         return Outcome('timed out', next((line for line in frames if '/test_' in line), ''))
     if word == 'crashed':
@@ -128,7 +128,7 @@ def outcome_of(name, said, output):
 
 
 def why_of(name, word, output):
-    """Why a file ended as it did, in a line, as far as the log says it."""
+    """The reason why a file ended as it did, on one line, if the log has it."""
     if word in IDLE:
         prefix = f'{name} skipped -- '
     elif word == 'env changed':
@@ -136,7 +136,7 @@ def why_of(name, word, output):
     elif word == 'failed':
         for number, line in enumerate(output):
             if found := FAIL_LINE.match(line):
-                # the traceback of a single failure, or a few words on several
+                # the traceback of a single failure, or a summary of several
                 text = found[1] or ''
                 return exception_in('\n'.join(output[number:])) if text.startswith('Traceback') else steady(text)
         return ''
@@ -146,7 +146,7 @@ def why_of(name, word, output):
 
 
 def read_xml(path):
-    """The tests in the XML as [(name, Outcome)], the date of the first one, and whether it reports any."""
+    """The tests in the XML as [(name, Outcome)], the date of the first one, and whether there are any."""
     try:
         root = ElementTree.parse(path).getroot()
     except OSError as error:
@@ -178,7 +178,7 @@ def test_of(case):
 
 
 def with_names_of_the_log(tests, output):
-    """The tests, with the names of those that the XML does not name, and with what failed outside of tests."""
+    """The tests, with the names that the XML lacks, and with failures outside of tests."""
     known = {name for name, _ in tests}
     headings = {}
     for number, line in enumerate(output):
@@ -195,7 +195,7 @@ def with_names_of_the_log(tests, output):
 
 
 def numbered(tests):
-    """{name: Outcome}; of tests with the same name, the second is NAME [2], in the order of their outcomes."""
+    """{name: Outcome}; tests with the same name become NAME, NAME [2]..., in the order of their outcomes."""
     counts = Counter()
     found = {}
     for name, outcome in sorted(tests):
@@ -213,13 +213,13 @@ def traceback_below(lines, number):
 
 
 def exception_in(text):
-    """The line of a traceback with the exception; its message may have more lines."""
+    """The line of a traceback that names the exception; its message may continue on more lines."""
     lines = [line for line in (text or '').splitlines() if line.strip()]
     return steady(next(filter(EXCEPTION.match, reversed(lines)), lines[-1] if lines else ''))
 
 
 def steady(text):
-    """The text without what differs from run to run."""
+    """The text without the parts that differ from run to run."""
     text = re.sub(r'\b0x[0-9a-fA-F]{4,}', '0x...', text)
     text = re.sub(r'(?<![\w.:/])/(?:[^\s/\'"<>]+/)+', '.../', text)
     text = re.sub(r'(?<=test_python_)(worker_)?\d+\w*|(?<=@test_)\d+_\w+', '...', text)

@@ -1,13 +1,13 @@
-"""CPython's test suite on the fork and on stock CPython, test for test.
+"""CPython's test suite on the fork and on stock CPython, compared test by test.
 
-    python -m qa.compare suite run DIR --fork PYTHON --stock PYTHON [TEST...]   run it, or these files of it; compare
-    python -m qa.compare suite read DIR [--fork PYTHON --stock PYTHON]          compare what was run before
+    python -m qa.compare suite run DIR --fork PYTHON --stock PYTHON [TEST...]   run and compare all or these files
+    python -m qa.compare suite read DIR [--fork PYTHON --stock PYTHON]          compare the results of an earlier run
 
-Each test file runs in processes of its own.  DIR/first has FILE.{fork,stock}.{log,xml} of each, and DIR/retry-1,
-DIR/retry-2... have those of the files that were tried again.  With the interpreters `read` runs what is still to be
-tried again; without, it only reads.
+Each test file runs in separate processes.  DIR/first contains FILE.{fork,stock}.{log,xml} for each file; DIR/retry-1,
+DIR/retry-2... contain them for the files that were run again.  With --fork and --stock, `read` also makes the retries
+that are still missing.
 
-The exit status is 0 if nothing differs, 1 if something does, 2 if there are no two whole results to compare.
+The exit status is 0 if nothing differs, 1 if something does, 2 if there are no complete results of both sides.
 """
 
 import os
@@ -28,7 +28,7 @@ TEST_OUTCOMES = 'passed', 'failed', 'error', 'unexpected success', 'expected fai
 # --- Running ----------------------------------------------------------------------------
 
 class Comparison:
-    """The attempts in a folder: what is there is read, the rest is run."""
+    """The attempts in a folder: existing results are read, missing ones are produced."""
 
     def __init__(self, options, pythons, say):
         self.options, self.pythons, self.say = options, pythons, say
@@ -64,16 +64,16 @@ class Comparison:
         return results if any(results.values()) else None
 
     def first_files(self, side, folder):
-        """The names of the files to run, or of those that ran."""
+        """The names of the files to run, or of those that have run."""
         if self.options.what == 'read':
             return sorted(path.name.removesuffix(f'.{side}.log') for path in folder.glob(f'*.{side}.log'))
         tests = [name for name in self.options.tests if side == 'fork' or not is_new(self.options.overlay, name)]
         if self.options.tests and not tests:
-            raise Trouble(f'stock CPython has no {" ".join(self.options.tests)}; name a file that both have too')
+            raise Trouble(f'stock CPython has no {" ".join(self.options.tests)}; also name a file that both have')
         return tests or list_tests(self.pythons[side])
 
     def both_sides(self, name, folder, jobs):
-        """(name, {side: FileResult}) of a file, run on one side after the other unless it was."""
+        """(name, {side: FileResult}) of a file, which runs on one side after the other unless it has run already."""
         sides = [side for side in SIDES if name in self.files[side]]
         found = {}
         for side in sides:
@@ -83,7 +83,7 @@ class Comparison:
             if log.exists():
                 found[side] = regrtest.read(name, log, xml)
         if found and len(found) < len(sides):
-            raise Trouble(f'{folder} has {name} of one side only; name the interpreters, to have it run on both')
+            raise Trouble(f'{folder} has {name} of one side only; use --fork and --stock to run it on both')
         return name, found
 
 
@@ -147,7 +147,7 @@ def table(attempt):
 
 
 def only_fork(judgement):
-    """What only the fork has, and may, by file."""
+    """The tests that only the fork has, in files that it adds or changes."""
     for name, (file, *tests) in judgement.by_file.items():
         number = sum(item.is_extra() for item in tests)
         if number or file.is_extra():
@@ -163,7 +163,7 @@ def verdict(judgement):
     """The result in a line."""
     differences = judgement.differences()
     if not differences:
-        return 'the fork and stock CPython have the same result, test for test'
+        return 'the fork and stock CPython have the same result for every test'
     tests = sum(item.test is not None for item in differences)
     numbers = [counted(number, what) for number, what in ((len(differences) - tests, 'test file'), (tests, 'test'))
                if number]
@@ -176,51 +176,51 @@ def report(judgement):
     items = judgement.items
     skipped = [item for item in items if item.skipped_alike()]
     skipped_files = [item.file for item in skipped if not item.test]
-    lines = ["CPython's test suite on the fork and on stock CPython, test for test", '',
+    lines = ["CPython's test suite on the fork and on stock CPython, compared test by test", '',
              *facts(judgement.attempts), '', *table(judgement.attempts[0]), '',
              fill(f'Result: {verdict(judgement)}.', '', '  '), '']
     for title, wanted, shown in (
             ('Differences', lambda item: item.differs(), both),
-            ('Flaky, and the same after retries', lambda item: item.is_flaky(), both),
-            ('Fails on both sides alike', lambda item: item.fails_alike(), fails_alike)):
+            ('Flaky, but the same after retries', lambda item: item.is_flaky(), both),
+            ('Fails on both sides', lambda item: item.fails_alike(), fails_alike)):
         lines += section(title, [shown(item) for item in items if wanted(item)])
-    lines += section('Only the fork has', list(only_fork(judgement)))
-    lines += [fill(f'Skipped on both sides alike: {counted(len(skipped) - len(skipped_files), "test")}, and '
+    lines += section('Only in the fork', list(only_fork(judgement)))
+    lines += [fill(f'Skipped on both sides: {counted(len(skipped) - len(skipped_files), "test")}, and '
                    f'{counted(len(skipped_files), "whole file")}' + (': ' if skipped_files else '')
                    + ' '.join(skipped_files), '', '  '), '']
-    lines += ['How it is judged:', fill(' '.join(RULE.split()), '  ')]
+    lines += ['How results are compared:', fill(' '.join(RULE.split()), '  ')]
     return '\n'.join(lines) + '\n'
 
 
 # --- Command line -----------------------------------------------------------------------
 
 def add_arguments(parser):
-    parser.add_argument('what', choices=['run', 'read'], help='run both sides first, or read what was run')
-    parser.add_argument('dir', metavar='DIR', type=Path, help='the folder of the results')
-    parser.add_argument('tests', metavar='TEST', nargs='*', help='files of the suite to run; all if none')
+    parser.add_argument('what', choices=['run', 'read'], help='run both sides, or read the results of an earlier run')
+    parser.add_argument('dir', metavar='DIR', type=Path, help='the folder for the results')
+    parser.add_argument('tests', metavar='TEST', nargs='*', help='test files to run (default: all)')
     for side in SIDES:
         parser.add_argument(f'--{side}', metavar='PYTHON', help=f"{side}'s interpreter")
     parser.add_argument('--jobs', metavar='N', type=int, default=os.cpu_count() or 1,
-                        help='how many test files run at once (%(default)s)')
+                        help='how many test files to run at once (%(default)s)')
     parser.add_argument('--timeout', metavar='SECONDS', type=int, default=1200,
                         help='how long a test may take (%(default)s)')
     parser.add_argument('--ignore', metavar='PATTERN', action='append', default=[],
-                        help='leave these tests out on both sides, such as those that hang on this machine')
+                        help='skip these tests on both sides, such as those that hang on this machine')
     parser.add_argument('--retries', metavar='N', type=int, default=2,
-                        help='how many more times to try what differs or fails (%(default)s)')
+                        help='how often to run again what differs or fails (%(default)s)')
     parser.add_argument('--overlay', metavar='DIR', type=Path, default=ROOT,
-                        help="the fork's repository, whose Lib/test tells which files are its own")
-    parser.add_argument('--report', metavar='FILE', type=Path, help='write the report to this file, too')
+                        help="the fork's repository, whose Lib/test has the fork's own test files")
+    parser.add_argument('--report', metavar='FILE', type=Path, help='also write the report to this file')
 
 
 def check(parser, options):
     given = [side for side in SIDES if getattr(options, side)]
     if len(given) == 1 or options.what == 'run' and not given:
-        parser.error('name both interpreters, with --fork and --stock')
+        parser.error('specify both interpreters, with --fork and --stock')
     if options.what == 'read' and options.tests:
-        parser.error('read compares what was run; test files are for run')
+        parser.error('read compares an earlier run; test files are only for run')
     if options.jobs < 1 or options.timeout < 1 or options.retries < 0:
-        parser.error('--jobs and --timeout are at least 1, --retries at least 0')
+        parser.error('--jobs and --timeout must be at least 1, --retries at least 0')
 
 
 def main(options, say):
@@ -228,7 +228,7 @@ def main(options, say):
     pythons = {side: getattr(options, side) and os.path.abspath(getattr(options, side)) for side in SIDES}
     for side, python in pythons.items():
         if python and not os.access(python, os.X_OK):
-            raise Trouble(f'{python} is not an interpreter; build it, or name another with --{side}')
+            raise Trouble(f'{python} is not an interpreter; build it, or specify another with --{side}')
     judgement = Comparison(options, pythons, say).judgement()
     text = report(judgement)
     if options.report:

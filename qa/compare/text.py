@@ -1,4 +1,4 @@
-"""What the reports have in common: plain text of at most 100 columns."""
+"""Formats the reports: plain text of at most 100 columns."""
 
 import textwrap
 from itertools import groupby
@@ -7,7 +7,7 @@ WIDTH = 100
 
 
 def fill(text, first='', rest=None):
-    """The text in lines, the first of them indented by `first` and the others by `rest`."""
+    """Wrap the text; indent the first line by `first` and the others by `rest`."""
     return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest,
                          break_long_words=False, break_on_hyphens=False)
 
@@ -21,7 +21,7 @@ def fact(name, text, width=10):
 
 
 def sequence(kinds):
-    """Outcomes in the order of the attempts, with repeated ones counted: failed, passed x2."""
+    """Outcomes in the order of the attempts, with repetitions counted: failed, passed x2."""
     runs = [(kind, len(list(group))) for kind, group in groupby(kinds)]
     return ', '.join(kind + (f' x{times}' if times > 1 else '') for kind, times in runs)
 

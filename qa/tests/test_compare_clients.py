@@ -62,7 +62,7 @@ def test_report():
     assert max(map(len, lines)) <= 100
     text = '\n'.join(lines)
     assert 'Fail on the fork only:\n  hunter: t::b\n        fork says no\n' in text
-    assert 'Fail on both sides alike:\n  hunter: t::c\n' in text
+    assert 'Fail on both sides:\n  hunter: t::c\n' in text
     assert 'Fail on stock CPython only:\n  coverage: t::a\n' in text
     assert '  coverage on fork: killed by SIGSEGV' in text and '  hunter: test_net: needs the network' in text
     assert 'Flaky' not in text
@@ -103,7 +103,7 @@ def test_never(): pass
         'dies': F}.items()}
     assert why['test_x.py::test_bad'] == 'AssertionError: no sum'
     assert why['test_x.py::test_teardown'] == 'ValueError: on the way out'
-    assert why['test_x.py::test_dies'] == 'did not come to an end'
+    assert why['test_x.py::test_dies'] == 'did not finish'
     found, why = pytest_run('test_y.py')
     assert found == {'test_y.py': F} and 'nothing_of_this_name' in why['test_y.py']
     (tmp_path / 'only').write_text('test_x.py::test_good\ntest_x.py::test_word[a::b]\ntest_x.py::not_there')

@@ -83,7 +83,7 @@ def test_what_is_said_of_stock(compare, stock_python):
     exceptions = {'fake_tests.Case.test_it': Listed('it asks', on_stock=True)}
     assert not compare(asks, exceptions, stock=stock_python).wrong
     assert compare(forked, exceptions, stock=stock_python).wrong == [
-        'the exception fake_tests.Case.test_it is said to be as on stock CPython, where it does not differ']
+        'the exception fake_tests.Case.test_it claims the same difference on stock CPython, but there is none']
 
 
 @pytest.mark.parametrize('body, outcome', [

@@ -90,9 +90,9 @@ def test_nothing_differs(results):
         results.put(side, 'test_c', 'skipped (resource denied)', None)
         results.put(side, 'test_d', 'passed (2 min 3 sec)', [case('test.test_d.T.test_1')])
     report = results.compare(0)
-    assert 'Result: the fork and stock CPython have the same result, test for test.' in report
-    assert 'Differences: none' in report and 'Flaky, and the same after retries: none' in report
-    assert 'Skipped on both sides alike: 1 test, and 2 whole files: test_b test_c' in report
+    assert 'Result: the fork and stock CPython have the same result for every test.' in report
+    assert 'Differences: none' in report and 'Flaky, but the same after retries: none' in report
+    assert 'Skipped on both sides: 1 test, and 2 whole files: test_b test_c' in report
     assert 'fork      Python 3.11.2 (fake) [GCC]' in report and 'date      2026-01-02 03:04 UTC' in report
     assert 'command   python -m test FILE, 2 at once' in report and '6.0 min in all files' in report and 'retries   none' in report
     assert [line.split()[-2:] for line in report.splitlines() if line.startswith(('test', '  resource'))] == [
@@ -148,13 +148,13 @@ def test_what_differs_from_run_to_run_is_no_difference(results):
 
 def test_duplicates_in_another_order_are_no_difference(results):
     results.both([case(A), case(A, 'failed', 'x')], [case(A, 'failed', 'x'), case(A)], says=('failed', 'failed'))
-    assert f'test_a: {A} (failed): ValueError: x' in results.section(0, 'Fails on both sides alike')
+    assert f'test_a: {A} (failed): ValueError: x' in results.section(0, 'Fails on both sides')
 
 
 def test_a_difference_that_is_gone_in_a_retry_is_flaky(results):
     results.both([case(A, 'failed')], [case(A)], says=('failed (1 failure)', 'passed'))
     results.retried(1, [case(A)], [case(A)])
-    assert results.section(0, 'Flaky, and the same after retries') == (
+    assert results.section(0, 'Flaky, but the same after retries') == (
         f'test_a fork: failed, passed stock: passed x2 test_a: {A} fork: failed, passed stock: passed x2')
     assert 'retry 1   1 file: python -m test FILE, 2 at once' in results.compare(0)
 
@@ -171,14 +171,14 @@ def test_two_kinds_of_failure_with_one_in_common(results):
     results.both([case(A, 'failed')], [case(A, 'error')], says=('failed', 'failed'))
     results.retried(1, [case(A, 'error', 'why')], [case(A, 'error', 'why')], says=('failed', 'failed'))
     results.compare(0)
-    assert f'{A} fork: failed, error' in results.section(0, 'Flaky, and the same after retries')
-    assert 'ValueError: why' in results.section(0, 'Fails on both sides alike')
+    assert f'{A} fork: failed, error' in results.section(0, 'Flaky, but the same after retries')
+    assert 'ValueError: why' in results.section(0, 'Fails on both sides')
 
 
 def test_a_crash_that_comes_once_is_flaky_and_its_tests_are_not(results):
     results.both(None, [case(A), case(B)], says=('crashed (Exit code -11)', 'passed'))
     results.retried(1, [case(A), case(B)], [case(A), case(B)])
-    assert results.section(0, 'Flaky, and the same after retries') == (
+    assert results.section(0, 'Flaky, but the same after retries') == (
         'test_a fork: crashed: (Exit code -11), passed stock: passed x2')
 
 
@@ -198,10 +198,10 @@ def test_a_file_that_hangs_in_one_test(results):
     results.retried(1, None, None, says=('crashed (Exit code 1)',) * 2, output=(hangs, hangs))
     # both hang, but nothing is known of the other test
     assert results.section(1, 'Differences') == 'test_a: (all tests) fork: reported stock: not reported'
-    assert '.../test_a.py", line 9 in setUp' in results.section(1, 'Fails on both sides alike')
+    assert '.../test_a.py", line 9 in setUp' in results.section(1, 'Fails on both sides')
     # without the one that hangs
     results.retried(2, [case(B)], [case(B)])
-    assert 'timed out x2, passed' in results.section(0, 'Flaky, and the same after retries')
+    assert 'timed out x2, passed' in results.section(0, 'Flaky, but the same after retries')
 
 
 HEADINGS = '''test test_a failed
@@ -227,7 +227,7 @@ def test_failed_subtests_are_named_by_the_log(results):
     says = 'failed (1 error, 1 failure)'
     results.both([case(None), case(B)], [case(None), case(B)], says=(says, says), output=(HEADINGS, HEADINGS))
     results.retried(1, [case(None), case(B)], [case(None), case(B)], says=(says, says), output=(HEADINGS, HEADINGS))
-    shown = results.section(0, 'Fails on both sides alike')
+    shown = results.section(0, 'Fails on both sides')
     assert f'test_a: {A} (failed x2): AssertionError: 1 != 2' in shown
     assert 'test_a: setUpClass (test.test_a.Other) (error x2): OSError: no port' in shown
     assert 'subtest' not in shown and B not in shown
@@ -239,7 +239,7 @@ def test_only_the_fork_has(results):
     ours = case('test.test_ours.T.test_1')
     results.both([case(A), case(B)], [case(A)])
     results.put('fork', 'test_ours', 'passed', [ours])
-    assert results.section(0, 'Only the fork has') == 'test_a: 1 test, in a file that both have test_ours: 1 test'
+    assert results.section(0, 'Only in the fork') == 'test_a: 1 test, in a file that both have test_ours: 1 test'
     # what fails there is not stock's fault
     results.put('fork', 'test_ours', 'failed', [case('test.test_ours.T.test_1', 'failed')])
     assert 'test_ours fork: failed stock: absent' in results.section(1, 'Differences')
@@ -269,7 +269,7 @@ def test_lines_of_other_runs_inside_the_output(results):
     ('stock.log', log('test_a', 'passed', ended=''), 'the run of test_a ended early in {dir}/test_a.stock.log'),
     ('fork.log', log('test_a', 'passed', ended='Tests result: FAILURE, INTERRUPTED'), 'ended early'),
     ('fork.log', log('test_b', 'passed'), 'is not the log of test_a'),
-    ('fork.log', log('test_a', 'vanished'), "test_a ended in a way that is not known: 'vanished'"),
+    ('fork.log', log('test_a', 'vanished'), "unknown outcome of test_a: 'vanished'"),
     ('fork.xml', None, 'cannot read {dir}/test_a.fork.xml: No such file'),
     ('fork.xml', '<testsuites><testsuite>', 'fork.xml is not XML ('),
     ('fork.xml', '<html/>', 'it has <html> and not <testsuites>'),
@@ -296,8 +296,8 @@ def test_bad_retries(results):
 
 
 @pytest.mark.parametrize('options, says', [
-    (['run', 'd'], 'name both interpreters'), (['read', 'd', '--fork', 'python'], 'name both interpreters'),
-    (['read', 'd', 'test_a'], 'test files are for run'), (['read', 'd', '--retries', '-1'], '--retries at least 0'),
+    (['run', 'd'], 'specify both interpreters'), (['read', 'd', '--fork', 'python'], 'specify both interpreters'),
+    (['read', 'd', 'test_a'], 'test files are only for run'), (['read', 'd', '--retries', '-1'], '--retries at least 0'),
     (['read', 'd', '--fork', '/nowhere/python', '--stock', '.'], '/nowhere/python is not an interpreter')])
 def test_bad_options(options, says):
     done = subprocess.run([*COMPARE, *options], cwd=ROOT, text=True, capture_output=True)
