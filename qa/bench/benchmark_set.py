@@ -1,15 +1,14 @@
-"""The benchmarks of pyperformance, with tracing off, in the fork and in stock CPython.
+"""Run the benchmarks of pyperformance in the fork and in stock CPython, with tracing off.
 
     python -m qa.bench.benchmark_set --fork PYTHON --stock PYTHON --folder FOLDER
 
-`make bench-pyperformance` runs it.  pyperformance by itself runs all benchmarks in one interpreter and then all in the
-other, an hour later.  Here both interpreters take turns at each benchmark, and do so again in every round, a few
-processes each, so that what else the machine does hits both alike.  What the processes do is pyperformance's and
-pyperf's.
+`make bench-pyperformance` runs it.  pyperformance itself runs all benchmarks in one interpreter, and an hour later all
+in the other.  Here, the interpreters take turns at each benchmark, in several rounds of a few processes each, so that
+other work on the machine affects both equally.  The processes are those of pyperformance and pyperf.
 
-The clock that they read is the processor time of the process and of its children, unless --wall-clock is given, and the
-ratio of a round is that of the shortest times: other work on the machine can only add to them.  What is shown is the
-median over the rounds, averaged over the benchmarks (geometric mean).
+Times are processor times of the process and its children, unless --wall-clock is given.  The ratio of a round is the
+ratio of the shortest times, because other work on the machine can only make them longer.  The result is the median over
+the rounds, averaged over the benchmarks (geometric mean).
 """
 
 import argparse
@@ -30,7 +29,7 @@ from qa.process import Trouble, last_line
 
 REQUIREMENTS = ROOT / 'build-aux/requirements/bench.txt'
 
-# sitecustomize.py of the virtual environments: the clock of pyperf and of pyperformance's benchmarks.
+# The sitecustomize.py of the virtual environments, which replaces the clock of pyperf and of the benchmarks.
 PROCESSOR_TIME = '''\
 import time
 
@@ -42,7 +41,7 @@ def perf_counter():
 time.perf_counter = perf_counter
 '''
 
-# With --fast: what needs no package from elsewhere and takes less than half a second, of every kind.
+# For --fast: benchmarks of every kind that need no other package and take less than half a second.
 FAST = ('chaos comprehensions coroutines deepcopy deltablue fannkuch float generators go hexiom json_dumps json_loads '
         'logging nbody nqueens pathlib pickle_pure_python pidigits raytrace regex_compile regex_v8 richards '
         'richards_super scimark spectral_norm sqlite_synth telco typing_runtime_protocols unpack_sequence '
@@ -76,7 +75,7 @@ def requirements(benchmark):
 
 
 def environment(interpreter, folder, benchmarks, wall_clock, say):
-    """A virtual environment with what the benchmarks need: its Python, and why some cannot be run, by their names."""
+    """Make a virtual environment for the benchmarks; return its Python, and {benchmark: why it cannot be run}."""
     venv = Path(folder, f'venv-{interpreter.role}')
     python = venv / 'bin' / 'python'
     made = venv / '.made'
@@ -98,11 +97,11 @@ def environment(interpreter, folder, benchmarks, wall_clock, say):
     site = next(venv.glob('lib/python3*/site-packages'))
     (site / 'sitecustomize.py').write_text('' if wall_clock else PROCESSOR_TIME)
     failed = {}
-    have = venv / '.have'       # the benchmarks whose packages are installed
+    have = venv / '.have'       # the benchmarks whose requirements are installed
     ready = set(have.read_text().split()) if have.exists() else set()
     needed = [benchmark for benchmark in benchmarks if requirements(benchmark) and benchmark.name not in ready]
     if needed:
-        say(f'{venv}: installing what {len(needed)} benchmarks need')
+        say(f'{venv}: installing the requirements of {len(needed)} benchmarks')
     for benchmark in needed:
         done = install(*pinned, *requirements(benchmark))
         if done.returncode:
@@ -116,7 +115,7 @@ def environment(interpreter, folder, benchmarks, wall_clock, say):
 
 @contextlib.contextmanager
 def output_to(log):
-    """What this process and its children write goes to the file."""
+    """Redirect the output of this process and its children to the file."""
     with open(log, 'a') as file:
         saved = [(number, os.dup(number)) for number in (1, 2)]
         try:
@@ -141,7 +140,7 @@ class Runs:
         self.rounds = {}        # {NAME: [shortest time of each round]}
 
     def run(self, benchmark, options):
-        """A round of the benchmark, which may be several by name; return its loops if it is one."""
+        """Run a round of a benchmark script; return its loops if it has only one benchmark."""
         found = benchmark.run(self.python, f'bench-{self.role}', options)
         for one in found.get_benchmarks():
             self.rounds.setdefault(one.get_name(), []).append(min(one.get_values()))
@@ -158,7 +157,7 @@ class Runs:
 
 
 def result(fork, stock):
-    """Of what both have run."""
+    """The ratios of the benchmarks that ran in both interpreters."""
     ratios = {name: [a / b for a, b in zip(times, stock.rounds[name])]
               for name, times in fork.rounds.items() if name in stock.rounds}
     complete = max(map(len, ratios.values()), default=0)
@@ -177,14 +176,14 @@ def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--fork', metavar='PYTHON', required=True)
     parser.add_argument('--stock', metavar='PYTHON', required=True)
-    parser.add_argument('--folder', required=True, help='where to write the results, and to make virtual environments')
+    parser.add_argument('--folder', required=True, help='folder for results and virtual environments')
     parser.add_argument('--fast', action='store_true', help='a third of the benchmarks, and fewer processes')
-    parser.add_argument('--benchmarks', help='some benchmarks, with commas between them')
+    parser.add_argument('--benchmarks', help='names of benchmarks, separated by commas (default: all)')
     parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
-    parser.add_argument('--processes', type=positive, help='of each benchmark in a round: 4, with --fast 2')
+    parser.add_argument('--processes', type=positive, help='per benchmark and round (default: 4, with --fast 2)')
     parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
-    parser.add_argument('--wall-clock', action='store_true', help='measure the time that passes, as pyperformance does')
-    parser.add_argument('--force', action='store_true', help='measure debug builds too')
+    parser.add_argument('--wall-clock', action='store_true', help='measure wall-clock time, as pyperformance does')
+    parser.add_argument('--force', action='store_true', help='measure even debug builds')
     parser.add_argument('--verbose', action='store_true', help='does nothing; the log has all details')
     args = parser.parse_args(argv)
 
@@ -207,7 +206,7 @@ def main(say, argv=None):
     loops = {}
     begun = time.monotonic()
     for number in range(rounds):
-        # The first round begins with stock CPython, which finds how many loops both are to do.
+        # The first round begins with stock CPython, which determines the number of loops for both.
         order = [fork, stock] if number % 2 else [stock, fork]
         for place, benchmark in enumerate(benchmarks, 1):
             if benchmark.name in failed:

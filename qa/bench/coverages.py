@@ -1,13 +1,13 @@
-"""What coverage costs: programs and test suites under condcov, coverage.py and SlipCover.
+"""Measure the cost of coverage: programs and test suites under condcov, coverage.py and SlipCover.
 
     python -m qa.bench.coverages --folder FOLDER --output FILE     measure, and print the table
     python -m qa.bench.coverages --show FILE                       print the table of earlier measurements
     python -m qa.bench.coverages --rst FILE                        print them as reStructuredText
 
-`make bench-condcov` runs it, in a virtual environment of the fork with the tools; coverages.toml says what is run.
+`make bench-condcov` runs it, in a virtual environment of the fork with the tools; coverages.toml lists the programs.
 
-Each run is a process of its own, from the start of the interpreter until the data is written. The tools take turns in
-each round, so that other work on the machine affects all of them alike. A ratio compares a run with the run without
+Each run is a separate process, from the start of the interpreter until the data is written. The tools take turns in
+each round, so that other work on the machine affects all of them equally. A ratio compares a run with the run without
 coverage in the same round; the table has the median over the rounds, and after ± the median absolute deviation. Times
 are processor times, of the user and of the system together.
 """
@@ -38,10 +38,10 @@ HERE = Path(__file__).resolve().parent
 
 SETTINGS = HERE / 'coverages.toml'
 FORMAT = 'coverages-1'
-MUST = 2.5              # times the run without coverage, and less than coverage.py
+MUST = 2.5              # times the time without coverage; it must also be less than with coverage.py
 AIM = 1.10
-FAST = 3                # --fast has the programs run a third as often
-FIRST = 'condcov, first run'     # which finds no plans of an earlier one
+FAST = 3                # with --fast, the programs run a third as often
+FIRST = 'condcov, first run'     # with an empty cache
 STARTUP = 'start-up'    # the row of a program that does nothing
 LIMIT = 900             # seconds for one run
 
@@ -49,13 +49,13 @@ LIMIT = 900             # seconds for one run
 # --- The tools --------------------------------------------------------------------------
 
 def condcov(*options):
-    """Arguments of the interpreter for condcov run."""
+    """The arguments of the interpreter for condcov run."""
     return lambda source, data, config: ['-m', 'condcov', 'run', *options, f'--source={source}',
                                          f'--data-file={data}', f'--config={config}']
 
 
 def condcov_lines(data):
-    """How many lines there are in a data file of condcov."""
+    """The number of lines in a data file of condcov."""
     from condcov.data import Data
     return sum(len(seen.lines) for _, seen in Data(data).read().values())
 
@@ -78,7 +78,7 @@ def slipcover_lines(data):
     return sum(len(file['executed_lines']) for file in files)
 
 
-# By name: the arguments of the interpreter that come before the program, and what counts the lines that were recorded.
+# {name: (the interpreter's arguments before the program, a function that counts the recorded lines)}
 TOOLS = {
     'without': (lambda source, data, config: [], None),
     FIRST: (condcov(), condcov_lines),
@@ -92,17 +92,17 @@ TOOLS = {
 PLAIN, *MEASURED = TOOLS
 
 
-# --- What is run ------------------------------------------------------------------------
+# --- What to run ------------------------------------------------------------------------
 
 @dataclass
 class Work:
     """A program or a test suite.
 
     arguments   of the interpreter
-    folder      where it is run
-    source      the folder that is measured
-    path        where it imports from, beside
-    tests       whether it is a test suite, whose output tells times
+    folder      the current folder of the process
+    source      the folder to measure
+    path        another folder to import from
+    tests       whether it is a test suite, whose output contains durations
     """
 
     name: str
@@ -113,7 +113,7 @@ class Work:
     tests: bool = False
 
     def outcome(self, output):
-        """What must be the same under each tool."""
+        """The output that must be the same under each tool."""
         if not self.tests:
             return output
         found = re.search(r'^\d+ .*(?= in [\d.]+)', output, re.MULTILINE)
@@ -123,7 +123,7 @@ class Work:
 
 
 def works(settings, names, folder, fast, say):
-    """The Works of those names, or all, with their packages below the folder."""
+    """The Works with these names, or all, with their packages in the folder."""
     known = [*settings['programs'], *settings['packages'], STARTUP]
     for name in names or ():
         if name not in known:
@@ -145,13 +145,13 @@ def works(settings, names, folder, fast, say):
 
 
 def package(name, about, folder, say):
-    """The Work of a package, unpacked anew."""
+    """Unpack a package, and return its Work."""
     say(f'{name} {about["version"]}')
     archive = fetch(folder / 'sdists', name, about['version'], about['sdist'], sys.executable)
     place = folder / archive.name.removesuffix('.tar.gz')
     shutil.rmtree(place, ignore_errors=True)
     with tarfile.open(archive) as tar:
-        tar.extractall(folder)      # whose checksum is known
+        tar.extractall(folder)      # safe: its checksum is known
     arguments = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', '--rootdir=.', *about['tests']]
     return Work(name, arguments, place, place / about['source'], place / about['folder'], tests=True)
 
@@ -160,10 +160,10 @@ def package(name, about, folder, say):
 
 @dataclass
 class Runner:
-    """Runs the works; what it needs is below its folder.
+    """Runs the Works, with all files in one folder.
 
-    samples     by work and tool: processor and wall-clock seconds of each round
-    lines       by work and tool: how many were recorded
+    samples     for each Work and tool: processor and wall-clock seconds of each round
+    lines       for each Work and tool: the number of recorded lines
     """
 
     folder: Path
@@ -173,7 +173,7 @@ class Runner:
     outcomes: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.config = self.folder / 'empty.cfg'     # no settings of the packages: the same for each tool
+        self.config = self.folder / 'empty.cfg'     # without the settings of the packages: the same for each tool
         self.config.write_text('')
 
     def environment(self, work, seed):
@@ -185,7 +185,7 @@ class Runner:
         return env
 
     def run(self, work, tool, seed=0):
-        """One run; return its (processor seconds, wall-clock seconds)."""
+        """Run it once; return (processor seconds, wall-clock seconds)."""
         before, count = TOOLS[tool]
         if tool == FIRST:
             for plans in (self.folder / 'pycache').glob('**/*.condcov'):
@@ -209,7 +209,7 @@ class Runner:
         return ended.cpu, ended.wall
 
     def check(self, work, tool, count, data, complaint):
-        """See that it has measured."""
+        """Check that the tool has measured something."""
         found = count(data) if os.path.exists(data) else 0
         if not found and work.name != STARTUP:      # an empty program has no lines
             raise Trouble(f'{tool} has recorded nothing of {work.name}: {last_line(complaint)}')
@@ -223,7 +223,7 @@ class Runner:
 
 
 def check_tools(runner):
-    """That all is installed, and which versions."""
+    """Check that the tools are installed, and return their versions."""
     found = {'condcov': 'condcov', 'coverage': 'coverage.py', 'slipcover': 'SlipCover', 'pytest': 'pytest'}
     for module in found:
         if importlib.util.find_spec(module) is None:
@@ -242,7 +242,7 @@ def check_tools(runner):
 
 
 def collect(args, say):
-    """Measure; return all that the output holds, but for the rows of the table."""
+    """Measure; return the content of the output file, except for the rows of the table."""
     if args.cpu not in os.sched_getaffinity(0):
         raise Trouble(f'there is no processor {args.cpu} for this process')
     folder = Path(args.folder).resolve()
@@ -252,13 +252,13 @@ def collect(args, say):
     settings = tomllib.loads(SETTINGS.read_text())
     names = args.works.split(',') if args.works else None
     todo = works(settings, names, folder, args.fast, say)
-    os.sched_setaffinity(0, {args.cpu})         # which the processes inherit
+    os.sched_setaffinity(0, {args.cpu})         # inherited by the processes
     load = []
     rounds = args.rounds or (3 if args.fast else 5)
     say(f'{rounds} rounds of {len(todo)} programs, {len(TOOLS)} runs each, on processor {args.cpu}')
     (empty,) = works(settings, [STARTUP], folder, args.fast, say)
     for work, tool in [*((empty, tool) for tool in TOOLS), *((work, PLAIN) for work in todo)]:
-        runner.run(work, tool)                  # what is imported gets compiled
+        runner.run(work, tool)                  # compile the imported modules
     for number in range(rounds):
         load.append(os.getloadavg()[0])
         begun = time.monotonic()
@@ -274,7 +274,7 @@ def collect(args, say):
 # --- Evaluating -------------------------------------------------------------------------
 
 def evaluate(data):
-    """Add the rows of the table: of each work the seconds without coverage, and the ratios of each tool to it."""
+    """Add the rows of the table: for each Work, the seconds without coverage, and the ratio for each tool."""
     rows = data['rows'] = {}
     for name, samples in data['samples'].items():
         row = rows[name] = {}
@@ -297,18 +297,18 @@ def evaluate(data):
 # --- Showing ----------------------------------------------------------------------------
 
 def notes(data):
-    """What one has to know to read the figures, in lines."""
+    """Lines with the conditions under which the figures were measured."""
     fork, machine = data['interpreter'], data['machine']
     yield (f'{machine["cpu"]}, {machine["cores"]} cores, pinned to core {machine["pinned_to"]}; {machine["kernel"]}, '
            f'{fork["compiler"]}, load {machine["load"]}; {data["date"]}')
     yield f'fork {fork["commit"] or "of an unknown commit"}, built with: {options(fork) or "no options"}'
     yield ', '.join(f'{name} {version}' for name, version in data['versions'].items())
     if machine['load'] > 1.5:
-        yield f'NOTE: the machine was busy with other work, load {machine["load"]}: wall-clock times tell little.'
+        yield f'NOTE: the machine was busy with other work, load {machine["load"]}: wall-clock times are unreliable.'
     if fork['debug']:
-        yield 'NOTE: this is a debug build. The figures tell nothing.'
+        yield 'NOTE: this is a debug build. The figures are meaningless.'
     if data['fast']:
-        yield 'NOTE: the fast form: programs run a third as often, so that start-up weighs more.'
+        yield 'NOTE: the fast form: programs run a third as often, so start-up time has more weight.'
 
 
 def ratio_text(found):
@@ -316,7 +316,7 @@ def ratio_text(found):
 
 
 def cells(data, clock='cpu'):
-    """Lines of the table of one clock, the first one of titles; only that of processor time is judged."""
+    """The rows of the table for one clock, titles first; only processor times are compared with the targets."""
     judged = clock == 'cpu'
     targets = [f'must: ≤ {MUST:.2f} and less than coverage.py', f'aim: ≤ {AIM:.2f}'] if judged else []
     yield ['', PLAIN, *MEASURED, *targets]
@@ -332,7 +332,7 @@ def cells(data, clock='cpu'):
 
 
 def startup(data):
-    """A line of the seconds of a program that does nothing, by tool; and how many lines were recorded."""
+    """Rows for the time of an empty program and for the number of recorded lines, with a column for each tool."""
     if STARTUP in data['rows']:
         found = data['rows'][STARTUP]['seconds']
         yield ['an empty program', *(f'{found[tool]["median"] * 1000:.0f} ms' for tool in TOOLS)]
@@ -355,7 +355,7 @@ def table(data):
 
 
 def page(data):
-    """Lines of reStructuredText: coverages.rst with what was measured."""
+    """Lines of reStructuredText: coverages.rst with the measurements."""
     parts = {'notes': [f'* {note}' for note in notes(data)], 'table': list_table(list(cells(data))),
              'wall': list_table(list(cells(data, 'wall'))), 'startup': list_table([['', *TOOLS], *startup(data)]),
              'rounds': str(data['rounds'])}
@@ -366,9 +366,9 @@ def page(data):
 
 def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--folder', help='where to put what is fetched and made')
+    parser.add_argument('--folder', help='folder for downloads and results')
     add_common(parser, rounds='5, with --fast 3', fast='fewer rounds, and shorter programs')
-    parser.add_argument('--works', help='some of the programs and packages, with commas between them')
+    parser.add_argument('--works', help='names of programs and packages, separated by commas (default: all)')
     args = parser.parse_args(argv)
 
     if args.show or args.rst:

@@ -1,5 +1,5 @@
-"""The fixed program whose machine instructions instructions.py counts, with tracing off: the programs that are traced
-elsewhere, exceptions of all kinds, and parts of the standard library in Python and in C.
+"""The fixed program whose machine instructions instructions.py counts: the programs of the other benchmarks, exceptions
+of all kinds, and parts of the standard library in Python and in C.
 """
 
 import importlib
@@ -92,8 +92,8 @@ def library(times):
 def shift(kept, number):
     """Allocate blocks of all of pymalloc's sizes.
 
-    A piece of work costs more if its last block happens to begin a new pool.  Since every piece begins at another place
-    in its pools, that averages out.
+    Work costs more if its last block happens to start a new pool.  Starting at different places in the pools averages
+    this out.
     """
     for size in range(48, 513, 16):
         kept += [bytes(size - 33) for _ in range((number * 7 + size // 16 * 3) % 11)]
@@ -104,7 +104,7 @@ def main():
     for number in range(6):
         for program in numeric, parser, queueing, sudoku:
             shift(kept, number)
-            # New classes have other places in the cache of methods, where two may be in each other's way.
+            # New classes get different slots in the method cache, where they can collide.
             importlib.reload(program)
             assert program.run() == program.RESULT
         for work, times in (exceptions, 500), (generators, 500), (library, 20):

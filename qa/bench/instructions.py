@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How many machine instructions the fixed program takes in the fork and in stock CPython, with tracing off.
+"""Count the machine instructions of the fixed program in the fork and in stock CPython, with tracing off.
 
     instructions.py FORK STOCK      compare the two interpreters, function by function
 
-valgrind counts them exactly, and the same every time.  But how the C library's malloc() finds its blocks depends on the
-lengths of the paths that the interpreter keeps, which makes up to one instruction in two thousand.  Therefore both
-interpreters run in the same place, one after the other, and do so again in places of other lengths.
+valgrind counts them exactly and reproducibly.  However, the work of malloc() depends on the lengths of the paths that
+the interpreter stores, which can change the count by one instruction in two thousand.  Both interpreters therefore run
+in the same folder, one after the other, and again in folders with paths of other lengths.
 """
 
 import collections
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class Unavailable(Exception):
-    """Why nothing could be counted."""
+    """The instructions could not be counted."""
 
 
 def settle(python, place):
@@ -41,7 +41,7 @@ def settle(python, place):
 
 
 def count(place, result=os.devnull):
-    """The number of instructions of the interpreter that settle() put there; callgrind's details go to 'result'."""
+    """Count the instructions of the interpreter that settle() put there; callgrind's details go to 'result'."""
     # -I would ignore PYTHONHASHSEED
     command = [place / 'bin' / 'python', '-s', '-S', HERE / 'fixed.py']
     environ = {
@@ -50,7 +50,7 @@ def count(place, result=os.devnull):
         'PYTHONPYCACHEPREFIX': str(place / 'pycache'),
         'LD_LIBRARY_PATH': os.environ.get('LD_LIBRARY_PATH', ''),
     }
-    subprocess.run(command, env=environ, check=True)        # compiles what is imported
+    subprocess.run(command, env=environ, check=True)        # compile the imported modules
     done = subprocess.run([shutil.which('valgrind'), '--tool=callgrind', '--dump-line=no', '--compress-strings=no',
                            f'--callgrind-out-file={result}', *command], env=environ, capture_output=True, text=True)
     found = re.search(r'Collected : (\d+)', done.stderr)
@@ -84,15 +84,15 @@ def compare(fork, stock, folder, times):
 
 
 def by_function(result):
-    """The instructions of each C function itself, from callgrind's details."""
+    """The instructions of each C function, without those that it calls, from callgrind's details."""
     costs = collections.Counter()
     function = None
     called = False
     for line in Path(result).read_text().splitlines():
         if line.startswith('fn='):
-            function = line[3:].partition("'")[0]       # less the depth of a recursion
+            function = line[3:].partition("'")[0]       # without the depth of a recursion
         elif line.startswith('calls='):
-            called = True       # the next line has what the called function took
+            called = True       # the next line has the cost of the called function
         elif re.match(r'[-+*\d]', line):
             if not called:
                 costs[function] += int(line.split()[1])

@@ -1,4 +1,4 @@
-"""Measuring the cost of tracing: the interpreters, the rounds, and the measurements in bench.json."""
+"""Measures the cost of tracing: the interpreters, the rounds, and the measurements in bench.json."""
 
 import datetime
 import importlib.util
@@ -28,7 +28,7 @@ LOOPS = {'off': 6, 'line': 2, 'opcode-c': 2, 'instruction-c': 3, 'filter': 3, 'b
 
 
 class Interpreter:
-    """One of those that are compared."""
+    """An interpreter to compare."""
 
     def __init__(self, role, python, modes=()):
         self.role = role
@@ -50,7 +50,7 @@ class Interpreter:
 
 
 def the_two(args):
-    """The fork and stock CPython, if they can be compared."""
+    """The fork and stock CPython; raise Trouble if they cannot be compared."""
     fork = Interpreter('fork', args.fork, ['off', 'line', 'instruction', 'instruction-c'])
     stock = Interpreter('stock', args.stock, ['off', 'line', 'opcode', 'opcode-c'])
     if not fork.about['settracestate']:
@@ -88,13 +88,13 @@ def find_peers():
 
 
 def compile_stocktrace(stock, folder):
-    """The C trace function for stock CPython, to be imported from 'folder'."""
+    """Compile the C trace function for stock CPython into 'folder'."""
     script = ('import json, sysconfig; v = sysconfig.get_config_vars(); p = sysconfig.get_paths();'
               'print(json.dumps([v["CC"], v["CFLAGS"], v["CCSHARED"], v["EXT_SUFFIX"], p["include"], p["platinclude"],'
               ' v.get("srcdir"), v.get("projectbase")]))')
     done = subprocess.run([stock.python, '-c', script], capture_output=True, text=True, check=True)
     cc, cflags, ccshared, suffix, *places = json.loads(done.stdout)
-    # Where the headers are depends on whether it is installed or still in its builddir.
+    # The headers are in different places for an installed interpreter and for one in its builddir.
     folders = [os.path.join(place, *below) for place in filter(None, places)
                for below in [(), ('Include',), ('internal',), ('Include', 'internal')]]
     flags = [flag for flag in shlex.split(cflags) if 'lto' not in flag and 'profile' not in flag]
@@ -142,7 +142,7 @@ class Session:
         interpreter.counts = {name: json.loads(self.run(interpreter, '--count', name)) for name in self.names}
 
     def measure(self, interpreter, name, number):
-        """The program in all modes, in a process of its own."""
+        """Measure the program in all modes, in a separate process."""
         output = self.folder / 'run.json'
         output.unlink(missing_ok=True)
         self.environ['PYTHONHASHSEED'] = str(number)    # the same for all in a round
@@ -162,7 +162,7 @@ class Session:
 
 
 def twentieth(opcodes):
-    """The at most four opcodes that make up 5 % of what is executed, as nearly as can be, and their share of it."""
+    """Up to four opcodes that make up as close to 5 % of the executed instructions as possible, and their share."""
     total = sum(opcodes.values())
     shares = {opcode: number / total for opcode, number in opcodes.items() if number / total < 0.06}
     candidates = sorted(shares, key=lambda opcode: (-shares[opcode], opcode))[:24]
@@ -172,7 +172,7 @@ def twentieth(opcodes):
 
 
 def collect(args, say):
-    """Measure.  Return all that bench.json holds, but for the rows of the table."""
+    """Measure.  Return the content of bench.json, except for the rows of the table."""
     if importlib.util.find_spec('pyperf') is None:
         raise Trouble('pyperf is not installed here; make bench has it in a virtual environment of its own')
     fork, stock = the_two(args)
@@ -207,7 +207,7 @@ def collect(args, say):
             session.filters[name], shares[name] = twentieth(stock.counts[name]['opcodes'])
         begun = time.monotonic()
         for number in range(rounds):
-            order = everyone if number % 2 else everyone[::-1]      # each goes first in turn
+            order = everyone if number % 2 else everyone[::-1]      # rotate: each interpreter goes first in turn
             for name in names:
                 for interpreter in order:
                     session.measure(interpreter, name, number)

@@ -1,4 +1,4 @@
-"""repeat.py PROGRAM TIMES: run a program of the folder programs so often, and print what it returns."""
+"""repeat.py PROGRAM TIMES: run a program in the folder programs this many times, and print what it returns."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: averages, tables, files and options."""
+"""Code that the benchmarks share: averages, tables, files and options."""
 
 import json
 import math
@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def geometric_mean(values):
-    # What costs next to nothing may come out below nothing.
+    # A cost close to zero can be measured as negative.
     return math.exp(statistics.fmean(math.log(max(value, 1e-6)) for value in values))
 
 
@@ -25,7 +25,7 @@ def spread(values):
 
 
 def options(about):
-    """The options of CPython's configure, without folders and the one that the build adds."""
+    """The options of CPython's configure, without folders and without the option that the build adds."""
     words = about['config_args'].replace("'", '').split()
     return ' '.join(word for word in words if '/' not in word and word != '--enable-option-checking=fatal')
 
@@ -49,7 +49,7 @@ def list_table(lines, widths=None):
 
 
 def filled(name, parts):
-    """The lines of a file of this folder, with parts in place of @name@; alone in a line, it is a list of lines."""
+    """The lines of a file in this folder, with parts in place of @name@; a part alone on a line is a list of lines."""
     for line in (HERE / name).read_text().splitlines():
         whole = re.fullmatch(r'@(\w+)@', line)
         if whole:
@@ -79,7 +79,7 @@ def positive(text):
 
 
 def write(file, data):
-    """Write the measurements to a file, if it is named."""
+    """Write the measurements to the file, if one is given."""
     if file:
         try:
             Path(file).write_text(json.dumps(data, indent=1) + '\n')
@@ -98,7 +98,7 @@ def add_common(parser, rounds, fast):
 
 
 def run(main):
-    """Call main() with a function that prints a line of progress; turn its exceptions into a message and a status."""
+    """Call main() with a function that prints progress; turn exceptions into a message and an exit status."""
     who = os.environ.get('FORK_AS', 'bench')
     try:
         main(lambda text: print(f'{who}: {text}', file=sys.stderr, flush=True))

@@ -4,11 +4,11 @@
     python -m qa.bench.tracing --show FILE                      print the table of earlier measurements
     python -m qa.bench.tracing --rst FILE                       print them as reStructuredText
 
-`make bench` runs it on a build and its stock twin, in a virtual environment with pyperf.
+`make bench` runs it on a build and the corresponding build of stock CPython, in a virtual environment with pyperf.
 
 Each measurement is a pyperf worker, pinned to a processor, that runs one program in one interpreter, untraced and then
-in every mode of tracing, a few values each.  The interpreters take turns, so that what else the machine does hits all
-of them alike.  Each such pair has a ratio.  The table shows its median over all rounds, averaged over the programs
+in every mode of tracing, a few values each.  The interpreters take turns, so that other work on the machine affects all
+of them equally.  The table shows the median over all rounds of the ratio of two times, averaged over the programs
 (geometric mean), and after ± the median absolute deviation.
 """
 
@@ -37,7 +37,7 @@ from qa.bench.report import (
 # --- Evaluating -------------------------------------------------------------------------
 
 class Figures:
-    """The times that were measured; one figure per round, the median of its values."""
+    """The measured times: one figure per round, the median of its values."""
 
     def __init__(self, data):
         self.data = data
@@ -50,11 +50,11 @@ class Figures:
         return f'{self.names[0]}/{mode}' in self.medians[role]
 
     def whole(self, role, mode):
-        """A function of a program's name: the seconds that a run takes, of each round."""
+        """A function from the name of a program to the seconds that a run takes, for each round."""
         return lambda name: self.medians[role][f'{name}/{mode}']
 
     def event(self, role, mode, counted):
-        """The same for the nanoseconds of an event."""
+        """The same for the nanoseconds that an event takes."""
         def nanoseconds(name):
             events = self.data['programs'][name]['events'][role][counted]
             return [(traced - untraced) / events * 1e9
@@ -79,15 +79,15 @@ MODES = [('line', None), ('opcode', 'opcode'), ('opcode-c', 'opcode'), ('instruc
 
 
 class Row:
-    """A row of the table, and what it has to reach."""
+    """A row of the table, with its required value and its goal."""
 
     def __init__(self, key, work, must, aim, digits=3, within=None):
         self.key = key
         self.work = work
         self.must = must
         self.aim = aim
-        self.digits = digits        # shown, and compared with the targets
-        self.within = within        # allowed on both sides of 'must'
+        self.digits = digits        # to show, and to compare with the targets
+        self.within = within        # the tolerance on both sides of 'must'
 
     def target(self, value):
         """As text."""
@@ -118,7 +118,7 @@ FOOTNOTE = ('An unused filter has no row of its own: its cost is part of every r
 
 
 def evaluate(data):
-    """Add the rows of the table, and the times that it shows below."""
+    """Add the rows of the table, and the times shown below it."""
     figures = Figures(data)
     whole, event = figures.whole, figures.event
     rows = data['rows'] = {}
@@ -154,7 +154,7 @@ def evaluate(data):
 # --- pyperformance ----------------------------------------------------------------------
 
 def add_pyperformance(data, file):
-    """What `make bench-pyperformance` left, if it was the same build."""
+    """The results of `make bench-pyperformance`, if they are for the same build."""
     row = 'pyperformance'
     if not file or not Path(file).exists():
         data['missing'][row] = 'not measured: make bench-pyperformance'
@@ -173,7 +173,7 @@ def add_pyperformance(data, file):
 # --- Showing ----------------------------------------------------------------------------
 
 def notes(data):
-    """What one has to know to read the figures, in lines."""
+    """Lines with the conditions under which the figures were measured."""
     fork = data['interpreters']['fork']
     machine = data['machine']
     load = f', load {machine["load"]}' if machine.get('load') else ''
@@ -184,7 +184,7 @@ def notes(data):
     if options(fork) != options(data['interpreters']['stock']):
         yield f'NOTE: stock CPython is built with other options: {options(data["interpreters"]["stock"]) or "none"}'
     if fork['debug']:
-        yield 'NOTE: this is a debug build. The figures tell nothing.'
+        yield 'NOTE: this is a debug build. The figures are meaningless.'
     elif not fork['optimized']:
         yield 'NOTE: not an optimized build. Publish only figures of --enable-optimizations --with-lto'
     if 'pyperformance' in data and data['pyperformance']['commit'] != fork['commit']:
@@ -196,7 +196,7 @@ def ratio_text(found, digits):
 
 
 def cells(data):
-    """(row, figure, target, met?, aim, met?) for each row; without a figure, why."""
+    """(row, figure, target, met?, aim, met?) for each row; without a figure, the reason."""
     for row in ROWS:
         found = data['rows'].get(row.key)
         must, aim = row.target(row.must), row.target(row.aim)
@@ -218,7 +218,7 @@ TIMES = [
 
 
 def times_table(data):
-    """Rows of text: a run of a program, and an event, by interpreter."""
+    """Rows of text: the time of a run and of an event in each interpreter."""
     yield ['a run, and an event', *('fork' if role == 'fork' else f'CPython {about["version"]}'
                                     for role, about in data['interpreters'].items())]
     for label, modes in TIMES:
@@ -304,14 +304,14 @@ def main(say, argv=None):
     parser.add_argument('--stock', metavar='PYTHON',
                         help='stock CPython of the same version, built with the same options')
     add_common(parser, rounds='20, with --fast 5', fast='fewer rounds')
-    parser.add_argument('--values', type=positive, default=3, help='of each mode in a round (default: 3)')
-    parser.add_argument('--programs', help='some of the programs, with commas between them')
-    parser.add_argument('--no-peers', action='store_true', help='without sys.monitoring of newer versions of CPython')
-    parser.add_argument('--no-instructions', action='store_true', help='without counting machine instructions')
+    parser.add_argument('--values', type=positive, default=3, help='values per mode and round (default: 3)')
+    parser.add_argument('--programs', help='programs, separated by commas (default: all)')
+    parser.add_argument('--no-peers', action='store_true', help='without sys.monitoring in newer versions')
+    parser.add_argument('--no-instructions', action='store_true', help='do not count machine instructions')
     parser.add_argument('--pyperformance', metavar='FILE', help='the output of benchmark_set.py')
-    parser.add_argument('--force', action='store_true', help='measure debug builds too')
-    parser.add_argument('--verbose', action='store_true', help='show each program by itself too')
-    parser.add_argument('--pyperf', metavar='FOLDER', help='write the values as files of pyperf')
+    parser.add_argument('--force', action='store_true', help='measure even debug builds')
+    parser.add_argument('--verbose', action='store_true', help='also show each program separately')
+    parser.add_argument('--pyperf', metavar='FOLDER', help='write the values as pyperf files')
     args = parser.parse_args(argv)
 
     if args.show or args.rst:

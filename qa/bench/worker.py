@@ -1,7 +1,7 @@
-"""worker.py PROGRAM MODE... : the time that an interpreter takes for a program in each of these modes.
+"""worker.py PROGRAM MODE... : measure the time that an interpreter takes for a program in each of these modes.
 
-A pyperf script that measure.py runs as a pyperf worker, in each of the interpreters.  It works with every CPython from
-3.11 on; pyperf is found on PYTHONPATH.
+measure.py runs it as a pyperf worker in each interpreter.  It works with CPython 3.11 and later, and finds pyperf on
+PYTHONPATH.
 
 worker.py --count PROGRAM prints as JSON the number of events of each kind, and how often each opcode is executed.
 """
@@ -22,7 +22,7 @@ def ignore_opcode(frame, event, arg):
 
 
 def ask_for_opcodes(frame, event, arg):
-    """What f_trace_opcodes needs, in every frame."""
+    """Request 'opcode' events; every frame has to."""
     frame.f_trace_opcodes = True
     frame.f_trace_lines = False
     return ignore_opcode
@@ -107,7 +107,7 @@ def load(name):
 # --- What is measured --------------------------------------------------------
 
 def time_func(loops, run, start, stop):
-    """Processor time, since the programs do nothing but compute, and the machine may have other work."""
+    """Processor time, because the programs only compute, and the machine may be busy with other work."""
     repeat = range(loops)
     clock = time.process_time
     before = clock()
@@ -132,7 +132,7 @@ def measure():
     program = load(args.program)
     opcodes = [int(number) for number in args.opcodes.split(',') if number]
     for _ in range(3):
-        program.run()           # specializes the code
+        program.run()           # specialize the code
     for name in args.mode:
         name, _, loops = name.partition(':')
         args.loops = int(loops or 1)
@@ -150,7 +150,7 @@ def executed(code, offset):
 
 
 def count_traced(run):
-    """All events of a trace function that asks for opcodes alone, and the opcodes."""
+    """Count all events of a trace function that requests only 'opcode' events, and the opcodes."""
     events = {}
     places = {}
 
@@ -178,7 +178,7 @@ def count_traced(run):
 
 
 def count_state(run, **state):
-    """All events of a trace state."""
+    """Count all events of a trace state."""
     events = {}
 
     def local(frame, event, arg):
@@ -233,7 +233,7 @@ def count(name):
 
 
 def about():
-    """Which interpreter this is."""
+    """Describe this interpreter."""
     import platform
     import sysconfig
 

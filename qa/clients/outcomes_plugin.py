@@ -1,7 +1,7 @@
-"""A pytest plugin that writes down what became of each test, one JSON object a line, as it happens.
+"""A pytest plugin that writes the outcome of each test immediately, as one JSON object per line.
 
-A file of JUnit's kind would not do: it is written at the end, so that a crash leaves none, and it has no node ids, by
-which a test can be chosen once more.
+JUnit XML is not suitable: it is written at the end, so it is lost in a crash, and it has no node IDs with which to
+select tests for another run.
 """
 
 import json
@@ -14,7 +14,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # with pytest-xdist the workers report to the process that started them, and that one writes
+    # with pytest-xdist, the workers report to the process that started them, which writes the file
     if config.getoption('outcomes') and not hasattr(config, 'workerinput'):
         config.pluginmanager.register(Writer(config.getoption('outcomes')), 'outcomes-writer')
 
@@ -41,7 +41,7 @@ class Writer:
     def pytest_runtest_logreport(self, report):
         outcome = report.outcome
         if outcome == 'passed' and report.when != 'call':
-            outcome = 'around'          # setting up or tearing down went well
+            outcome = 'around'          # setup or teardown succeeded
         self.write(report.nodeid, outcome, reason(report) if report.failed else '')
 
     def pytest_collectreport(self, report):
@@ -50,8 +50,8 @@ class Writer:
 
 
 def reason(report):
-    """The line of a failed report that says what is wrong."""
+    """The line of a failed report that has the reason."""
     crash = getattr(report.longrepr, 'reprcrash', None)
     lines = (crash.message if crash else str(report.longrepr)).strip().splitlines()
-    # the first line of an exception's message; of text that somebody made, the last
+    # the first line of an exception's message, or the last line of any other text
     return (lines[0] if crash else lines[-1]).strip() if lines else ''

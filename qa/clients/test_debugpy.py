@@ -1,4 +1,4 @@
-"""Debugging a script with debugpy, through the Debug Adapter Protocol as an editor speaks it."""
+"""Debug a script with debugpy over the Debug Adapter Protocol, as an editor does."""
 
 import json
 import os
@@ -64,7 +64,7 @@ class Adapter:
                     file.readline()
                     message = json.loads(file.read(length))
                     (self.responses if message['type'] == 'response' else self.events).put(message)
-        except OSError:             # the adapter has gone, as at the end of each test
+        except OSError:             # the adapter has exited, as at the end of each test
             pass
 
     def send(self, command, **arguments):
@@ -84,7 +84,7 @@ class Adapter:
         return self.response(self.send(command, **arguments))
 
     def event(self, *names):
-        """The next event of one of these names; others stay for later."""
+        """Return the next event with one of these names, and keep the others for later."""
         for message in self.put_back:
             if message['event'] in names:
                 self.put_back.remove(message)
@@ -132,7 +132,7 @@ class Session(Adapter):
         self.response(self.attached)
 
     def stopped(self, reason, line):
-        """Wait until the script stops; what it stops for and where must be these."""
+        """Wait until the script stops; check why and where."""
         event = self.event('stopped', 'terminated')
         self.thread = event['threadId']
         self.frames = self.ask('stackTrace', threadId=self.thread)['stackFrames']
@@ -153,20 +153,20 @@ class Session(Adapter):
         return self.ask('evaluate', expression=expression, frameId=self.frames[frame]['id'], context='repl')['result']
 
     def end(self):
-        """Let the script run out, and return what it printed."""
+        """Let the script run to its end, and return its output."""
         self.leave()
         assert self.process.returncode == 0, self.output.read_text()
         return self.output.read_text().splitlines()
 
     def leave(self):
         self.event('terminated')
-        self.ask('disconnect')          # the script's process waits for it
+        self.ask('disconnect')          # the script waits for this
         self.process.wait(TIMEOUT)
 
 
 @pytest.fixture(params=['YES', 'NO'], ids=['cython', 'python'])
 def start(request, tmp_path):
-    """A Session, with the tracer compiled by Cython and with the one in Python."""
+    """A Session with the tracer compiled by Cython, and one with the tracer in Python."""
     sessions = []
 
     def begin(script=SCRIPT):
@@ -175,7 +175,7 @@ def start(request, tmp_path):
         return session
     yield begin
     for session in sessions:
-        try:            # the adapter is a process of its own
+        try:            # the adapter is a separate process
             os.killpg(session.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
@@ -187,7 +187,7 @@ ALL = ['total 12', 'careful done', 'worker 42']
 
 
 def test_tracer(start, request):
-    """The tracer is the one that the other tests say it is."""
+    """The tracer is really the one that the tests are run with."""
     session = start('import sys\nprint("_pydevd_bundle.pydevd_cython" in sys.modules)\n')
     session.begin()
     assert session.end() == [str('cython' in request.node.callspec.id)]
@@ -261,7 +261,7 @@ def test_setting_a_variable(start):
 
 
 def test_jumping(start):
-    """The next line to run is another one, by frame.f_lineno."""
+    """Setting frame.f_lineno changes the next line to run."""
     session = start()
     session.breakpoints({'line': 4, 'condition': 'value == 3'})
     session.begin()

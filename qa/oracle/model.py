@@ -1,8 +1,8 @@
-"""What a trace state must announce of a path that is known.
+"""Predicts the events of a trace state for a known path.
 
-A path is a list of Step, one for each event that sys.settrace() reports with frame.f_trace_opcodes. That is CPython's
-own mechanism: an 'opcode' event comes before each instruction but RESUME, which has a 'call' event, and it tells
-nothing of where control came from. From the path and what dis says of the code, expected() works out every event.
+A path is a list of Steps, one for each event that sys.settrace() reports with frame.f_trace_opcodes. This is CPython's
+own mechanism: there is an 'opcode' event before each instruction except RESUME, which has a 'call' event, and the
+events do not show where control came from. expected() computes all events from the path and the output of dis.
 """
 
 import dis
@@ -12,15 +12,15 @@ from test.bytecodesupport import expected_leaders, instructions
 
 
 class Step(NamedTuple):
-    frame: int          # frames count in the order of their first events
+    frame: int          # the number of the frame, in the order of first events
     event: str
     offset: int         # frame.f_lasti
     line: int | None    # frame.f_lineno
-    arg: object         # of 'instruction' and 'branch' as it is; of 'return' and 'exception' what can be compared of it
+    arg: object         # unchanged for 'instruction' and 'branch'; the comparable part for 'return' and 'exception'
 
 
 class Mode(NamedTuple):
-    """The parameters of sys.settracestate(), and the two attributes that frames have besides."""
+    """The parameters of sys.settracestate(), and the two attributes of frames."""
     trace_lines: bool = True
     trace_instructions: bool = False
     trace_branches: bool = False
@@ -30,10 +30,10 @@ class Mode(NamedTuple):
 
 
 class Code:
-    """What dis says of a code object."""
+    """A code object as dis shows it."""
 
     def __init__(self, code):
-        # By the offset of the first EXTENDED_ARG prefix, as all offsets here.
+        # Keys are offsets of the first EXTENDED_ARG prefix, like all offsets here.
         self.opcodes = {offset: instruction.opcode for offset, instruction in instructions(code)}
         self.leaders = frozenset(expected_leaders(code)[0])
 
@@ -69,7 +69,7 @@ def expected(path, codes, mode):
             previous[frame] = step.offset
         else:
             events.append(step)
-            # The 'call' event of generator.throw() comes at a YIELD_VALUE, and executes nothing.
+            # The 'call' event of generator.throw() occurs at a YIELD_VALUE, which is not executed.
             if step.event == 'call' and codes[frame].is_resume(step.offset):
                 branch(step)
                 previous[frame] = step.offset

@@ -1,16 +1,16 @@
 """Hypothesis strategies: random programs that end, for the comparison of trace events.
 
-A program is source text. It defines functions, each of which calls only those before it (or itself, less and less
-deep), and main(), which calls the last ones. It does nothing but compute, and computes the same each time that main()
-is called. Each loop counts up to a small constant, and what a function costs, loops within loops and calls included, is
-kept below a limit.
+A program is source text. It defines functions, each of which calls only functions defined before it (or itself, with a
+limit on the depth), and main(), which calls the last ones. It only computes, with the same result each time that main()
+is called. Each loop counts up to a small constant, and the cost of a function, including nested loops and calls, is
+limited.
 """
 
 import re
 
 from hypothesis import strategies as st
 
-# What programs use, each piece where it is used. It is traced like the rest.
+# Definitions that are added to the programs that use them, and traced like the rest.
 PRELUDE = {
     'Error': '''\
 class Error(Exception):
@@ -95,36 +95,36 @@ def drive(generator, actions):
     'counter': 'counter = 0\n',
 }
 
-# What the functions start with, each where it is used.
+# Assignments that are added to the start of the functions that use them.
 LOCALS = {
     'xs': '[a, 2, b]', 'd': '{"k": a}', 'p': 'Point(a, b)', 'q': 'None', 'f': '1.5',
 }
 
-COST = 250              # of a function, in statements
-DEPTH = 3               # of statements within statements, and of expressions
+COST = 250              # the number of statements of a function
+DEPTH = 3               # the depth of nested statements, and of expressions
 INTS = ('a', 'b', 'c')
 ERRORS = ('Error', 'ValueError', 'ZeroDivisionError', 'KeyError', 'Exception')
 RAISERS = ('Error(a)', 'ValueError', 'KeyError(s)', 'ExceptionGroup("g", [Error(1), ValueError(2)])', 'StopIteration')
-# A line that starts between two instructions which specialization makes one.
+# A line that starts between two instructions that specialization combines.
 LINES = '(c, a,\n1)'
-# What an asynchronous generator can be asked for.
+# The operations of an asynchronous generator.
 ASYNC_STEPS = ('.__anext__()', '.asend(None)', '.athrow(Error)', '.aclose()')
-# Expressions that fail, each in its way: in an operation, in C code, by a name, after some of a line.
+# Expressions that fail in different ways: in an operation, in C code, for a name, in the middle of a line.
 FAILURES = ('1 // 0', 'xs[99]', 'd["?"]', 'int(s + "z")', 's + 1', 'unknown', 'None.x', 'a()', 'len(a)',
             'next(iter(()))')
 
 
 class Function:
-    """A function as it is written: its lines, and what it costs."""
+    """A function being written: its lines and its cost."""
 
     def __init__(self, draw, name, kind, callable_):
         self.draw = draw
         self.name = name
         self.kind = kind                # 'function', 'generator', 'coroutine', 'asyncgen'
-        self.callable = callable_       # the functions before
+        self.callable = callable_       # the functions defined before
         self.lines = []
         self.indent = 0
-        self.times = 1                  # how often what is written now runs at most
+        self.times = 1                  # the maximum number of times that the current position runs
         self.cost = 0
         self.depth = 0
         self.in_loop = self.in_star = False
@@ -150,7 +150,7 @@ class Function:
         self.cost += self.times
 
     def block(self, head, write=None, **context):
-        """A compound statement's clause: head, and what write() writes below it, or statements."""
+        """Write a clause of a compound statement: its head, and the output of write(), or statements, below it."""
         self.write(head)
         saved = {name: getattr(self, name) for name in context}
         vars(self).update(context)
@@ -168,7 +168,7 @@ class Function:
     # --- expressions ---
 
     def integer(self, depth=DEPTH):
-        """An expression that is an integer, if it does not fail."""
+        """An expression whose value is an integer, if it does not fail."""
         if depth <= 0:
             return self.choose('a', 'b', 'c', '0', '1', '2', '7', '300')
         less = depth - 1
@@ -244,7 +244,7 @@ class Function:
                            f'{first}, **{{"b": {second}}}', f'b={first}, a={second}')
 
     def call(self, depth):
-        """A call of a function before, or of this one; an integer if there is none that is cheap enough."""
+        """A call of an earlier function or of this one; an integer if none is cheap enough."""
         affordable = [f for f in self.callable if self.cost + self.times * f.cost < COST]
         # Not in a comprehension or loop: it would run again in each of the calls below.
         if self.kind == 'function' and self.times == 1 and not self.recursive and self.nested == 0 and self.maybe():
@@ -271,7 +271,7 @@ class Function:
     def actions(self):
         options = ('("send", None)', '("send", 3)', '("throw", Error)', '("throw", ValueError(1))',
                    '("throw", StopIteration(2))', '("close", None)')
-        # Most of them start: before that a generator can do little.
+        # Start most generators, because they can do little before that.
         chosen = [self.choose(*options[:1] * 6, *options)]
         chosen += [self.choose(*options[:1] * 2, *options) for _ in range(self.number(0, 5))]
         return '[' + ', '.join(chosen) + ']'
@@ -282,7 +282,7 @@ class Function:
         for _ in range(self.number(1, most)):
             self.statement()
             if re.match(r' *(return|raise|break|continue)\b', self.lines[-1]) and self.level(-1) == self.indent:
-                break       # what follows would never run
+                break       # the rest would never run
 
     def level(self, i):
         return (len(self.lines[i]) - len(self.lines[i].lstrip())) // 4
@@ -383,7 +383,7 @@ class Function:
         counter = self.name_for('n')
         self.write(f'{counter} = 0')
         times = self.number(1, 4)
-        # The condition comes second in some, so that the loop ends by either.
+        # Some have a second condition, so that either can end the loop.
         head = self.choose(f'while {counter} < {times}:', f'while {counter} < {times} and {self.condition(1)}:',
                            f'while not {counter} >= {times}:',
                            f'while (None if {counter} == {times} else a) is not None:',
@@ -448,7 +448,7 @@ class Function:
         self.block(f'match {self.choose("a", "xs", "d", "p", "q", "(a, b)", "s")}:', cases)
 
     def inner_function(self):
-        """A function within this one, with its cells, called at once."""
+        """A nested function that uses cells, called immediately."""
         name = self.name_for('inner')
         kind, self.kind = self.kind, 'function'
 
@@ -465,7 +465,7 @@ class Function:
         self.write(f'b = {name}({self.integer(0)})')
 
     def wide(self):
-        """Instructions and jumps with EXTENDED_ARG prefixes: many constants, and a long way."""
+        """Instructions and jumps with EXTENDED_ARG prefixes: many constants, and a long distance."""
         constants = self.choose(0, 0, 260)
         steps = self.choose(3, 30)
 
@@ -520,7 +520,7 @@ def programs(draw):
             main += ['    a, b, c = 1, 2, 3', '    try:', f'        {call}', '    except Exception:',
                      '        counter += 1']
     parts.append('\n'.join(main) + '\n')
-    # From the last on, since a piece uses what stands before it.
+    # In reverse order, because a definition uses earlier ones.
     for name, piece in reversed(PRELUDE.items()):
         if uses(parts, name):
             parts.insert(0, piece)

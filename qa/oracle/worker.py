@@ -1,18 +1,18 @@
-"""Compare the events of programs with those that model.py expects.
+"""Compare the events of programs with those that model.py predicts.
 
     python -m qa.oracle.worker < REQUESTS > ANSWERS
 
-test_oracle.py runs it under the fork, with one JSON line per program. A request has
+test_oracle.py runs it with the fork, with one JSON line per program. A request contains
 
-    program     its source; main() is what is traced
+    program     its source; main() is traced
     mask        bit i is set if the filter has the i-th of the opcodes that the program executes
     falsify     null, or [event, index, how] to falsify one of the observed events; a test of the comparison itself
 
-and an answer
+and an answer contains
 
-    events      how many were compared
+    events      the number of events compared
     opcodes     the names of the instructions that were executed, as dis shows them after the warm runs
-    difference  null, or what differs first, as text
+    difference  null, or a description of the first difference
 """
 
 import dis
@@ -28,12 +28,12 @@ from qa.oracle.model import Code, Mode, Step, expected
 
 FILE = '<program>'
 WARM = 10           # a code object is specialized from its 8th execution on
-PATIENCE = 60       # seconds after which a program is taken to hang
+PATIENCE = 60       # seconds after which a program counts as hanging
 OPCODES_TRACED = Mode(f_trace_opcodes=True)
 
 
 def load(code):
-    """A fresh copy of the program, nothing of which has been executed: its main()."""
+    """Compile the program again, so that none of its code has been executed, and return its main()."""
     namespace = {'__name__': 'program'}
     exec(marshal.loads(marshal.dumps(code)), namespace)
     return namespace['main']
@@ -47,7 +47,7 @@ def run(main):
 
 
 def what(event, arg):
-    """What can be compared of an event's argument."""
+    """The comparable part of an event's argument."""
     if event == 'exception':
         return arg[0].__name__
     if event == 'return':
@@ -56,7 +56,7 @@ def what(event, arg):
 
 
 def observe(main, mode, install):
-    """The events of main(), and the code object of each frame."""
+    """Run main(); return its events, and the code object of each frame."""
     events, codes = [], []
 
     def start(frame, event, arg):
@@ -117,7 +117,7 @@ def difference(observed, wanted, codes):
 
 
 def executed(main, path, codes):
-    """The names of the instructions that a path went through, as they are now."""
+    """The current names of the instructions on a path."""
     names = set()
     offsets = {}
     for step in path:
@@ -160,7 +160,7 @@ def examine(program, mask, falsify_one):
 if __name__ == '__main__':
     warnings.simplefilter('ignore')                 # such as a coroutine that nobody awaits
     sys.unraisablehook = lambda unraisable: None    # such as a generator that ignores GeneratorExit
-    gc.disable()                                    # finalizers would run at other moments
+    gc.disable()                                    # finalizers would run at different times
     for line in sys.stdin:
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
         request = json.loads(line)
