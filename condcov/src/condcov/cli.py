@@ -79,7 +79,7 @@ def parser() -> Parser:
         found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
                            help=f'{what} only files whose paths match one of these patterns')
         found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
-                           help=f'{what} no files whose paths match one of these patterns')
+                           help=f'do not {what} files whose paths match one of these patterns')
 
     run = command('run', 'run a program and record its coverage',
                   usage='condcov run [option]... (PROGRAM | -m MODULE) [argument]...')
@@ -114,7 +114,7 @@ def parser() -> Parser:
         found = command(name, help)
         reporting(found)
         found.add_argument('-o', '--output', default=destination, metavar='FOLDER' if name == 'html' else 'FILE',
-                           help=f'default: {destination}')
+                           help=f'where to write it (default: {destination})')
         if name == 'lcov':
             found.add_argument('--numbers', dest='names', action='store_false',
                                help='number the branches instead of naming them, for lcov 1.x')

@@ -1,4 +1,4 @@
-"""What a source file has to cover, and what was seen of it.
+"""What there is to cover in a source file, and what was seen of it.
 
 condcov.analysis.coverable makes the static half (Span, Condition, Decision, SourceFile) from source text and compiled
 code; the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.analysis.
@@ -12,8 +12,8 @@ from typing import NamedTuple
 # The levels of coverage, from the coarsest to the finest.
 LEVELS = ('line', 'branch', 'condition', 'mcdc')
 
-# Paths are recorded of decisions with at most this many conditions, which are bits of a machine word. In larger ones
-# each condition is recorded on its own.
+# Paths are recorded for decisions with at most this many conditions, which are bits of a machine word. In larger
+# decisions, each condition is recorded separately.
 MOST_CONDITIONS = 62
 
 # Where control goes after a condition, if not to the condition with this index.
@@ -90,7 +90,7 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """What a source file has to cover.
+    """What there is to cover in a source file.
 
     lines       line numbers of the executable statements, without excluded ones
     excluded    line numbers that a pragma or a pattern of the configuration excludes
@@ -125,7 +125,7 @@ class Seen:
     lines   line numbers that were executed
     arcs    (line, line) pairs that control took
     paths   for the key of a decision, how often each path was taken: {'TF-': 3}; all counts are 1 unless counts were
-            asked for
+            recorded
     """
 
     lines: set[int] = dataclasses.field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What a source file has to cover: its lines and branches as coverage.py counts them, and its decisions.
+"""Finds what there is to cover in a source file: lines and branches as coverage.py counts them, and decisions.
 
 This is for reports; recording only needs the decisions, which condcov.code.parsing finds.
 """
@@ -33,10 +33,10 @@ class AnalysedFile(model.SourceFile):
     parser: coverage.parser.PythonParser
 
     def counted(self, seen: model.Seen) -> tuple[model.SourceFile, model.Seen]:
-        """Return what to report, from what was recorded.
+        """Return the SourceFile and the Seen to report, from a recorded Seen.
 
-        The Seen has the lines of statements, and counted branches. The SourceFile lacks the decisions of which it is
-        unknown what was evaluated.
+        The Seen contains the first lines of statements and only the branches that count. The SourceFile does not
+        contain the decisions for which it is unknown which conditions were evaluated.
         """
         paths = {key: {path: count for path, count in found.items() if path != model.UNKNOWN}
                  for key, found in seen.paths.items()}
@@ -51,7 +51,7 @@ class AnalysedFile(model.SourceFile):
 
 
 def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str = NO_BRANCH) -> AnalysedFile:
-    """Find out what a file has to cover.
+    """Find what there is to cover in a file.
 
     path        for messages and for SourceFile.path
     exclude     regular expression of the lines to exclude, '' for none: the patterns of coverage.py's `exclude_lines`

@@ -197,7 +197,7 @@ class _Finder:
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 
     def test_tree(self, node: ast.expr) -> _Tree:
-        """Take apart what compiler_jump_if() takes apart: recursive only where Python's grammar limits the depth."""
+        """Take apart what compiler_jump_if() takes apart; recurse only where the grammar limits the depth."""
         match node:
             case ast.BoolOp():
                 return 'and' if isinstance(node.op, ast.And) else 'or', [self.test_tree(value) for value in node.values]
@@ -437,6 +437,6 @@ def _before_a_match(pattern: ast.pattern) -> Iterator[Span]:
 
 
 def _is_assignment(iterable: ast.expr, constant: Callable[[ast.expr], bool | None]) -> bool:
-    """Whether a later loop of a comprehension is the idiom `for y in [x]`, which the compiler makes no loop for."""
+    """Whether a later loop of a comprehension is the idiom `for y in [x]`, for which the compiler makes no loop."""
     return (isinstance(iterable, (ast.List, ast.Tuple)) and len(iterable.elts) == 1
             and not isinstance(iterable.elts[0], ast.Starred) and constant(iterable.elts[0]) is None)

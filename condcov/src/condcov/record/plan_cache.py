@@ -21,7 +21,7 @@ _blake2b, _dumps, _loads, _cache_from_source = (
     hashlib.blake2b, marshal.dumps, marshal.loads, importlib.util.cache_from_source)
 
 SUFFIX = '.condcov'
-MOST = 10_000               # plans of a file, in case each run makes new code objects under its name
+MOST = 10_000               # per file, because a program may compile different code under one name in each run
 
 
 class Plans:
@@ -111,7 +111,7 @@ def _key(code: CodeType) -> bytes:
 
 
 def _maker() -> bytes:
-    """A digest that differs for another version or state of condcov, which would make other plans."""
+    """A digest that changes with the version and the source of condcov, because the plans may change too."""
     global _made
     if _made is None:
         here = os.path.dirname(os.path.abspath(__file__))

@@ -5,7 +5,7 @@ from types import CodeType
 try:
     from codeprobes import UNSUPPORTED_OPCODES
 except ImportError:
-    UNSUPPORTED_OPCODES = frozenset()       # Recording refuses to start
+    UNSUPPORTED_OPCODES = frozenset()       # not used: recording cannot start
 
 from condcov.code import bytecode
 from condcov.code.bytecode import OP
@@ -14,13 +14,13 @@ from condcov.code.jumps import Jump, jumps_of
 from condcov.model import LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
 from condcov.record.plan import Plan, path
 
-MOST_PATHS = 1 << 20        # with more, nobody waits until all have been seen
+MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 
 # Where no probe can be placed, apart from the instructions up to the first RESUME; and END_ASYNC_FOR, which exceptions
 # that pass through also reach.
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
-_PYTEST = '@py'             # the beginning of the names that pytest adds to an assert
+_PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
 def plan(code: CodeType, table: Table) -> Plan:
@@ -63,9 +63,9 @@ class _Planner:
                          for key in asserts.get(instruction.position, ()))
 
     def _shown_lines(self) -> list[int | None]:
-        """For each instruction, the line that a trace function has last seen when it is executed, or None.
+        """For each instruction, the line that a trace function saw last before it, or None.
 
-        coverage.py ignores the line of a PUSH_EXC_INFO, and thus also of what follows it in the same line.
+        coverage.py ignores the line of a PUSH_EXC_INFO and of the instructions that follow it in the same line.
         """
         instructions = self._instructions
         shown = [instruction.line for instruction in instructions]
@@ -120,7 +120,7 @@ class _Planner:
                     if landing is not None and landing != line:
                         self._jump_arcs[instruction.offset, bool(jumped)] = line, landing
             elif shown[index] is None:
-                continue        # in an edge that has begun before
+                continue        # in an edge that began earlier
             elif not instruction.successors:
                 self._arc_at(self._earlier(index), line, self._left(index))
             elif len(instruction.successors) == 1:
@@ -143,7 +143,7 @@ class _Planner:
         return index
 
     def _arc_at(self, probe: int | None, line: int, landing: int | None) -> None:
-        """Let the execution of the instruction with this index, if there is one, mean this arc."""
+        """Record this arc when the instruction with this index, if there is one, is executed."""
         if probe is not None and landing is not None and landing != line:
             self._line_arcs.setdefault(self._instructions[probe].offset, set()).add((line, landing))
 
