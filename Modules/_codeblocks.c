@@ -31,7 +31,7 @@ typedef struct {
     PyObject *select;           // NULL: all code objects
     int counts;
     int running;
-    int lost;                   // something, for lack of memory
+    int lost;                   // an edge was lost for lack of memory
     _Py_hashtable_t *records;   // by the address of the code object
     Py_ssize_t nrecords;
     record *last;               // the most recently used one
@@ -103,8 +103,8 @@ add_edge(recorder *self, record *r, int source, int target)
 }
 
 /* Return the record of a code object; call self->select if there is none.
-   Return NULL with an exception set if that fails, and NULL without one if
-   there is no memory. */
+   Return NULL with an exception set if that fails, or NULL without an
+   exception if there is no memory. */
 static record *
 get_record(recorder *self, PyCodeObject *code)
 {
@@ -292,7 +292,7 @@ recorder_dealloc(recorder *self)
 
 PyDoc_STRVAR(install_doc,
 "_install($self, /)\n--\n\n"
-"Start to record in all threads, including those started later.");
+"Start recording in all threads, including those started later.");
 
 static PyObject *
 recorder_install(recorder *self, PyObject *Py_UNUSED(ignored))

@@ -430,7 +430,7 @@ install(PyObject *hook, Py_ssize_t size, int all_threads)
 
 PyDoc_STRVAR(start_doc,
 "start($module, /, size=256, *, all_threads=True)\n--\n\n"
-"Start to record the last 'size' instructions of each thread.\n\n"
+"Start recording the last 'size' instructions of each thread.\n\n"
 "If all_threads is true, record all running threads and those that the\n"
 "threading module starts later; otherwise only the current thread.  Discard the\n"
 "previous recording.  Raise RuntimeError if another trace function is set.");
@@ -804,7 +804,7 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
 
 typedef struct {
     int signum;
-    int installed;              // as the handler, or below another one
+    int installed;              // as the handler, or as one that it calls
     struct sigaction previous;
 } fatal_handler;
 
@@ -830,7 +830,7 @@ static struct {
     char kinds[256];            // of the arguments: see put_name()
 } crash;
 
-/* For stack overflows in the thread that enables the output. */
+/* To handle stack overflows in the thread that enables the output. */
 #define ALT_STACK_SIZE (64 * 1024)
 static stack_t alt_stack;
 

@@ -8,17 +8,15 @@
 #include "Python.h"
 #include <stddef.h>               // offsetof()
 
-/* What a jump that is or is not taken says about the truth of its
-   condition. */
+/* The truth value of a condition, as known from whether its jump is taken. */
 enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
 
-/* Of one decision: a path has a bit for each condition. */
+/* Conditions of one decision, each of which has a bit in a path. */
 #define MAX_CONDITIONS 64
-/* Evaluations of a decision that are interrupted by others of the same
-   decision at a time.  They include evaluations that were left by an
-   exception. */
+/* Unfinished evaluations of one decision, in addition to the current one.
+   They include evaluations that were left by an exception. */
 #define MAX_SUSPENDED 1000
-/* Paths through one decision. */
+/* Recorded paths through one decision. */
 #define MAX_PATHS 10000
 
 typedef struct {
@@ -57,7 +55,7 @@ typedef struct {
     int is_jump;
     int decision;               // -1: none
     int condition;
-    unsigned char says[2];      // IS_FALSE ..., without and with a jump
+    unsigned char says[2];      // IS_FALSE..., if not taken and if taken
     unsigned char executed;     // seen
     unsigned char executed_fresh;
     unsigned char went[2];
@@ -71,11 +69,11 @@ typedef struct _record {
     PyCodeObject *code;
     Py_ssize_t nsites;
     site *sites;
-    int *index;                 // of the site at each code unit
+    int *index;                 // into sites, for each code unit
     Py_ssize_t ndecisions;
     decision *decisions;
     int fresh;                  // there is something to harvest
-    int touched;                // since the probes were last put back
+    int touched;                // since the probes were last restored
 } record;
 
 typedef struct _recorder {
@@ -83,7 +81,7 @@ typedef struct _recorder {
     PyObject *select;
     int counts;
     int running;
-    int lost;                   // something, for lack of memory
+    int lost;                   // an event was lost for lack of memory
     record *first;
     record **last;
 } recorder;
@@ -922,7 +920,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 PyDoc_STRVAR(module_doc,
-"Record executed code and the outcomes of its conditions, at the lowest cost.");
+"Record executed code and the outcomes of its conditions, at low cost.");
 
 static struct PyModuleDef codeprobes_module = {
     PyModuleDef_HEAD_INIT,

@@ -43,7 +43,7 @@ find_starts(PyCodeObject *code, _PyCodeBlocks *blocks)
     }
 }
 
-/* Targets of jumps and handlers can be anywhere in handmade code. */
+/* Targets of jumps and handlers can be anywhere in hand-written code. */
 static inline void
 mark(_PyCodeBlocks *blocks, int unit, int flags)
 {
@@ -76,7 +76,7 @@ static const unsigned char *
 read_varint(const unsigned char *p, const unsigned char *end, int *value)
 {
     int more = 1;
-    unsigned int bits = 0;      // a handmade table may overflow it
+    unsigned int bits = 0;      // a hand-written table may overflow it
     while (more && p < end) {
         bits = bits << 6 | (*p & 63);
         more = *p++ & 64;
@@ -205,7 +205,7 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
     for (int i = start; i <= unit; i++) {
         oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[i]);
     }
-    // Unsigned, because the sum may overflow in handmade code.
+    // Unsigned, because the sum may overflow in hand-written code.
     unsigned int after = (unsigned int)unit + 1;
     switch (_PyCode_BaseOpcode(code, unit)) {
         case FOR_ITER:

@@ -2,9 +2,9 @@
 
    A probe is a special opcode in the executed copy of the bytecode.  When
    the eval loop reaches it (Python/evalprobes.h), it calls the function of
-   the probe and goes on with the opcode that the probe replaces, which is
-   in co_code.  Code without probes costs nothing, and neither does a probe
-   that was removed. */
+   the probe and continues with the opcode that the probe replaces, which is
+   in co_code.  Code without probes, and code whose probes were removed, runs
+   at full speed. */
 
 #include "Python.h"
 #include "pycore_codeblocks.h"    // _PyCodeBlocks_Operation()
@@ -299,7 +299,7 @@ _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
 
 /* --- The watch ----------------------------------------------------------- */
 
-/* Of all interpreters, because they share code objects. */
+/* Shared by all interpreters, because they share code objects. */
 static unsigned int last_serial;
 
 void
@@ -341,7 +341,7 @@ _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
     {
         return 0;
     }
-    // The function needs modules that are being cleared.
+    // The function may need modules that are being cleared.
     if (interp->finalizing
         || _PyRuntimeState_GetFinalizing(interp->runtime) != NULL)
     {

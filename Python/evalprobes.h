@@ -20,9 +20,9 @@ truth_jumps(int opcode, PyObject *value)
     }
 }
 
-/* Find out whether a POP_JUMP_... will jump.  The truth of the value is
-   evaluated here, once, and replaces the value on the stack for the
-   instruction. */
+/* Find out whether a POP_JUMP_... will jump.  The truth value is evaluated
+   only here, and replaces the value on the stack, so that the instruction does
+   not evaluate it again. */
 static int
 probe_pop_jump(int opcode, PyObject **top)
 {
@@ -37,8 +37,7 @@ probe_pop_jump(int opcode, PyObject **top)
     }
     int jumps = truth_jumps(opcode, value);
     if (jumps >= 0 && !PyBool_Check(value)) {
-        // Any value will do that makes the instruction jump, or not, like this
-        // one.
+        // Replace the value by one that has the same effect on the jump.
         int truth = truth_jumps(opcode, Py_True) ? jumps : !jumps;
         *top = Py_NewRef(truth ? Py_True : Py_False);
         Py_DECREF(value);
@@ -48,7 +47,7 @@ probe_pop_jump(int opcode, PyObject **top)
 
 /* What the eval loop has to do next. */
 typedef struct {
-    short opcode;               // execute this one, or one of those below
+    short opcode;               // to execute, or a constant below
     short stack_effect;         // to apply first
     int jumps;                  // for PROBE_EXECUTED: whether to jump
 } probe_result;
@@ -128,7 +127,7 @@ at_probe(PyThreadState *tstate, _PyInterpreterFrame *frame,
         }
     }
     else if (opcode == END_ASYNC_FOR) {
-        // Whether the loop ends, or another exception passes through.
+        // The loop ends unless another exception passes through.
         result.jumps = PyErr_GivenExceptionMatches(stack_pointer[-1],
                                                    PyExc_StopAsyncIteration);
     }

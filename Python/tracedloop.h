@@ -1,12 +1,12 @@
 /* The eval loop of traced threads.
 
-   Python/ceval.c includes itself with TRACED_LOOP defined, and so compiles its
-   loop twice.  When _PyEval_EvalFrameDefault() finds that its thread is
+   Python/ceval.c includes itself with TRACED_LOOP defined, to compile its loop
+   a second time.  When _PyEval_EvalFrameDefault() finds that its thread is
    traced, it passes its frames to eval_traced_frame(), the second copy.  This
    checks each instruction before it executes it, until the entry frame is left
-   or tracing ends.  Tracing that is off therefore costs nothing.  When it is
-   on, instructions without events cost little, because specialized ones stay
-   specialized. */
+   or tracing ends.  Tracing therefore costs nothing when it is off.  When it
+   is on, instructions without events cost little, because specialized
+   instructions are not replaced by general ones. */
 
 #ifndef TRACED_LOOP
 
@@ -166,7 +166,7 @@ load_marks(PyCodeObject *code)
 }
 
 /* Could the instruction at instr, whose opcode is not in tstate->inst_opcodes,
-   have an event?  This may be true although it has none. */
+   have an event?  This can be true for instructions without events. */
 #define IS_EVENT(instr) \
     (marks == 0 \
      || (MARKS(instr) & tstate->inst_marks) \

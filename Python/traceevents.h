@@ -209,8 +209,9 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     return find_previous_of_leader(code, blocks, unit, instr_prev, raised);
 }
 
-/* The same for any instruction.  One that does not start a basic block is
-   always executed after the one before it, even if that is specialized. */
+/* The same for any instruction.  An instruction that does not start a basic
+   block is always executed after the instruction that precedes it in the code,
+   even if that is specialized. */
 static inline int
 previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
               int instr_prev, int raised)
@@ -221,7 +222,8 @@ previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     return _PyCodeBlocks_Start(blocks, unit - 1);
 }
 
-/* Call the trace function of the thread, unless it was removed meanwhile. */
+/* Call the trace function of the thread, unless it was removed in the
+   meantime. */
 static inline int
 call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
                PyObject *arg)
@@ -250,11 +252,11 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
     tstate->tracing--;
     _PyThreadState_UpdateTracingState(tstate);
     tstate->tracing_what = old_what;
-    return err ? -1 : 0;        // any value but 0 is an error in CPython
+    return err ? -1 : 0;        // any nonzero value is an error, as in CPython
 }
 
-/* The int objects of offsets, kept until the process ends, like small
-   integers.  Most functions are longer than the range of these. */
+/* The int objects of offsets.  They are kept until the process ends, like the
+   small integers, whose range is too small for most functions. */
 static PyObject *offset_objects[8192];
 
 static PyObject *
@@ -347,7 +349,7 @@ call_branch(PyThreadState *tstate, PyFrameObject *f, int prev, int unit)
 
 /* Return the line that starts at the frame's instruction, or -1.  The
    conditions are those of maybe_call_line_trace() in Python/ceval.c, which
-   cannot be asked without calling the trace function. */
+   cannot be used here because it also calls the trace function. */
 static int
 line_started(_PyInterpreterFrame *frame, int instr_prev)
 {
@@ -365,7 +367,7 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
-/* Does the state ask for these events of an instruction?  'marks' are its
+/* Does the state request these events for an instruction?  'marks' are its
    _PyCodeBlocks flags. */
 static inline int
 wants_branch(PyThreadState *tstate, int marks)
@@ -431,9 +433,9 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
 }
 
 /* Announce the instruction at frame->prev_instr to the trace function.
-   instr_prev is the code unit to which frame->prev_instr pointed before.
-   raised is the one for which the eval loop looked for the handler that it is
-   about to enter, or -1. */
+   instr_prev is the code unit to which frame->prev_instr pointed before.  If
+   an exception is about to enter a handler, raised is the code unit for which
+   the eval loop looked up the handler; otherwise it is -1. */
 static inline int
 trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
                   int instr_prev, int raised)

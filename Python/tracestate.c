@@ -1,9 +1,23 @@
 /* The trace state of a thread, and the events that it adds to sys.settrace().
 
-   PyThreadState.inst_tracing holds the flags of the state that c_tracefunc and
-   c_traceobj were installed with.  It is 0 without a trace function, and in
-   the state that sys.settrace() installs.  Python/traceevents.h sends the
-   events. */
+   PyThreadState has these fields in addition to c_tracefunc and c_traceobj:
+
+   inst_tracing     The flags of the state that these were installed with.  It
+                    is 0 without a trace function, and in the state that
+                    sys.settrace() installs.
+   inst_filter      The instruction filter, a bit for each opcode.
+   inst_marks       The _PyCodeBlocks flags of instructions that can have
+                    events.
+   inst_opcodes     For each opcode, whether it can have an 'instruction'
+                    event.
+   inst_single      The _PyCodeBlocks flags of instructions that can have
+                    exactly one event.
+   inst_raised      While an exception enters its handler: the code unit for
+                    which the handler was looked up, plus 1.  Otherwise 0.
+   inst_installing  A trace function is being installed.
+   inst_edge        The argument of the last 'branch' event, for reuse.
+
+   Python/traceevents.h sends the events. */
 
 #include "Python.h"
 #include "pycore_tracestate.h"
@@ -57,7 +71,6 @@ select_instructions(PyThreadState *tstate, int flags)
     tstate->inst_marks = _PyCodeBlocks_RESUME
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
-    // Marks of instructions that can have exactly one event.
     tstate->inst_single =
         flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
@@ -324,7 +337,7 @@ filter_from_iterable(PyObject *iterable, PyTraceState *state)
     state->filter_instructions = 1;
     PyObject *item;
     while ((item = PyIter_Next(iterator)) != NULL) {
-        // Larger integers are clipped, and so out of range, too.
+        // Larger integers are clipped to values that are out of range, too.
         Py_ssize_t opcode = PyNumber_AsSsize_t(item, NULL);
         if (opcode == -1 && PyErr_Occurred()) {
             if (PyErr_ExceptionMatches(PyExc_TypeError)) {

@@ -44,7 +44,7 @@ PyAPI_FUNC(void) PyCode_RestoreProbes(PyCodeObject *code);
    for this code object again. */
 typedef int (*PyCodeWatch_Func)(PyObject *obj, PyCodeObject *code);
 
-/* Call func with obj for each code object that the current interpreter starts
+/* Call func with obj for each code object that the current interpreter begins
    or resumes to execute, in any thread.  It is not called for code that has
    probes or is already specialized, for code that func itself runs, or during
    finalization.  With func == NULL, remove the watch. */

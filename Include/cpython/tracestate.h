@@ -32,8 +32,8 @@ typedef struct {
 /* The defaults, which PyEval_SetTrace() uses. */
 #define PyTraceState_INIT {sizeof(PyTraceState), 1, 0, 0, 0, {0}}
 
-/* Add an opcode, 0 to 255, to state->instruction_filter; ask if it is
-   there. */
+/* Add an opcode, 0 to 255, to state->instruction_filter; test if it is in
+   the filter. */
 #define PyTraceState_FILTER_ADD(state, opcode) \
     ((void)((state)->instruction_filter[(unsigned char)(opcode) >> 3] |= \
             (unsigned char)(1 << ((opcode) & 7))))
@@ -42,15 +42,15 @@ typedef struct {
       >> ((opcode) & 7)) & 1)
 
 /* Install func, called with obj, as the trace function of the current thread,
-   for the events that state names (NULL: the defaults).  With func == NULL,
-   switch tracing off and reset the state.  Raise the audit event
-   "sys.settrace".  Return 0, or -1 with an exception set and the state as it
-   was before.  state->struct_size must be set (use PyTraceState_INIT). */
+   for the events that state selects (NULL: the defaults).  With func == NULL,
+   turn tracing off and reset the state.  Raise the audit event
+   "sys.settrace".  Return 0, or -1 with an exception set and the state
+   unchanged.  state->struct_size must be set (use PyTraceState_INIT). */
 PyAPI_FUNC(int) PyEval_SetTraceState(Py_tracefunc func, PyObject *obj,
                                      const PyTraceState *state);
 
 /* Do the same for every thread of the current interpreter.  On error, no state
-   is changed. */
+   changes. */
 PyAPI_FUNC(int) PyEval_SetTraceStateAllThreads(Py_tracefunc func,
                                                PyObject *obj,
                                                const PyTraceState *state);

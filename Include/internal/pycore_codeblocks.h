@@ -15,9 +15,10 @@ typedef struct {
     uint8_t units[1];           /* for each code unit, the flags below */
 } _PyCodeBlocks;
 
-/* The distance from the start of the instruction that the unit belongs to, at
-   most this.  (An instruction starts at its first EXTENDED_ARG and ends with
-   its inline cache.) */
+/* A mask for the distance, in code units, from the start of the instruction
+   that the unit belongs to; larger distances are stored as this maximum.  (An
+   instruction starts at its first EXTENDED_ARG and ends with its inline
+   cache.) */
 #define _PyCodeBlocks_DISTANCE 0x0f
 /* The instruction is a RESUME. */
 #define _PyCodeBlocks_RESUME 0x10

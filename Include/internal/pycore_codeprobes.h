@@ -33,8 +33,8 @@ extern int _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code);
 extern void _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
                               const void *activation);
 
-/* The opcode that a probe at a code unit replaces, unspecialized.  In handmade
-   code it can be _PyOpcode_PROBE itself, an unknown opcode. */
+/* The opcode that a probe at a code unit replaces, unspecialized.  In
+   hand-written code it can be _PyOpcode_PROBE itself, an unknown opcode. */
 static inline int
 _PyCodeProbes_Opcode(PyCodeObject *code, int unit)
 {

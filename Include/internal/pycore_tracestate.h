@@ -32,9 +32,9 @@ extern void _PyTraceState_Fini(PyInterpreterState *interp);
 extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
                                  PyObject *obj, const PyTraceState *state);
 
-/* PyEval_SetTraceStateAllThreads(), and the same for threads that the
-   threading module starts later: these call obj, as a Python trace
-   function.  All or none. */
+/* Like PyEval_SetTraceStateAllThreads(), and also for threads that the
+   threading module starts later, which call obj as a Python trace function.
+   On error, no state changes. */
 PyAPI_FUNC(int) _PyTraceState_InstallAllThreads(Py_tracefunc func,
                                                 PyObject *obj,
                                                 const PyTraceState *state);
@@ -82,8 +82,8 @@ _PyTraceState_InFilter(PyThreadState *tstate, int opcode)
     return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
 }
 
-/* For each opcode: 0, or the distance in code units of the next instruction,
-   if it executes that too. */
+/* For each opcode: if it also executes the next instruction, the distance to
+   that in code units; otherwise 0. */
 extern uint8_t _PyTraceState_Fused[256];
 #define _PyTraceState_NEVER_FUSED 255   // not executed in a traced thread
 
