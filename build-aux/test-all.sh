@@ -15,8 +15,8 @@ rm -f "$dir/test-all.report"
 status=0
 # Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.
 # shellcheck disable=SC2086
-$SIGNALS "$stock/python" -m qa.compare suite run "$dir/test-all" --fork "$dir/python" --stock "$stock/python" \
-    ${IGNORE:+--ignore "$IGNORE"} --report "$dir/test-all.report" ${TESTS-} </dev/null || status=$?
+$SIGNALS "$stock/python" -m qa.compare suite --fork "$dir/python" --stock "$stock/python" \
+    --report "$dir/test-all.report" ${IGNORE:+--ignore "$IGNORE"} ${TESTS-} </dev/null || status=$?
 case $status in
     0) say "the report is in $dir/test-all.report" ;;
     1) die "the fork and stock CPython differ, see above and $dir/test-all.report" ;;

@@ -21,6 +21,6 @@ done
 sh build-aux/build.sh stock "$dir"
 say "$dir: tests of the standard library under each combination of flags (report: $dir/test-differential.report)"
 # shellcheck disable=SC2086
-$SIGNALS "$dir/python" -m qa.compare flags "$ROOT/$dir/python" --stock "$ROOT/$stock/python" \
-    --report "$dir/test-differential.report" ${MODULES:+--modules "$MODULES"} </dev/null ||
+$SIGNALS "$stock/python" -m qa.compare flags --fork "$dir/python" --stock "$stock/python" \
+    --report "$dir/test-differential.report" ${MODULES-} </dev/null ||
     die "the outcome of tests depends on tracing, or the list of those that may is out of date; see above"

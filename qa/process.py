@@ -70,6 +70,17 @@ def run(command, output, limit, errors=None, **how):
                  time.perf_counter() - begun, limit)
 
 
+def ask(trouble, *command, **how):
+    """The output of a short command; Trouble with the last line of its errors if it cannot be run or fails."""
+    try:
+        done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, **how)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Trouble(f'{trouble}: {getattr(error, "strerror", "it does not answer")}') from None
+    if done.returncode:
+        raise Trouble(f'{trouble}: {last_line(done.stderr or done.stdout, "it gave no reason")}')
+    return done.stdout
+
+
 def kill(group):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
@@ -96,5 +107,4 @@ def each(function, arguments, jobs):
 
 def last_line(text, nothing=''):
     """The last line that is not blank, which usually has the reason of a failure."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else nothing
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), nothing)

@@ -98,7 +98,7 @@ def test_all_that_is_the_same(suite):
     assert done.stdout.splitlines()[-1] == 'make: the report is in build/release/test-all.report'
     assert suite.read('build/release/test-all.report') in done.stdout
     assert '  test_more: 1 test\n  test_ours: 1 test\n' in done.stdout
-    assert calls(suite, 'build/stock')[0].startswith('-m qa.compare suite run ')
+    assert calls(suite, 'build/stock')[0].startswith('-m qa.compare suite --fork ')
     fork, stock = ([alike(call).replace(f'.{side}.', '.SIDE.') for call in calls(suite, f'build/{where}') if ' test_a ' in call]
                    for side, where in (('fork', 'release'), ('stock', 'stock')))
     assert fork == stock and len(fork) == 1
@@ -119,7 +119,7 @@ def test_all_tries_again_on_both(suite):
     done = suite.make('test-all')
     assert 'Flaky, but the same after retries:\n  test_a\n    fork:  failed, passed' in done.stdout
     assert 'Fails on both sides:\n  test_b (failed x3): ValueError: bad' in done.stdout
-    assert 'retry 2   1 file: python -m test -j1 --timeout=1200 --header --verbose3 FILE, 1 at once\n' in done.stdout
+    assert 'retry 2       1 file, one at a time\n' in done.stdout
     # test_a has passed on the fork, and its second attempt failed on stock; the retries are one file each, on both
     for where in 'build/release', 'build/stock':
         names = [call.split()[-3] for call in calls(suite, where) if '--tempdir' in call]
@@ -135,7 +135,7 @@ def test_all_that_differs(suite):
     done = suite.run('make', 'test-all', status=1)
     assert 'make: error: 2 test files and 2 tests differ between the fork and stock CPython, in test_a test_ours' in done.stderr
     assert 'make: error: the fork and stock CPython differ' in done.stderr
-    assert '    fork:  failed x3\n    stock: passed x3\n' in suite.read('build/release/test-all.report')
+    assert '    fork:  failed x3\n      ValueError: bad\n    stock: passed x3\n' in suite.read('build/release/test-all.report')
 
 
 def test_all_that_is_cut_short(suite):
@@ -314,12 +314,12 @@ def test_all_leaves_out_what_it_is_told(suite):
 
 def test_differential_what_runs(suite):
     done = suite.make('test-differential', env={'PYTHONPATH': '/elsewhere'})
-    command = (f'-m qa.compare flags {suite.path}/build/release/python --stock {suite.path}/build/stock/python '
+    command = ('-m qa.compare flags --fork build/release/python --stock build/stock/python '
                '--report build/release/test-differential.report')
-    assert calls(suite) == [command]
+    assert calls(suite, 'build/stock') == [command]
     assert '(report: build/release/test-differential.report)' in done.stdout.splitlines()[-1]
     suite.make('test-differential', 'MODULES=test_ours test_more')
-    assert calls(suite)[1:] == [f'{command} --modules test_ours test_more']
+    assert calls(suite, 'build/stock')[1:] == [f'{command} test_ours test_more']
 
 
 @pytest.mark.parametrize('modules, complaint', [
@@ -333,7 +333,7 @@ def test_differential_takes_names_of_tests(suite, modules, complaint):
 
 
 def test_differential_that_finds_a_difference(suite):
-    suite.write('build/release/differs', '')
+    suite.write('build/stock/differs', '')
     done = suite.run('make', 'test-differential', status=1)
     assert 'make: error: the outcome of tests depends on tracing' in done.stderr
 

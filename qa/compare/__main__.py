@@ -1,48 +1,84 @@
-"""Compare the outcomes of tests; `python -m qa.compare --help` lists the comparisons.
+"""Compare the outcomes of tests on the fork and on stock CPython, and write a report.
+
+suite    CPython's test suite; NAMES are test files. Their logs are in a folder next to the report
+flags    the standard library's tests, traced under each combination of flags and untraced; NAMES are test modules
+clients  the tests of packages that trace; NAMES are sections of clients.toml or packages
 
 The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be compared.
 """
 
 import argparse
 import os
+import platform
 import signal
 import sys
+from pathlib import Path
 
+from qa import process
 from qa.compare import clients, flags, suite
-from qa.compare.judge import Differs
 from qa.process import Trouble
 
-COMMANDS = {'suite': suite, 'flags': flags, 'clients': clients}
+ADAPTERS = {'suite': suite, 'flags': flags, 'clients': clients}
+ABOUT = 'import sys; print(hasattr(sys, "settracestate"), *sys.version.split())'
+
+
+def options_of(arguments):
+    parser = argparse.ArgumentParser(prog='python -m qa.compare', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('what', choices=ADAPTERS)
+    parser.add_argument('names', metavar='NAME', nargs='*', help='what to run; all if none')
+    parser.add_argument('--fork', metavar='PYTHON', required=True, help='the interpreter of the fork')
+    parser.add_argument('--stock', metavar='PYTHON', required=True, help='the same release without the overlay')
+    parser.add_argument('--report', metavar='FILE', type=Path, required=True)
+    parser.add_argument('--ignore', metavar='PATTERN', help='suite: leave these tests out on both sides')
+    options = parser.parse_intermixed_args(arguments)
+    options.jobs = os.cpu_count() or 1
+    # not resolved: the interpreter of a virtual environment is a link
+    options.pythons = {side: os.path.abspath(getattr(options, side)) for side in ('fork', 'stock')}
+    return options
+
+
+def describe(python, fork):
+    """The version of an interpreter, which must be the fork, or must not be."""
+    is_fork, _, version = process.ask(f'cannot run {python}', python, '-c', ABOUT).strip().partition(' ')
+    if is_fork not in ('True', 'False'):
+        raise Trouble(f'{python} does not say what it is')
+    if is_fork != str(fork):
+        raise Trouble(f'{python} is {"not " if fork else ""}the fork; '
+                      'give the fork as --fork and stock CPython as --stock')
+    return version
 
 
 def main():
-    chooser = argparse.ArgumentParser(
-        prog='python -m qa.compare', formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='\n'.join(f'{name:9}{module.__doc__.partition(chr(10))[0]}' for name, module in COMMANDS.items()))
-    chooser.add_argument('command', choices=COMMANDS)
-    module = COMMANDS[chooser.parse_args(sys.argv[1:2]).command]
-    parser = argparse.ArgumentParser(prog=f'{chooser.prog} {sys.argv[1]}',
-                                     description=module.__doc__.partition('\n')[0])
-    module.add_arguments(parser)
-    options = parser.parse_intermixed_args(sys.argv[2:])
-    module.check(parser, options)
-    who = os.environ.get('FORK_AS', chooser.prog)
+    options = options_of(sys.argv[1:])
+    who = os.environ.get('FORK_AS', 'qa.compare')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that running tests are killed too
+
+    def say(text):
+        print(f'{who}: {text}', flush=True)
+
+    def fail(text):
+        print(f'{who}: error: {text}', file=sys.stderr)
+
     try:
-        module.main(options, lambda text: print(f'{who}: {text}', flush=True))
-    except Differs as difference:
-        print(f'{who}: error: {difference}', file=sys.stderr)
-        return 1
+        options.about = {side: describe(python, side == 'fork') for side, python in options.pythons.items()}
+        options.about['system'] = f'{platform.platform(aliased=True)} {sys.byteorder}-endian'
+        # An adapter yields a report each time it knows more.
+        for report in ADAPTERS[options.what].compare(options, say):
+            text, difference = report
+            options.report.write_text(text, 'utf-8')
     except Trouble as trouble:
-        print(f'{who}: error: {trouble}', file=sys.stderr)
+        fail(trouble)
         return 2
     except OSError as error:
-        print(f'{who}: error: {error.filename}: {error.strerror}; is the disk full, or the folder somebody else\'s?',
-              file=sys.stderr)
+        fail(f'{error.filename}: {error.strerror}; is the disk full, or the folder somebody else\'s?')
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
+    print(text)
+    if difference:
+        fail(difference)
+    return 1 if difference else 0
 
 
 if __name__ == '__main__':

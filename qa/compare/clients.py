@@ -1,4 +1,4 @@
-"""The tests of packages that use tracing, on the fork and on stock CPython, compared test by test.
+"""The tests of packages that use tracing, each on one side after the other.
 
 Both sides use the same wheels from the package index, the same tests and the same options, in the same folder;
 qa/clients/clients.toml lists them.  Tests with different outcomes are run again on both sides.
@@ -11,15 +11,14 @@ import re
 import shutil
 import subprocess
 import tarfile
-import textwrap
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 
 from qa import ROOT, process
-from qa.compare.judge import SIDES, Differs, Judgement, Outcome, Result, judged
-from qa.compare.text import WIDTH, counted
+from qa.compare.judge import PASSED, SIDES, Outcome, Result, judged
+from qa.compare.report import counted, fact, judged_items, section
 from qa.process import Trouble, last_line
 
 HERE = ROOT / 'qa/clients'
@@ -112,40 +111,6 @@ def read(path):
     return outcomes
 
 
-COLUMNS = {'passed': 'passed\non both', 'both': 'fail\non both', 'skipped': 'skipped\non both',
-           'fork': 'fail on\nfork only', 'stock': 'fail on\nstock only', 'flaky': 'flaky'}
-
-
-def column_of(item):
-    """The column of COLUMNS that counts a test."""
-    if item.differs():
-        return item.worse_side()
-    return 'both' if item.fails_alike() else 'passed' if item.passes('fork') else 'skipped'
-
-
-@dataclass
-class Comparison:
-    """A client, and the judgement on its tests.
-
-    ended       how the runs ended that did not finish: [(side, text)]
-    proof       the line that shows that the right part of the package was tested
-    """
-
-    client: Client
-    version: str
-    judgement: Judgement
-    ended: list = field(default_factory=list)
-    proof: str = ''
-
-    def __post_init__(self):
-        self.tests = {column: [] for column in COLUMNS}
-        for item in self.judgement.items:
-            if item.test:
-                self.tests[column_of(item)].append(item)
-                if item.is_flaky():
-                    self.tests['flaky'].append(item)
-
-
 # --- Running --------------------------------------------------------------------
 
 
@@ -154,12 +119,10 @@ def fetch(folder, package, version, checksum, python):
     path = folder / f'{package.replace("-", "_")}-{version}.tar.gz'
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run([python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-binary', package,
-                               '-d', folder, f'{package}=={version}'], text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if done.returncode or not path.exists():
-            raise Trouble(f'cannot get {path.name} from the package index: '
-                          f'{last_line(done.stderr) or "it is not there"}')
+        process.ask(f'cannot get {path.name} from the package index', python, '-m', 'pip', 'download', '-q',
+                    '--no-deps', '--no-binary', package, '-d', folder, f'{package}=={version}')
+    if not path.exists():
+        raise Trouble(f'the package index has no {path.name}')
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != checksum:
         raise Trouble(f'{path} has the checksum {found}, and should have {checksum}; '
@@ -229,8 +192,8 @@ class TestBed:
             'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
         env |= {'PATH': f'{python.parent}{os.pathsep}{env["PATH"]}', 'TMPDIR': str(self.work / 'tmp'), 'TERM': 'dumb',
                 'LC_ALL': 'C.UTF-8'}
-        words = {'version': client.version, 'folder': self.work / client.package}
-        return env | {name: value.format(**words) for name, value in client.env.items()}
+        return env | {name: value.format(version=client.version, folder=self.work / client.package)
+                      for name, value in client.env.items()}
 
     def command(self, client, python, outcomes, only=None):
         """The command that runs all tests, or only these, and writes their outcomes to the file 'outcomes'."""
@@ -238,16 +201,17 @@ class TestBed:
         command = [python, '-m', 'pytest', '-p', 'outcomes_plugin', f'--outcomes={outcomes}', '-p', 'no:cacheprovider',
                    '-o', 'addopts=', '--rootdir=.', f'--basetemp={self.work / "tmp/pytest"}',
                    *(word.format(jobs=self.jobs) for word in client.options)]
-        for test in client.deselect:
-            command.append(f'--deselect={test}')
+        command += [f'--deselect={test}' for test in client.deselect]
+        if not client.sdist:        # or pytest would find the configuration of this repository, in a folder above
+            (self.work / 'empty.ini').write_text('[pytest]\n')
+            command.append(f'-c{self.work / "empty.ini"}')
         if only:
-            list_of_them = self.work / 'only'
-            list_of_them.write_text('\n'.join(only))
-            command.append(f'--only={list_of_them}')
+            (self.work / 'only').write_text('\n'.join(only))
+            command.append(f'--only={self.work / "only"}')
         return command
 
     def run(self, side, client, python, archive, only, attempt):
-        """Run all tests, or only these; return the Result and how the process Ended."""
+        """Run all tests, or only these; return the Result."""
         tests = self.lay_out(client, python, archive)
         env = self.environment(client, python)
         log = self.folder / side / f'{client.name}-{attempt}.log'
@@ -263,58 +227,72 @@ class TestBed:
             command = self.command(client, python, outcomes, only)
             ended = process.run([*command, *client.tests], file, LIMIT, cwd=tests, env=env)
         # pytest's statuses for tests that passed, tests that failed, and no tests
-        whole = Outcome('passed') if ended.status in (0, 1, 5) else Outcome('crashed', str(ended))
-        return Result(whole, read(outcomes), frozenset(only) if only else None), ended
+        whole = PASSED if ended.status in (0, 1, 5) else Outcome('crashed', str(ended))
+        return Result(whole, read(outcomes), frozenset(only) if only else None, ended.wall)
 
     def check(self, client, python):
         """Check that the right part of the package runs; return the line of output that proves it."""
         if not client.proof:
             return ''
         program, pattern = client.proof
-        done = subprocess.run([python, '-c', program], cwd=self.folder, env=self.environment(client, python),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        found = re.search(pattern, done.stdout, re.MULTILINE)
+        said = process.ask(f'{client.name}: this is not {client.about}', python, '-c', program, cwd=self.folder,
+                           env=self.environment(client, python))
+        found = re.search(pattern, said, re.MULTILINE)
         if not found:
-            raise Trouble(f'{client.name}: this is not {client.about}: {last_line(done.stdout)!r} not {pattern!r}')
+            raise Trouble(f'{client.name}: this is not {client.about}: {last_line(said)!r} not {pattern!r}')
         return found[0]
 
     def compare(self, client):
-        """The Comparison of a client."""
+        """The Judgement on a client, and lines on it for the report."""
         pythons = {side: self.venv(side, client) for side in SIDES}
         self.same_files(client, pythons)
         archive = self.archive(client, pythons['stock']) if client.sdist else None
-        proofs = {self.check(client, pythons[side]) for side in SIDES}
-        cut_short = []
+        proofs = sorted({self.check(client, pythons[side]) for side in SIDES} - {''})
+        about = [f'{client.name}: {client.about}' + (f' ({", ".join(proofs)})' if proofs else '')]
+        about += [f'{client.name}: {test} is left out on both sides: {why}' for test, why in client.deselect.items()]
 
         def attempt(number, items):
             only = sorted({item.test for item in items if item.test})
             results = {}
             for side in SIDES:
-                result, ended = self.run(side, client, pythons[side], archive, only, number)
-                if result.outcome.word != 'passed':
-                    cut_short.append((side, str(ended)))
+                result = self.run(side, client, pythons[side], archive, only, number)
                 results[side] = {client.name: result}
+                ended = '' if result.outcome == PASSED else f', {result.outcome.why}'
+                if ended:
+                    about.append(f'{client.name}: a run on {side} did not finish{ended}')
                 self.say(f'{client.name} {client.version} on {side}: {counted(len(result.tests), "test")} '
-                         f'in {ended.wall:.0f} s{" once more" if number else ""}'
-                         f'{f", {ended}" if result.outcome.word != "passed" else ""}')
-            if not number and not any(result.tests for found in results.values() for result in found.values()):
+                         f'in {result.seconds:.0f} s{" once more" if number else ""}{ended}')
+            if not number and not any(results[side][client.name].tests for side in SIDES):
                 raise Trouble(f'{client.name}: no test runs, on either side; '
                               f'see {self.folder}/stock/{client.name}-0.log')
             return results
 
-        judgement = judged(attempt, RETRIES)
-        return Comparison(client, client.version, judgement, cut_short, ', '.join(sorted(proofs)))
+        return judged(attempt, RETRIES), about
 
 
 # --- The report -----------------------------------------------------------------
 
 
-def table(comparisons):
-    """One line for each client."""
-    rows = [['client', 'version', 'tests', *COLUMNS.values()]]
-    for one in comparisons:
-        total = sum(len(tests) for column, tests in one.tests.items() if column != 'flaky')
-        rows.append([one.client.name, one.version, *map(str, [total, *map(len, one.tests.values())])])
+COLUMNS = {'passed': 'passed\non both', 'both': 'fail\non both', 'skipped': 'skipped\non both',
+           'fork': 'fail on\nfork only', 'stock': 'fail on\nstock only'}
+
+
+def column_of(item):
+    """The column of COLUMNS that counts a test."""
+    if item.differs():
+        return item.worse_side()
+    return 'both' if item.fails_alike() else 'passed' if item.passes('fork') else 'skipped'
+
+
+def table(judgements):
+    """A row for each (client, Judgement) of how many tests had which outcome."""
+    rows = [['client', 'version', 'tests', *COLUMNS.values(), 'flaky']]
+    for client, judgement in judgements:
+        tests = [item for item in judgement.items if item.test]
+        numbers = Counter(map(column_of, tests))
+        rows.append([client.name, client.version,
+                     *map(str, [len(tests), *(numbers[column] for column in COLUMNS),
+                                sum(item.is_flaky() for item in tests)])])
     lines = [words for row in rows for words in zip_longest(*(cell.split('\n') for cell in row), fillvalue='')]
     widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
@@ -322,79 +300,25 @@ def table(comparisons):
                         for place, (word, width) in enumerate(zip(line, widths))).rstrip()
 
 
-def listing(title, comparisons, column):
-    """The tests of a column, with the reason for each."""
-    lines = []
-    for one in comparisons:
-        for item in one.tests[column]:
-            why = item.why('fork') or item.why('stock') or 'does not run'
-            lines.append('  ' + textwrap.shorten(f'{one.client.name}: {item.test}', 2 * WIDTH, placeholder=' ...'))
-            lines.append('        ' + textwrap.shorten(why, WIDTH - 8, placeholder=' ...'))
-    return ['', f'{title}:', *lines] if lines else []
+def report(judgements, about, facts):
+    """The report on each (client, Judgement), with lines about them."""
+    lines = ['The tests of packages that use tracing, on the fork and on stock CPython, compared test by test', '',
+             *(fact(name, text) for name, text in facts.items()), '', *table(judgements), '',
+             *section('What ran', [f'  {line}' for line in about])]
+    for client, judgement in judgements:
+        lines += [client.name, '', *judged_items(judgement)]
+    return '\n'.join(lines)
 
 
-def report(comparisons, about):
-    """The whole report, as lines."""
-    lines = [f'{side}: {text}' for side, text in about.items()] + ['', *table(comparisons), '']
-    lines += [f'{one.client.name}: {one.client.about}' + (f' ({one.proof})' if one.proof else '')
-              for one in comparisons]
-    ended = [f'  {one.client.name} on {side}: {text}' for one in comparisons for side, text in one.ended]
-    lines += ['', 'Runs that did not finish:', *ended] if ended else []
-    for title, column in (('Fail on the fork only', 'fork'), ('Fail on stock CPython only', 'stock'),
-                          ('Flaky, with different outcomes on one side', 'flaky'), ('Fail on both sides', 'both')):
-        lines += listing(title, comparisons, column)
-    left_out = [f'  {one.client.name}: {test}: {why}' for one in comparisons
-                for test, why in one.client.deselect.items()]
-    lines += ['', 'Left out on both sides:', *left_out] if left_out else []
-    return lines
-
-
-def describe(python, fork):
-    """The version line of an interpreter, which must be the fork, or must not be."""
-    program = 'import sys; print(hasattr(sys, "settracestate")); print(sys.version.replace("\\n", " "))'
-    try:
-        done = subprocess.run([python, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except OSError as problem:
-        raise Trouble(f'cannot run {python}: {problem.strerror}') from None
-    lines = done.stdout.splitlines()
-    if done.returncode or len(lines) != 2:
-        raise Trouble(f'{python} does not say what it is: {last_line(done.stdout)}')
-    if lines[0] != str(fork):
-        raise Trouble(f'{python} is {"not " if fork else ""}the fork; '
-                      'give the fork as --fork and stock CPython as --stock')
-    return lines[1]
-
-
-# --- Command line ---------------------------------------------------------------
-
-
-def add_arguments(parser):
-    parser.add_argument('--fork', required=True, help='the interpreter of the fork')
-    parser.add_argument('--stock', required=True, help='the interpreter of the same release without the overlay')
-    parser.add_argument('--folder', type=Path, default=ROOT / 'build/clients', help='for environments and results')
-    parser.add_argument('--report', type=Path, required=True, help='the file for the report')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(),
-                        help='how many tests to run at once, if the client allows it')
-    parser.add_argument('clients', nargs='*', metavar='CLIENT')
-
-
-def check(parser, options):
-    pass
-
-
-def main(options, say):
-    clients = choose(load(), options.clients)
-    about = {side: describe(getattr(options, side), side == 'fork') for side in SIDES}
-    pythons = {side: os.path.abspath(getattr(options, side)) for side in SIDES}
-    bed = TestBed(options.folder.resolve(), pythons, options.jobs, say)
-    comparisons = []
-    for client in clients:
-        comparisons.append(bed.compare(client))
-        lines = report(comparisons, about)
-        # keep these results if a later client cannot be run
-        options.report.write_text('\n'.join(lines) + '\n')
-    print('\n'.join(lines))
-    worse = [item for one in comparisons for item in one.judgement.differences() if item.worse_side() == 'fork']
-    if worse:
-        raise Differs(f'{counted(len(worse), "test")} of the clients {"fails" if len(worse) == 1 else "fail"} on the '
-                      f'fork and not on stock CPython; see {options.report} and the logs in {options.folder}/fork')
+def compare(options, say):
+    """Yield the report and what fails on the fork only, in a line, after each client: one may not run at all."""
+    bed = TestBed(ROOT / 'build/clients', options.pythons, options.jobs, say)
+    judgements, about, worse = [], [], 0
+    for client in choose(load(), options.names):
+        judgement, lines = bed.compare(client)
+        judgements.append((client, judgement))
+        about += lines
+        worse += sum(item.worse_side() == 'fork' for item in judgement.differences())
+        yield report(judgements, about, options.about), worse and (
+            f'{counted(worse, "test")} of the clients {"fails" if worse == 1 else "fail"} on the fork and not on stock '
+            f'CPython; see {options.report} and the logs in {bed.folder}/fork')

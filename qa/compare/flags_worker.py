@@ -10,9 +10,7 @@ flags.py runs it in a separate folder. COMBINATION is JSON: null for no tracing,
 
 The result is written to the file RESULT, as JSON:
 
-    outcomes    {test: outcome}, in the words of judge.py; subtests only if they did not pass
-    reasons     {test: why it was skipped}
-    details     {test: its traceback}
+    outcomes    {test: [outcome in the words of judge.py, traceback or reason]}; subtests only if they did not pass
     events      {event: how many there were}
     replaced    the tests that ended without the tracer, in the order they ran
 """
@@ -26,14 +24,19 @@ import sys
 import threading
 import unittest
 
-ADDRESS = re.compile(r'0x[0-9a-fA-F]+')
-
 
 class Tracer:
     """Installs and removes the tracer of a combination; without one, does nothing."""
 
     def __init__(self, combination):
         self.events = events = collections.Counter()
+        state = dict(combination or {})
+        self.wanted = combination is not None
+        self.legacy = state.pop('settrace', False)
+        opcodes = state.pop('opcodes', False)
+        if state.get('instruction_filter') is not None:
+            import opcode
+            state['instruction_filter'] = [opcode.opmap[name] for name in state['instruction_filter']]
 
         def tracer(frame, event, arg):
             events[event] += 1
@@ -44,18 +47,10 @@ class Tracer:
             frame.f_trace_opcodes = True
             return opcode_tracer
 
-        self.state = None
-        if combination is None:
-            return
-        combination = dict(combination)
-        self.legacy = combination.pop('settrace', False)
-        self.state = {'tracefunc': opcode_tracer if combination.pop('opcodes', False) else tracer, **combination}
-        if self.state.get('instruction_filter') is not None:
-            import opcode
-            self.state['instruction_filter'] = [opcode.opmap[name] for name in self.state['instruction_filter']]
+        self.state = {'tracefunc': opcode_tracer if opcodes else tracer, **state}
 
     def install(self):
-        if self.state is None:
+        if not self.wanted:
             return
         if self.legacy:
             threading.settrace(self.state['tracefunc'])
@@ -66,7 +61,7 @@ class Tracer:
         self.installed = self.get()
 
     def remove(self):
-        if self.state is not None:
+        if self.wanted:
             threading.settrace(None)
             sys.settrace(None)
 
@@ -74,7 +69,7 @@ class Tracer:
         return sys.gettracestate() if hasattr(sys, 'gettracestate') else sys.gettrace()
 
     def was_replaced(self):
-        return self.state is not None and self.get() != self.installed
+        return self.wanted and self.get() != self.installed
 
 
 class Result(unittest.TestResult):
@@ -83,19 +78,16 @@ class Result(unittest.TestResult):
     def __init__(self, tracer):
         super().__init__()
         self.tracer = tracer
-        self.outcomes, self.reasons, self.details, self.replaced = {}, {}, {}, []
+        self.outcomes, self.replaced = {}, []
 
-    def note(self, test, outcome, error=None):
+    def note(self, test, outcome, why=''):
         """Note an outcome.  A test can have several, as one for its tearDown(), and subtests can have the same name."""
-        name = unused = ADDRESS.sub('0x', test.id())
+        name = unused = re.sub(r'0x[0-9a-fA-F]+', '0x', test.id())
         number = 1
         while unused in self.outcomes:
             number += 1
             unused = f'{name} [{number}]'
-        self.outcomes[unused] = outcome
-        if error:
-            self.details[unused] = self._exc_info_to_string(error, test)
-        return unused
+        self.outcomes[unused] = outcome, why
 
     def startTest(self, test):
         super().startTest(test)
@@ -112,13 +104,13 @@ class Result(unittest.TestResult):
         self.note(test, 'passed')
 
     def addError(self, test, err):
-        self.note(test, 'error', err)
+        self.note(test, 'error', self._exc_info_to_string(err, test))
 
     def addFailure(self, test, err):
-        self.note(test, 'failed', err)
+        self.note(test, 'failed', self._exc_info_to_string(err, test))
 
     def addSkip(self, test, reason):
-        self.reasons[self.note(test, 'skipped')] = reason
+        self.note(test, 'skipped', reason)
 
     def addExpectedFailure(self, test, err):
         self.note(test, 'expected failure')
@@ -128,7 +120,8 @@ class Result(unittest.TestResult):
 
     def addSubTest(self, test, subtest, err):
         if err is not None:
-            self.note(subtest, 'failed' if issubclass(err[0], test.failureException) else 'error', err)
+            add = self.addFailure if issubclass(err[0], test.failureException) else self.addError
+            add(subtest, err)
             if test.id() not in self.outcomes:
                 self.note(test, 'failed')
 
@@ -161,16 +154,6 @@ def prepare():
         sys.gettrace = gettrace
 
 
-def run(module, tracer, result):
-    try:
-        suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module))
-    except unittest.SkipTest as skip:
-        result.outcomes['(module)'] = 'skipped'
-        result.reasons['(module)'] = str(skip)
-    else:
-        suite.run(result)
-
-
 def main(module, combination, path):
     del sys.path[0]         # the tests of this folder are not those of the standard library
     prepare()
@@ -178,14 +161,15 @@ def main(module, combination, path):
     result = Result(tracer)
     tracer.install()
     try:
-        run(module, tracer, result)
+        unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module)).run(result)
+    except unittest.SkipTest as skip:
+        result.outcomes['(module)'] = 'skipped', str(skip)
     finally:
         if tracer.was_replaced():
             result.replaced.append('(module)')
         tracer.remove()
     with open(path, 'w') as file:
-        json.dump({'outcomes': result.outcomes, 'reasons': result.reasons, 'details': result.details,
-                   'events': tracer.events, 'replaced': result.replaced}, file)
+        json.dump({'outcomes': result.outcomes, 'events': tracer.events, 'replaced': result.replaced}, file)
 
 
 if __name__ == '__main__':

@@ -21,10 +21,6 @@ BAD = {'failed', 'error', 'unexpected success', 'env changed'} | SILENT
 REASONED = {'skipped', 'resource denied', 'crashed'}        # the reason is part of the kind
 
 
-class Differs(Exception):
-    """The sides differ; the message, one line, says where."""
-
-
 class Outcome(NamedTuple):
     """How a test or a whole file ended."""
 
@@ -49,11 +45,13 @@ class Result:
     outcome     of the file as a whole
     tests       {name: Outcome}, or None if its process reported none
     chosen      the tests that should run; None for all
+    seconds     how long it took
     """
 
     outcome: Outcome
     tests: dict | None = None
     chosen: frozenset | None = None
+    seconds: float = 0
 
     def of(self, test):
         """The Outcome of a test."""
@@ -166,15 +164,12 @@ def judged(attempt, retries, again=Item.differs, ours=()):
     """Make a first attempt, and retries as long as there are Items to run again, and return the Judgement.
 
     attempt     called with the number of the attempt, 0 for the first, and the Items to run again; returns
-                {side: {file: Result}}, or None if the attempt is not possible
+                {side: {file: Result}}
     again       whether to run an Item again
     """
     attempts, items = [], []
     for number in range(1 + retries):
-        found = attempt(number, items)
-        if found is None:
-            break
-        attempts.append(found)
+        attempts.append(attempt(number, items))
         judgement = Judgement(attempts, ours)
         items = [item for item in judgement.items if again(item)]
         if not items:

@@ -13,12 +13,12 @@ import re
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from dataclasses import dataclass
 
 from qa import process
-from qa.compare.judge import IDLE, SILENT, Outcome, Result
+from qa.compare.judge import IDLE, Outcome, Result
 from qa.process import Trouble, last_line
 
+TIMEOUT = 1200          # seconds that a test may take
 NAMELESS = '(a test with a subtest that failed)'
 PROGRESS = re.compile(r'\d+:\d\d:\d\d (?:load avg: [\d.]+ )?\[ *\d+/\d+(?:/\d+)?\] (test[\w.]*) (.*)')
 RUNNING = re.compile(r'\d+:\d\d:\d\d .*running: ')
@@ -32,84 +32,43 @@ OUTCOMES = {'passed': 'passed', 'skipped (resource denied)': 'resource denied', 
             'crashed': 'crashed', 'timed out': 'timed out'}
 
 
-@dataclass
-class FileResult(Result):
-    """The Result of a test file, and facts from its log.
-
-    date        when it began, to the minute
-    seconds     how long it took
-    """
-
-    version: str = 'unknown version (not in the log)'
-    platform: str = 'not in the log'
-    command: str = 'not in the log'
-    date: str = ''
-    seconds: float = 0
+def words_of(ignore):
+    """The arguments of the interpreter, all but the file."""
+    return ['-m', 'test', '-j1', f'--timeout={TIMEOUT}', '--header', '--verbose3',
+            *([f'--ignore={ignore}'] if ignore else [])]
 
 
-# --- Running ----------------------------------------------------------------------------
-
-def run(python, name, log, xml, timeout, ignore=(), jobs=1):
-    """Run a file.  Write its output to the log, between a line with the command and a line with the duration."""
-    words = [python, '-m', 'test', '-j1', f'--timeout={timeout}', '--header', '--verbose3',
-             *(f'--ignore={pattern}' for pattern in ignore), name]
+def run(python, name, log, xml, ignore=None):
+    """Run a file with its output in the log; return its Result."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    xml.unlink(missing_ok=True)
-    try:
-        # The path of the folder has the same length on both sides, because the length of a socket's name is limited.
-        with open(log, 'w', encoding='utf-8') as output, \
-                tempfile.TemporaryDirectory(prefix='suite-', ignore_cleanup_errors=True) as folder:
-            print('$', ' '.join(['python', *words[1:-1], 'FILE']) + f', {jobs} at once', file=output, flush=True)
-            # A file that hangs is ended earlier by its own watchdog, which says where, or by -m test.
-            ended = process.run([*words, f'--tempdir={folder}', f'--junit-xml={xml.absolute()}'], output,
-                                2 * timeout + 600, env=process.environment())
-            print(f'$ {ended.wall:.1f} s', file=output)
-    except OSError as error:
-        raise Trouble(f'cannot run {python} with its output in {log}: {error.strerror}') from None
-
-
-# --- Reading ----------------------------------------------------------------------------
-
-def read(name, log, xml):
-    """The FileResult of a run."""
-    try:
-        lines = log.read_text('utf-8', 'replace').splitlines()
-    except OSError as error:
-        raise Trouble(f'cannot read {log}: {error.strerror}; it is the output of python -m test') from None
-    # The test may print such lines too, but only later.
-    first = next((number for number, line in enumerate(lines) if PROGRESS.match(line)), None)
-    if first is not None and PROGRESS.match(lines[first])[1] != name:
-        raise Trouble(f'{log} is not the log of {name}; remove it, and run again with --fork and --stock')
-    results = [line for line in lines if line.startswith('Tests result: ')]
-    if first is None or not results or 'INTERRUPTED' in results[-1]:
-        last = last_line('\n'.join(line for line in lines if not line.startswith('$ ')))
-        raise Trouble(f'the run of {name} ended early in {log}; its last line is {last[:100]!r}; run it again')
-    output = [line for line in lines[first + 1:] if not RUNNING.match(line)]
-    result = FileResult(outcome_of(name, PROGRESS.match(lines[first])[2], output))
-    read_facts(lines[:first] + lines[-1:], result)
-    tests, result.date, reported = read_xml(xml)
-    if reported and result.outcome.word in SILENT:
-        raise Trouble(f'{xml} has tests of {name}, which {result.outcome.word} by the log; are both from one run?')
-    tests = with_names_of_the_log(tests, output)
-    if reported or tests:
-        result.tests = numbered(tests)
-    why = result.outcome.why
-    if result.outcome.word in {'failed', 'crashed'} and not why or 'multiple errors' in why:
-        reasons = [outcome.why for _, outcome in tests if outcome.word in {'failed', 'error'} and outcome.why]
-        result.outcome = result.outcome._replace(why=(reasons or [why])[0])
+    # The path of the folder has the same length on both sides, because the length of a socket's name is limited.
+    with open(log, 'w', encoding='utf-8') as output, \
+            tempfile.TemporaryDirectory(prefix='suite-', ignore_cleanup_errors=True) as folder:
+        # A file that hangs is ended earlier by its own watchdog, which says where, or by -m test.
+        ended = process.run([python, *words_of(ignore), name, f'--tempdir={folder}', f'--junit-xml={xml.absolute()}'],
+                            output, 2 * TIMEOUT + 600, env=process.environment())
+    result = read(name, log, xml)
+    result.seconds = ended.wall
     return result
 
 
-def read_facts(lines, result):
-    for line in lines:
-        if line.startswith('== CPython '):
-            result.version = 'Python ' + line.removeprefix('== CPython ')
-        elif line.startswith('== ') and '-endian' in line:
-            result.platform = line.removeprefix('== ')
-        elif found := re.fullmatch(r'\$ ([\d.]+) s', line):
-            result.seconds = float(found[1])
-        elif line.startswith('$ '):
-            result.command = line.removeprefix('$ ')
+def read(name, log, xml):
+    """The Result of a run."""
+    lines = log.read_text('utf-8', 'replace').splitlines()
+    # The test may print such lines too, but only later.
+    first = next((number for number, line in enumerate(lines) if PROGRESS.match(line)), None)
+    results = [line for line in lines if line.startswith('Tests result: ')]
+    if first is None or not results or 'INTERRUPTED' in results[-1]:
+        last = last_line('\n'.join(lines))[:100]
+        raise Trouble(f'the run of {name} ended early in {log}; its last line is {last!r}; run it again')
+    output = [line for line in lines[first + 1:] if not RUNNING.match(line)]
+    outcome = outcome_of(name, PROGRESS.match(lines[first])[2], output)
+    tests, reported = read_xml(xml)
+    tests = with_names_of_the_log(tests, output)
+    if outcome.word in {'failed', 'crashed'} and not outcome.why or 'multiple errors' in outcome.why:
+        reasons = [found.why for _, found in tests if found.word in {'failed', 'error'} and found.why]
+        outcome = outcome._replace(why=(reasons or [outcome.why])[0])
+    return Result(outcome, numbered(tests) if reported or tests else None)
 
 
 def outcome_of(name, said, output):
@@ -124,41 +83,29 @@ def outcome_of(name, said, output):
         return Outcome('timed out', next((line for line in frames if '/test_' in line), ''))
     if word == 'crashed':
         return Outcome(word, said.removeprefix(words).strip())
-    return Outcome(word, why_of(name, word, output))
+    if word == 'failed':
+        return Outcome(word, why_failed(output))
+    prefix = f'{name} skipped -- ' if word in IDLE else 'Warning -- ' if word == 'env changed' else None
+    why = next((line.removeprefix(prefix) for line in output if prefix and line.startswith(prefix)), '')
+    return Outcome(word, steady(why))
 
 
-def why_of(name, word, output):
-    """The reason why a file ended as it did, on one line, if the log has it."""
-    if word in IDLE:
-        prefix = f'{name} skipped -- '
-    elif word == 'env changed':
-        prefix = 'Warning -- '
-    elif word == 'failed':
-        for number, line in enumerate(output):
-            if found := FAIL_LINE.match(line):
-                # the traceback of a single failure, or a summary of several
-                text = found[1] or ''
-                return exception_in('\n'.join(output[number:])) if text.startswith('Traceback') else steady(text)
-        return ''
-    else:
-        return ''
-    return next((steady(line.removeprefix(prefix)) for line in output if line.startswith(prefix)), '')
+def why_failed(output):
+    """Why a file failed: the traceback of a single failure, or a summary of several."""
+    for number, line in enumerate(output):
+        if found := FAIL_LINE.match(line):
+            text = found[1] or ''
+            return exception_in('\n'.join(output[number:])) if text.startswith('Traceback') else steady(text)
+    return ''
 
 
 def read_xml(path):
-    """The tests in the XML as [(name, Outcome)], the date of the first one, and whether there are any."""
+    """The tests in the XML as [(name, Outcome)], and whether there are any."""
     try:
         root = ElementTree.parse(path).getroot()
-    except OSError as error:
-        raise Trouble(f'cannot read {path}: {error.strerror}; '
-                      'it is what --junit-xml of python -m test writes') from None
-    except ElementTree.ParseError as error:
-        raise Trouble(f'{path} is not XML ({error}); run the suite again') from None
-    if root.tag != 'testsuites':
-        raise Trouble(f'{path} is not what --junit-xml of python -m test writes: '
-                      f'it has <{root.tag}> and not <testsuites>')
-    date = min((suite.get('start', '')[:16] for suite in root), default='')
-    return [test_of(case) for suite in root for case in suite], date, len(root) > 0
+    except (OSError, ElementTree.ParseError) as error:
+        raise Trouble(f'cannot read {path}, which python -m test writes: {error}') from None
+    return [test_of(case) for suite in root for case in suite], len(root) > 0
 
 
 def test_of(case):
@@ -180,14 +127,14 @@ def test_of(case):
 def with_names_of_the_log(tests, output):
     """The tests, with the names that the XML lacks, and with failures outside of tests."""
     known = {name for name, _ in tests}
-    headings = {}
+    new = {}
     for number, line in enumerate(output):
         if heading := HEADING.match(line):
             method, place = heading.groups()
             name = place if place.endswith('.' + method) else f'{method} ({place})'
             word = 'failed' if line.startswith('FAIL') else 'error'
-            headings.setdefault(name, Outcome(word, traceback_below(output, number)))
-    new = {name: outcome for name, outcome in headings.items() if name not in known}
+            if name not in known:
+                new.setdefault(name, Outcome(word, traceback_below(output, number)))
     inside = [test for test in new.items() if not OUTSIDE.match(test[0])]
     outside = [test for test in new.items() if OUTSIDE.match(test[0])]
     named = [test for test in tests if test[0] != NAMELESS]

@@ -33,39 +33,28 @@ def outcomes(words):
     return [Outcome(word) for word in words] or [Outcome('absent')]
 
 
-def result(fork, stock, name='hunter', ended=None):
-    client = clients.Client(name, 'a tracer', ['tests'], deselect={'test_net': 'needs the network'})
-
+def judged(fork, stock, name='hunter'):
+    """A client, and the Judgement on the outcomes of each attempt."""
     def of_side(side, words):
         tests = {test: Outcome(word, f'{side} says no' if word == F else '') for test, word in words.items()}
         return {name: Result(Outcome('passed'), tests, frozenset(tests))}
-    judgement = Judgement([{'fork': of_side('fork', one), 'stock': of_side('stock', other)}
-                           for one, other in zip(fork, stock)])
-    return clients.Comparison(client, '3.9.0', judgement, [('fork', ended)] if ended else [], 'proof')
-
-
-def test_runs_are_compared_test_for_test():
-    found = result([{'a': P, 'b': F, 'c': P, 'd': S, 'e': F}, {'c': P, 'e': P}],
-                   [{'a': P, 'b': F, 'c': F, 'd': S, 'e': P}, {'c': F, 'e': P}])
-    assert {column: [item.test for item in items] for column, items in found.tests.items()} == {
-        'passed': ['a', 'e'], 'both': ['b'], 'skipped': ['d'], 'fork': [], 'stock': ['c'], 'flaky': ['e']}
-    assert [item.why('fork') or item.why('stock') for column in ('both', 'stock') for item in found.tests[column]] == [
-        'fork says no', 'stock says no']
+    return clients.Client(name, 'a tracer', ['tests']), Judgement(
+        [{'fork': of_side('fork', one), 'stock': of_side('stock', other)} for one, other in zip(fork, stock)])
 
 
 def test_report():
-    lines = clients.report([result([{'t::a': P, 't::b': F, 't::c': F}], [{'t::a': P, 't::b': P, 't::c': F}]),
-                            result([{'t::a': P}], [{'t::a': S}], name='coverage', ended='killed by SIGSEGV')],
-                           {'fork': '3.11.2 x', 'stock': '3.11.2'})
-    row = next(line for line in lines if line.startswith('hunter '))
-    assert row.split() == ['hunter', '3.9.0', '3', '1', '1', '0', '1', '0', '0']
-    assert max(map(len, lines)) <= 100
-    text = '\n'.join(lines)
-    assert 'Fail on the fork only:\n  hunter: t::b\n        fork says no\n' in text
-    assert 'Fail on both sides:\n  hunter: t::c\n' in text
-    assert 'Fail on stock CPython only:\n  coverage: t::a\n' in text
-    assert '  coverage on fork: killed by SIGSEGV' in text and '  hunter: test_net: needs the network' in text
-    assert 'Flaky' not in text
+    text = clients.report([judged([{'a': P, 'b': F, 'c': P, 'd': S, 'e': F}, {'c': P, 'e': P}],
+                                  [{'a': P, 'b': F, 'c': F, 'd': S, 'e': P}, {'c': F, 'e': P}]),
+                           judged([{'t::a': F}], [{'t::a': S}], name='coverage')], ['a line'], {'fork': '3.11.2 x'})
+    hunter, coverage = ([line.split()[2:] for line in text.splitlines() if line.startswith(f'{name} ')]
+                        for name in ('hunter', 'coverage'))
+    assert hunter == ['5 2 1 1 0 1 1'.split()] and coverage == ['1 0 0 0 1 0 0'.split()]
+    assert max(map(len, text.splitlines())) <= 100 and 'fork          3.11.2 x\n' in text and '\n  a line\n' in text
+    text = ' '.join(text.split())
+    assert ('hunter Differences: hunter: c fork: passed x2 stock: failed x2 stock says no '
+            'Flaky, but the same after retries: hunter: e fork: failed, passed fork says no stock: passed x2 '
+            'Fails on both sides: hunter: b (failed, no result): fork says no') in text
+    assert 'coverage Differences: coverage: t::a fork: failed fork says no stock: skipped' in text
 
 
 def test_outcomes_of_a_real_run(root, tmp_path):
@@ -119,6 +108,8 @@ def test_no_value_of_an_option_passes_for_a_test(tmp_path):
     options = bench.command(client, 'python', tmp_path / 'outcomes', ['a', 'b'])[3:]
     values = [word for before, word in zip([''] + options, options) if not word.startswith('-') and before not in ('-p', '-o')]
     assert not values and f'--outcomes={tmp_path}/outcomes' in options
+    # nor is the configuration of this repository that of tests in its build folder
+    assert f'-c{tmp_path}/empty.ini' in options
 
 
 def test_file_that_is_cut_off(tmp_path):
@@ -162,17 +153,17 @@ def test_choosing():
         clients.choose(known, ['huntre'])
 
 
-def test_bad_input(root, tmp_path, python, stock_python):
-    def error(*arguments):
+def test_bad_input(tmp_path, python, stock_python):
+    def error(fork, stock, *names):
         done = subprocess.run([sys.executable, '-m', 'qa.compare', 'clients', '--report', tmp_path / 'r',
-                               '--folder', tmp_path, *arguments], cwd=ROOT, text=True, capture_output=True)
+                               '--fork', fork, '--stock', stock, *names], cwd=ROOT, text=True, capture_output=True)
         assert done.returncode == 2 and done.stderr.count('\n') == 1 and ': error: ' in done.stderr
         return done.stderr
-    assert "CLIENTS has 'x'" in error('--fork', python, '--stock', stock_python, 'x')
-    assert 'cannot run /nowhere/python: No such file' in error('--fork', '/nowhere/python', '--stock', stock_python)
-    assert 'is not the fork' in error('--fork', stock_python, '--stock', stock_python)
-    assert 'is the fork' in error('--fork', python, '--stock', python)
-    assert 'does not say what it is' in error('--fork', '/bin/true', '--stock', stock_python)
+    assert "CLIENTS has 'x'" in error(python, stock_python, 'x')
+    assert 'cannot run /nowhere/python: No such file' in error('/nowhere/python', stock_python)
+    assert 'is not the fork' in error(stock_python, stock_python)
+    assert 'is the fork' in error(python, python)
+    assert 'does not say what it is' in error('/bin/true', stock_python)
 
 
 def test_archive_must_be_the_one_that_is_known(tmp_path):

@@ -9,9 +9,9 @@ from qa import ROOT
 from qa.compare import flags
 from qa.compare.flags import COMBINATIONS, Report
 from qa.compare.flags_corpus import EXCEPTIONS, MODULES, Listed
+from qa.compare.judge import Item, Outcome
 from qa.process import Trouble
 
-COMMAND = [sys.executable, '-m', 'qa.compare', 'flags']
 QUICK = ['test.test_generators', 'test.test_with', 'test.test_named_expressions']
 FULL = 'lines+all instructions+branches'
 FEW = {name: COMBINATIONS[name] for name in ('calls', FULL, 'some instructions')}
@@ -23,8 +23,9 @@ def compare(python, tmp_path):
     def compare(text=None, exceptions=EXCEPTIONS, names=('fake_tests',), wanted=FEW, stock=None):
         if text is not None:
             tmp_path.joinpath('fake_tests.py').write_text(f'import sys, unittest\n{text}')
-        modules = flags.run_modules(python, names, wanted, [tmp_path])
-        return Report(python, modules, wanted, exceptions, stock, [tmp_path])
+        judgement = flags.judgement_on(python, names, wanted, [tmp_path], jobs=2)
+        return Report(judgement, wanted, exceptions, stock and (
+            lambda names: flags.judgement_on(stock, names, flags.ON_STOCK, [tmp_path])))
     return compare
 
 
@@ -34,8 +35,9 @@ def case(body):
 
 def test_quick_modules_have_the_same_outcome(compare):
     report = compare(names=QUICK, exceptions=EXCEPTIONS)
-    assert not report.wrong, report.text(0)
-    assert all(len(module.untraced.tests) > 10 and module.events['call'] > 1000 for module in report.modules)
+    assert not report.wrong, report.text({})
+    assert all(len(result.tests) > 10 for result in report.modules.values())
+    assert all(run.events['call'] > 1000 for run in report.all_runs())
 
 
 def test_every_combination_that_differs_in_meaning():
@@ -57,15 +59,15 @@ LINES = case('self.assertFalse(sys.gettracestate()["tracefunc"] and sys.gettrace
 def test_outcome_that_depends_on_tracing(compare):
     report = compare(LINES)
     assert report.wrong == [f'fake_tests.Case.test_it: failed under {FULL}, passed untraced']
-    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      1\n' in report.text(0)
-    assert '    | AssertionError: True is not false\n' in report.text(0)
+    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      1\n' in report.text({})
+    assert '    | AssertionError: True is not false\n' in report.text({})
 
 
 def test_outcome_that_is_listed(compare):
     report = compare(LINES, {'fake_tests.Case.*': Listed('it looks')})
     assert not report.wrong
-    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      0\n' in report.text(0)
-    assert f'fake_tests.Case.*\n    it looks\n    passed untraced; failed under {FULL}\n' in report.text(0)
+    assert 'outcomes        3, 1 of which differ from the untraced ones\nnot listed      0\n' in report.text({})
+    assert f'  fake_tests.Case.*\n    it looks\n    passed untraced; failed under {FULL}\n' in report.text({})
 
 
 def test_exception_that_matches_nothing(compare, monkeypatch):
@@ -91,8 +93,8 @@ def test_what_is_said_of_stock(compare, stock_python):
     ('sys.gettracestate()["tracefunc"] and self.skipTest("traced")', 'skipped: traced'),
 ])
 def test_other_outcomes(compare, body, outcome):
-    differences = compare(case(body)).unlisted
-    assert {(difference.traced, difference.untraced) for difference in differences} == {(outcome, 'passed')}
+    (items,) = compare(case(body)).unlisted.values()
+    assert {(flags.outcome(item, 'traced'), flags.outcome(item, 'untraced')) for item in items} == {(outcome, 'passed')}
 
 
 def test_subtest(compare):
@@ -100,8 +102,7 @@ def test_subtest(compare):
         for kind in 'lines', 'branches':
             with self.subTest(kind):
                 self.assertFalse(sys.gettracestate()[f'trace_{kind}'] and kind == 'branches')'''))
-    assert [difference.test for difference in report.unlisted] == [
-        'fake_tests.Case.test_it', 'fake_tests.Case.test_it [branches]']
+    assert list(report.unlisted) == ['fake_tests.Case.test_it', 'fake_tests.Case.test_it [branches]']
 
 
 @pytest.mark.parametrize('body, outcome', [
@@ -113,7 +114,7 @@ def test_process_that_does_not_come_to_its_end(compare, monkeypatch, body, outco
     monkeypatch.setattr(flags, 'LIMIT', 2)
     report = compare(case(body))
     assert report.wrong == [f'fake_tests (process): crashed: {outcome} under {FULL}, passed untraced']
-    assert 'traced runs     3, 1 of which ended another way\n' in report.text(0)
+    assert 'traced runs     3, 1 of which ended another way\n' in report.text({})
 
 
 def test_tracer_that_is_replaced_is_installed_again(compare):
@@ -121,9 +122,8 @@ def test_tracer_that_is_replaced_is_installed_again(compare):
     def test_next(self):
         self.assertFalse(sys.gettracestate()['tracefunc'])
 """)
-    assert report.modules[0].replaced == {'fake_tests.Case.test_it'}
-    assert 'was installed again\n\nfake_tests.Case.test_it\n' in report.text(0)
-    assert {difference.test for difference in report.unlisted} == {'fake_tests.Case.test_next'}
+    assert 'was then installed again:\n  fake_tests.Case.test_it\n\n' in report.text({})
+    assert list(report.unlisted) == ['fake_tests.Case.test_next']
 
 
 @pytest.mark.parametrize('kinds, outcome', [
@@ -134,7 +134,7 @@ def test_events_that_were_not_asked_for(compare, monkeypatch, kinds, outcome):
     """As if the combination 'calls' were another one."""
     monkeypatch.setattr(flags, 'announced', lambda combination: kinds)
     report = compare(case('pass'), wanted={'calls': FEW['calls']})
-    assert [difference.traced for difference in report.unlisted] == [outcome]
+    assert report.wrong == [f'fake_tests (process): {outcome} under calls, passed untraced']
 
 
 def test_difference_that_does_not_come_again(compare, tmp_path):
@@ -145,7 +145,16 @@ def test_difference_that_does_not_come_again(compare, tmp_path):
             once.touch()
             self.fail()'''))
     assert not report.wrong and not report.unlisted
-    assert f'the same the second\n\nfake_tests: {FULL}\n' in report.text(0)
+    assert f'fake_tests under {FULL}: fake_tests.Case.test_it\n    traced:   failed, passed\n' in report.text({})
+
+
+def test_sides_that_pass_in_turns_differ():
+    kinds = {'traced': ['failed', 'passed'], 'untraced': ['passed', 'failed']}
+    in_turns, once = (Item('fake_tests under calls', 'Case.test_it', False,
+                           {side: [Outcome(kind) for kind in found] for side, found in kinds.items()})
+                      for kinds in (kinds, kinds | {'untraced': ['passed', 'passed']}))
+    assert flags.differs(in_turns) and not in_turns.differs()
+    assert not flags.differs(once) and once.is_flaky()
 
 
 @pytest.mark.parametrize('body', ['import nothing_of_this_name', 'x = 1'])
@@ -154,11 +163,9 @@ def test_module_without_an_outcome(compare, body):
         compare(body)
 
 
-def test_command(python, tmp_path):
+def test_command(python, stock_python, tmp_path):
     path = tmp_path / 'report'
-    done = subprocess.run([*COMMAND, python, '--modules', 'test_with', '--report', path,
-                           '--combinations', 'calls; branches'], cwd=ROOT, text=True, capture_output=True)
+    done = subprocess.run([sys.executable, '-m', 'qa.compare', 'flags', '--fork', python, '--stock', stock_python,
+                           '--report', path, 'test_with'], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert path.read_text() in done.stdout and '\ncombinations    2: calls, branches\n' in path.read_text()
-    done = subprocess.run([*COMMAND, python, '--combinations', 'words'], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 2 and "there is no combination 'words'; there are " in done.stderr
+    assert path.read_text() in done.stdout and '\ntraced runs     14, 0 of which' in path.read_text()

@@ -1,14 +1,14 @@
-"""python -m qa.compare suite, on output and XML such as python -m test leaves."""
+"""qa.compare.suite and its judge, on output and XML such as python -m test leaves."""
 
-import subprocess
-import sys
 from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from qa import ROOT
+from qa.compare import suite
+from qa.compare.judge import SIDES, Judgement
+from qa.compare.regrtest import read
+from qa.process import Trouble
 
-COMPARE = [sys.executable, '-m', 'qa.compare', 'suite']
 ERROR = 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: {}\n'
 
 
@@ -34,39 +34,41 @@ def log(name, says, output='', ended='Tests result: FAILURE'):
 
 
 class Results:
-    """A folder of results."""
+    """The results of some attempts; ours are the files that the fork adds or changes."""
 
     def __init__(self, path):
-        self.dir = path / 'all'
-        self.overlay = path / 'overlay'
-        (self.overlay / 'Lib/test').mkdir(parents=True)
+        self.path = path
+        self.ours = set()
+        self.attempts = []
 
-    def put(self, side, file, says, cases, output='', where='first'):
-        """The result of a file on one side; cases are test cases of the XML, or None."""
-        folder = self.dir / where
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f'{file}.{side}.log').write_text(log(file, says, output))
+    def put(self, side, file, says, cases, output='', number=0):
+        """The result of a file on one side in an attempt; cases are test cases of the XML, or None."""
         suites = '' if cases is None else (f'<testsuite start="2026-01-02 03:04:05" tests="{len(cases)}">'
                                            f'{"".join(cases)}</testsuite>')
-        (folder / f'{file}.{side}.xml').write_text(f'<testsuites>{suites}</testsuites>')
+        result = self.read(file, log(file, says, output), f'<testsuites>{suites}</testsuites>')
+        while len(self.attempts) <= number:
+            self.attempts.append({side: {} for side in SIDES})
+        self.attempts[number][side][file] = result
 
-    def both(self, fork, stock, file='test_a', says=('passed', 'passed'), output=('', ''), where='first'):
+    def read(self, file, log, xml):
+        (self.path / 'log').write_text(log)
+        (self.path / 'xml').write_text(xml)
+        return read(file, self.path / 'log', self.path / 'xml')
+
+    def both(self, fork, stock, file='test_a', says=('passed', 'passed'), output=('', ''), number=0):
         """A file on both sides."""
-        for side, cases, end, text in zip(('fork', 'stock'), (fork, stock), says, output):
-            self.put(side, file, end, cases, text, where)
+        for side, cases, end, text in zip(SIDES, (fork, stock), says, output):
+            self.put(side, file, end, cases, text, number)
 
     def retried(self, number, fork, stock, **how):
-        self.both(fork, stock, where=f'retry-{number}', **how)
+        self.both(fork, stock, number=number, **how)
 
-    def compare(self, status, *options):
-        done = subprocess.run([*COMPARE, 'read', self.dir, '--overlay', self.overlay, *options],
-                              cwd=ROOT, text=True, capture_output=True)
-        assert done.returncode == status, done.stdout + done.stderr
-        if status == 2:
-            assert not done.stdout and len(done.stderr.splitlines()) == 1 and ': error: ' in done.stderr
-            return done.stderr
-        assert all(len(line) <= 100 for line in done.stdout.splitlines())
-        return done.stdout
+    def compare(self, status):
+        judgement = Judgement(self.attempts, self.ours)
+        report = suite.report(judgement, {'command': 'python -m test'})
+        assert status == bool(judgement.differences())
+        assert all(len(line) <= 100 for line in report.splitlines())
+        return report
 
     def section(self, status, title):
         """The lines of one section of the report."""
@@ -93,8 +95,8 @@ def test_nothing_differs(results):
     assert 'Result: the fork and stock CPython have the same result for every test.' in report
     assert 'Differences: none' in report and 'Flaky, but the same after retries: none' in report
     assert 'Skipped on both sides: 1 test, and 2 whole files: test_b test_c' in report
-    assert 'fork      Python 3.11.2 (fake) [GCC]' in report and 'date      2026-01-02 03:04 UTC' in report
-    assert 'command   python -m test FILE, 2 at once' in report and '6.0 min in all files' in report and 'retries   none' in report
+    assert 'command       python -m test\n' in report and 'retries       none\n' in report
+    assert 'duration      0.0 min in all files (fork); 0.0 min in all files (stock)\n' in report
     assert [line.split()[-2:] for line in report.splitlines() if line.startswith(('test', '  resource'))] == [
         ['4', '4'], ['1', '1'], ['4', '4']]
 
@@ -152,19 +154,20 @@ def test_duplicates_in_another_order_are_no_difference(results):
 
 
 def test_a_difference_that_is_gone_in_a_retry_is_flaky(results):
-    results.both([case(A, 'failed')], [case(A)], says=('failed (1 failure)', 'passed'))
+    results.both([case(A, 'failed', 'x')], [case(A)], says=('failed (1 failure)', 'passed'))
     results.retried(1, [case(A)], [case(A)])
     assert results.section(0, 'Flaky, but the same after retries') == (
-        f'test_a fork: failed, passed stock: passed x2 test_a: {A} fork: failed, passed stock: passed x2')
-    assert 'retry 1   1 file: python -m test FILE, 2 at once' in results.compare(0)
+        f'test_a fork: failed, passed ValueError: x stock: passed x2 '
+        f'test_a: {A} fork: failed, passed ValueError: x stock: passed x2')
+    assert 'retry 1       1 file, one at a time\n' in results.compare(0)
 
 
 def test_never_passed_on_one_side_is_a_difference(results):
     results.both([case(A, 'failed')], [case(A, 'failed')], says=('failed', 'failed'))
     results.retried(1, [case(A, 'failed')], [case(A)], says=('failed', 'passed'))
-    results.retried(2, [case(A, 'failed')], [case(A, 'failed')], says=('failed', 'failed'))
-    assert f'{A} fork: failed x3 stock: failed, passed, failed' in results.section(1, 'Differences')
-    assert 'retry 2   1 file: ' in results.compare(1)
+    results.retried(2, [case(A, 'failed', 'x')], [case(A, 'failed')], says=('failed', 'failed'))
+    assert f'{A} fork: failed x3 ValueError: x stock: failed, passed, failed ValueError:' in results.section(1, 'Differences')
+    assert 'retry 2       1 file, one at a time\n' in results.compare(1)
 
 
 def test_two_kinds_of_failure_with_one_in_common(results):
@@ -194,7 +197,7 @@ def test_a_file_that_hangs_in_one_test(results):
   File "/usr/test/test_a.py", line 9 in setUp
 """
     results.both([case(A, 'error'), case(B)], None, says=('failed', 'crashed (Exit code 1)'), output=('', hangs))
-    assert 'test_a fork: failed stock: timed out' in results.section(1, 'Differences')
+    assert 'test_a fork: failed ValueError: stock: timed out File ".../test_a.py", line 9' in results.section(1, 'Differences')
     results.retried(1, None, None, says=('crashed (Exit code 1)',) * 2, output=(hangs, hangs))
     # both hang, but nothing is known of the other test
     assert results.section(1, 'Differences') == 'test_a: (all tests) fork: reported stock: not reported'
@@ -234,15 +237,14 @@ def test_failed_subtests_are_named_by_the_log(results):
 
 
 def test_only_the_fork_has(results):
-    (results.overlay / 'Lib/test/test_ours.py').write_text('')
-    (results.overlay / 'Lib/test/test_a.py.patch').write_text('')
+    results.ours = {'test_ours', 'test_a'}
     ours = case('test.test_ours.T.test_1')
     results.both([case(A), case(B)], [case(A)])
     results.put('fork', 'test_ours', 'passed', [ours])
     assert results.section(0, 'Only in the fork') == 'test_a: 1 test, in a file that both have test_ours: 1 test'
     # what fails there is not stock's fault
     results.put('fork', 'test_ours', 'failed', [case('test.test_ours.T.test_1', 'failed')])
-    assert 'test_ours fork: failed stock: absent' in results.section(1, 'Differences')
+    assert 'test_ours fork: failed ValueError: stock: absent' in results.section(1, 'Differences')
     # and the fork must not lack a test of stock's
     results.put('fork', 'test_a', 'passed', [case(B)])
     results.put('fork', 'test_ours', 'passed', [ours])
@@ -253,7 +255,7 @@ def test_file_that_one_side_has(results):
     results.both([case(A)], [case(A)])
     results.put('fork', 'test_b', 'passed', [case('test.test_b.T.test')])
     assert 'test_b fork: passed stock: absent' in results.section(1, 'Differences')
-    (results.dir / 'first/test_b.fork.log').unlink()
+    del results.attempts[0]['fork']['test_b']
     results.put('stock', 'test_b', 'ran no tests', None)
     assert results.section(1, 'Differences') == 'test_b fork: absent stock: no tests'
 
@@ -264,48 +266,17 @@ def test_lines_of_other_runs_inside_the_output(results):
     results.compare(0)
 
 
-@pytest.mark.parametrize('name, text, says', [
-    ('stock.log', 'Segmentation fault\n', "ended early in {dir}/test_a.stock.log; its last line is 'Segmentation fault'"),
-    ('stock.log', log('test_a', 'passed', ended=''), 'the run of test_a ended early in {dir}/test_a.stock.log'),
-    ('fork.log', log('test_a', 'passed', ended='Tests result: FAILURE, INTERRUPTED'), 'ended early'),
-    ('fork.log', log('test_b', 'passed'), 'is not the log of test_a'),
-    ('fork.log', log('test_a', 'vanished'), "unknown outcome of test_a: 'vanished'"),
-    ('fork.xml', None, 'cannot read {dir}/test_a.fork.xml: No such file'),
-    ('fork.xml', '<testsuites><testsuite>', 'fork.xml is not XML ('),
-    ('fork.xml', '<html/>', 'it has <html> and not <testsuites>'),
-    ('fork.log', log('test_a', 'crashed (Exit code 1)'), 'has tests of test_a, which crashed by the log')])
-def test_bad_input(results, name, text, says):
-    results.both([case(A)], [case(A)])
-    path = results.dir / f'first/test_a.{name}'
-    if text is None:
-        path.unlink()
-    else:
-        path.write_text(text)
-    assert says.format(dir=path.parent) in results.compare(2)
+@pytest.mark.parametrize('log, xml, says', [
+    ('Segmentation fault\n', '', "ended early in .*log; its last line is 'Segmentation fault'"),
+    (log('test_a', 'passed', ended=''), '', 'the run of test_a ended early'),
+    (log('test_a', 'passed', ended='Tests result: FAILURE, INTERRUPTED'), '', 'ended early'),
+    (log('test_a', 'vanished'), '', "unknown outcome of test_a: 'vanished'"),
+    (log('test_a', 'passed'), '<testsuites><testsuite>', 'cannot read .*xml, which python -m test writes')])
+def test_bad_input(results, log, xml, says):
+    with pytest.raises(Trouble, match=says):
+        results.read('test_a', log, xml)
 
 
-def test_no_results(results):
-    assert 'has no results of both sides' in results.compare(2)
-
-
-def test_bad_retries(results):
-    results.both([case(A)], [case(A, 'failed')])
-    results.retried(1, [case(A)], [case(A)])
-    (results.dir / 'retry-1/test_a.stock.log').unlink()
-    assert 'has test_a of one side only' in results.compare(2)
-
-
-@pytest.mark.parametrize('options, says', [
-    (['run', 'd'], 'specify both interpreters'), (['read', 'd', '--fork', 'python'], 'specify both interpreters'),
-    (['read', 'd', 'test_a'], 'test files are only for run'), (['read', 'd', '--retries', '-1'], '--retries at least 0'),
-    (['read', 'd', '--fork', '/nowhere/python', '--stock', '.'], '/nowhere/python is not an interpreter')])
-def test_bad_options(options, says):
-    done = subprocess.run([*COMPARE, *options], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 2 and says in done.stderr and 'Traceback' not in done.stderr
-
-
-def test_report_that_cannot_be_written(results):
-    results.both([case(A)], [case(A)])
-    assert 'cannot write' in results.compare(2, '--report', results.dir)
-    results.compare(0, '--report', results.dir / 'report')
-    assert 'Differences: none' in (results.dir / 'report').read_text()
+def test_ours():
+    assert {'test_tracestate', 'test_sys_settrace'} <= suite.our_files() and suite.is_new('test_tracestate')
+    assert not suite.is_new('test_sys_settrace')

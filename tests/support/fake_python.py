@@ -11,6 +11,7 @@ echo "$*" >> "$here/calls"
 [ -z "$PYTHONPATH$PYTHONUNBUFFERED" ] || exit 1
 case $3 in suite) exec @PYTHON@ "$@" ;; esac
 [ "$3" != flags ] || [ ! -f "$here/differs" ] || { echo "test_a: failed under lines, passed untraced" >&2; exit 1; }
+case $1$here in -c*/stock*) echo False 9.9.9; exit ;; -c*) echo True 9.9.9; exit ;; esac
 case $2 in
 test)
     echo "PYTHONMALLOC=$PYTHONMALLOC ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS" >> "$here/options"
