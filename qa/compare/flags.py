@@ -190,8 +190,8 @@ class Report:
     def text(self, facts):
         flaky = [both(item) for item in self.judgement.items if item.is_flaky() and item not in self.items]
         replaced = sorted({test for run in self.all_runs() for test in run.replaced})
-        reasons = {pattern: self.exceptions[pattern].reason +
-                   ('; the same on stock CPython' if self.exceptions[pattern].on_stock else '') for pattern in self.listed}
+        reasons = {pattern: listed.reason + ('; the same on stock CPython' if listed.on_stock else '')
+                   for pattern, listed in self.exceptions.items()}
         return '\n'.join([
             "The standard library's tests, traced and untraced", '',
             *(fact(name, text, 16) for name, text in (facts | self.figures()).items()), '',
