@@ -187,7 +187,7 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
         for state in sys.gettracestate(), threading.gettracestate():
             if state['tracefunc'] not in (None, self):
                 raise RuntimeError(f"{state['tracefunc']!r} is the trace function: "
-                                   "take it away before")
+                                   "remove it first")
         self._install()     # last, because what follows is recorded
 
     def stop(self):

@@ -1,18 +1,18 @@
 #!/bin/sh
-# test.sh whole|quick BUILDDIR: the fork's tests in CPython's suite, then pytest's: of the front door and the tools, of what
-# is in qa, and of condcov. "whole" has CPython's own tests of tracing too, and builds stock CPython to compare with;
-# "quick" leaves out those and what takes long for what it finds.
+# test.sh whole|quick BUILDDIR: run the fork's tests in CPython's test suite, and with pytest the tests of the build, the
+# command-line tools, of qa and of condcov. "whole" also runs CPython's own tests of tracing, and builds stock CPython
+# to compare with; "quick" leaves out these and the slow tests.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
 unset LC_ALL
 . build-aux/suite.sh
 
-# CPython's tests that have to do with tracing.
+# CPython's tests that involve tracing.
 theirs='test_sys_settrace test_sys test_sys_setprofile test_trace test_bdb test_pdb test_doctest test_threading test_frame
     test_generators test_coroutines test_dis test_code test_capi test_embed test_audit'
 ! have gdb || theirs="$theirs test_gdb"
-# It computes the basic blocks of the whole standard library, which takes longer than the others do.
+# It computes the basic blocks of the whole standard library, which takes longer than all other tests.
 slow='^test_codeblocks$'
 
 dir=$(builddir_of "$2")
@@ -34,7 +34,7 @@ say "$dir: $(printf '%s\n' "$inside" | wc -w) files of CPython's test suite"
 # shellcheck disable=SC2086
 suite "$dir/python" $inside || failed="$failed, python -m test"
 if sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" condcov; then
-    say "$dir: pytest, the tests of the front door and the tools"
+    say "$dir: pytest, the tests of the build and the tools"
     # shellcheck disable=SC2086
     pytest "$dir" ${chosen:+-m "$chosen"} $tests || failed="$failed, pytest tests"
     say "$dir: pytest, the tests of condcov"

@@ -10,19 +10,19 @@ from support.fake_release import Checkout, make_archive, make_fixes
 
 @pytest.fixture(scope='session')
 def release(tmp_path_factory):
-    """The archive of a fake CPython that builds in no time."""
+    """The archive of a fake CPython that builds very quickly."""
     return make_archive(tmp_path_factory.mktemp('release'))
 
 
 @pytest.fixture
 def fixes(tmp_path):
-    """The archive of a fake Debian's security fixes."""
+    """The archive of the fake Debian security fixes."""
     return make_fixes(tmp_path / 'fixes')
 
 
 @pytest.fixture
 def checkout(tmp_path, release):
-    """The build scripts of this repository, in a git repository of their own whose UPSTREAM names the fake release."""
+    """The build scripts of this repository, in a separate git repository whose UPSTREAM names the fake release."""
     return Checkout(ROOT, tmp_path / 'checkout', release)
 
 

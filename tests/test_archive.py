@@ -1,4 +1,4 @@
-"""The roads by which the release archive comes, each of which the checksum judges."""
+"""The sources of the release archive, whose checksum is verified for each."""
 
 import hashlib
 import shutil
@@ -76,7 +76,7 @@ def test_interrupted_download_leaves_nothing(checkout):
 
 @pytest.fixture
 def apt(checkout, tmp_path):
-    """An apt whose sources are of both formats and whose mirror lacks the newest version."""
+    """An apt with sources in both formats, and with a mirror that lacks the newest version."""
     etc = tmp_path / 'etc'
     (etc / 'sources.list.d').mkdir(parents=True)
     (etc / 'sources.list').write_text('# comment\ndeb http://mirror.invalid/debian bookworm main\n'

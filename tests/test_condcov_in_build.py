@@ -1,4 +1,4 @@
-"""condcov in the interpreter that make builds: how it gets there, on a fake pip, and what it does in the real build."""
+"""condcov in the interpreter that make builds: its installation, with a fake pip, and its use in the real build."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ def pretended(ready):
 
 
 def made(checkout):
-    """The files that are there of condcov in the builddir."""
+    """The files of condcov in the builddir."""
     there = checkout.path / HERE
     return sorted(str(path.relative_to(there)) for path in there.rglob('*') if path.is_file()) + [START] * checkout.exists(START)
 

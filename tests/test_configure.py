@@ -1,4 +1,4 @@
-"""./configure: its options, the dependencies, what it does when run again, and how it refuses."""
+"""./configure: its options, the dependencies, repeated runs, and errors."""
 
 import subprocess
 

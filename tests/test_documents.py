@@ -1,4 +1,4 @@
-"""README.rst and CONTRIBUTING.rst: the transcripts are what the commands print, and the files that they name exist."""
+"""README.rst and CONTRIBUTING.rst: the transcripts match the output of the commands, and the named files exist."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def blocks(text):
 
 
 def shell(script, folder, **environment):
-    """What a script of the shell prints."""
+    """The output of a shell script."""
     __tracebackhide__ = True
     clean = {name: value for name, value in os.environ.items() if not name.startswith(('CONDCOV', 'COV', 'PYTEST'))}
     done = subprocess.run(['sh', '-ec', script], cwd=folder, env=clean | environment, text=True,
@@ -82,7 +82,7 @@ def test_recipe_for_a_project(readme, python, root, tmp_path):
 
 
 def named_files(text):
-    """What in a document looks like a path in the repository: ``a/b.c``, and the targets of links."""
+    """The words in a document that look like paths in the repository: ``a/b.c``, and the targets of links."""
     literals = re.findall(r'``([\w.*-]+(?:/[\w.*-]*)+)``', text)
     links = re.findall(r'`[^`]+ <([^`>:]+)>`_', text)
     images = re.findall(r'^\.\. image:: (\S+)', text, re.MULTILINE)

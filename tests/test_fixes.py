@@ -1,4 +1,4 @@
-"""Debian's security fixes to the release: where they come from, which are taken, and that a tree has all or none."""
+"""Debian's security fixes to the release: where they come from, which are applied, and that a tree has all or none."""
 
 import hashlib
 import os
@@ -174,7 +174,7 @@ def test_what_was_listed_and_could_not_be_fetched_is_asked_for_again_a_day_later
 
 
 def test_trees_of_before_the_fixes(checkout, apt):
-    """What an older checkout left says nothing of fixes; they are asked for."""
+    """The files of an older checkout do not mention fixes; they are requested."""
     checkout.configure('--without-security-fixes')
     (checkout.path / 'build/src/security-fixes').unlink()
     has = (checkout.bin / 'apt-cache').read_text()

@@ -1,4 +1,4 @@
-"""Python frames in gdb, in a thread that is traced."""
+"""gdb shows the Python frames of a traced thread."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The transcripts of Doc/howto/watch-python-run.rst: its commands, run again, print what it says they print."""
+"""The transcripts in Doc/howto/watch-python-run.rst match the output of their commands."""
 
 import os
 import pty
@@ -28,14 +28,14 @@ def blocks(text):
 
 
 def run(command, python, folder):
-    """What a command prints in a folder where python is the interpreter under test."""
+    """The output of a command in a folder where python is the interpreter under test."""
     bin = folder / 'bin'
     bin.mkdir(exist_ok=True)
     if not (bin / 'python').exists():
         (bin / 'python').write_text(f'#!/bin/sh\nexec {python} "$@"\n')
         (bin / 'python').chmod(0o755)
     clean = {name: value for name, value in os.environ.items() if not name.startswith('PYTHON')}
-    # On a terminal, as a reader has it, what the program prints stands among the lines of its trace.
+    # On a terminal, as readers use it, the program's output is mixed with the lines of its trace.
     main, terminal = pty.openpty()
     attributes = termios.tcgetattr(terminal)
     attributes[1] &= ~termios.OPOST     # no carriage returns
@@ -47,7 +47,7 @@ def run(command, python, folder):
     while True:
         try:
             printed += (more := os.read(main, 65536))
-        except OSError:         # where it is the end on Linux
+        except OSError:         # this ends the output on Linux
             more = b''
         if not more:
             break
@@ -57,7 +57,7 @@ def run(command, python, folder):
 
 
 def sessions(root, python, folder):
-    """(command, what the page shows, what it prints) for each command."""
+    """(command, output on the page, actual output) for each command."""
     for kind, name, content in blocks((root / PAGE).read_text()):
         if name is not None:
             (folder / name).write_text(content)

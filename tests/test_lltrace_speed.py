@@ -1,4 +1,4 @@
-"""How many lines of a trace are written in a second: of processor time, since the machine may have other work."""
+"""lltrace writes enough lines per second of processor time, which does not depend on other work on the machine."""
 
 import resource
 import subprocess
@@ -25,7 +25,7 @@ work(40_000)
 
 
 def processor_time():
-    """Of the processes run so far, in seconds."""
+    """The processor time of the child processes so far, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -1,4 +1,4 @@
-"""make: what is built again and what is not, the stock build, install, clean, and how failures show."""
+"""make: what is rebuilt and what is not, the stock build, install, clean, and error messages."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Laying the overlay over the release, and writing edits in the patched tree back to it."""
+"""The overlay is laid over the release, and edits of the patched tree are written back to it."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What the built fork is, seen from outside; needs the builds that make test makes."""
+"""The built fork, seen from outside; needs the builds that make test makes."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def test_it_is_binary_compatible(python, stock_python):
     about = json.loads(output(python, '-c', ABOUT))
     assert about == json.loads(output(stock_python, '-c', ABOUT))
     version, soabi, magic, *_ = about
-    # those of 3.11 from beginning to end, whatever fixes are in
+    # the same in all of 3.11, whichever fixes are applied
     assert version[:2] == [3, 11] and soabi.startswith('cpython-311') and magic == 'a70d0d0a'
 
 
@@ -53,7 +53,7 @@ def test_it_says_which_security_fixes_are_in(python, stock_python, fixes):
 
 
 def test_security_fixes_are_at_work(python, stock_python, fixes):
-    """One of the library (CVE-2025-0938), one of a module in C that uses the core (CVE-2026-4224), by what they do."""
+    """The effects of a fix to the library (CVE-2025-0938) and of one to a C module that uses the core (CVE-2026-4224)."""
     names = {entry.split()[1].rstrip(':') for entry in fixes[1] if entry.startswith('take ')}
     assert any(name.startswith('CVE-') for name in names)
     for which in python, stock_python:
@@ -80,7 +80,7 @@ def test_environment_of_a_link(python, tmp_path):
     assert output(tmp_path / 'venv/bin/python', '-c', 'import sys; print(sys.prefix)') == f'{tmp_path}/venv\n'
 
 
-# Not two at a time: they work on the one build.
+# Not two at a time, because they use the same build.
 one_at_a_time = pytest.mark.xdist_group('make')
 
 
@@ -136,7 +136,7 @@ def test_installed_interpreter_and_wheels(root, builddir, tmp_path):
     clean = {'PYTHONHOME': '', 'PYTHONPATH': ''}
     assert '(settracestate:' in output(installed, '-VV', env=clean)
     assert not list(tmp_path.glob('**/sitecustomize.py'))
-    # nothing but what has the version in its name, and our command
+    # only files with the version in their names, and our command
     assert {path.name for path in installed.parent.iterdir() if '3.11' not in path.name} <= {'condcov'}
     if (builddir / 'condcov/.made').exists():
         command = installed.parent / 'condcov'

@@ -1,4 +1,4 @@
-"""make test, test-all, test-sanitized and their like: what they run and how they judge, on interpreters that only pretend."""
+"""make test, test-all, test-sanitized and similar targets: what they run and report, with fake interpreters."""
 
 import re
 import shutil
@@ -88,7 +88,7 @@ def test_environment_that_cannot_be_made(suite):
 
 
 def alike(call):
-    """A call, less the random part of its folder for temporary files."""
+    """A call without the random part of its folder for temporary files."""
     return re.sub(r'(--tempdir=\S+-)\w{8} ', r'\1........ ', call)
 
 
@@ -102,7 +102,7 @@ def test_all_that_is_the_same(suite):
     fork, stock = ([alike(call).replace(f'.{side}.', '.SIDE.') for call in calls(suite, f'build/{where}') if ' test_a ' in call]
                    for side, where in (('fork', 'release'), ('stock', 'stock')))
     assert fork == stock and len(fork) == 1
-    assert '--tempdir=' in fork[0]      # of the same length, so that a path is too long on both sides or on neither
+    assert '--tempdir=' in fork[0]      # paths of the same length, so that one is too long on both sides or on neither
     for name in 'test_ours.fork.log', 'test_a.fork.xml', 'test_a.stock.log', 'test_b.stock.xml':
         assert suite.exists(f'build/release/test-all/first/{name}')
 

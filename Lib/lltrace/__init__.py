@@ -53,7 +53,7 @@ def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), incl
     if limit is not None and limit < 1:
         raise ValueError(f'limit must be at least 1, not {limit}')
     if branches and opcodes is not None:
-        raise ValueError('branches and opcodes exclude each other')
+        raise ValueError('branches and opcodes cannot be combined')
     numbers = None if opcodes is None else opcodes_named(opcodes)
     selection = _select.Selection(only, include, exclude)
     if file is None:

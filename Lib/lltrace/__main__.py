@@ -68,13 +68,13 @@ def parse(arguments):
     if counting:
         for name in ('--opcodes', '--branches', '--limit', '--stack', '--jsonl', '--flush'):
             if getattr(options, name[2:]) not in (None, False):
-                parser.error(f'{name} is for lines, and {counting[0]} writes none')
+                parser.error(f'{name} cannot be combined with {counting[0]}')
     if options.branches and options.opcodes is not None:
-        parser.error('--branches and --opcodes exclude each other')
+        parser.error('--branches and --opcodes cannot be combined')
     if options.limit is not None and options.limit < 1:
         parser.error(f'--limit must be at least 1, not {options.limit}')
     if options.function is not None and options.graph is None:
-        parser.error('--function is for --graph')
+        parser.error('--function requires --graph')
     if options.graph is not None:
         try:
             _graph.check(options.graph)
@@ -162,7 +162,7 @@ class Report:
                 check_writable(path)
                 setattr(options, name, os.path.abspath(path))       # the program may change directory
         if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
-            refuse("--graph needs Graphviz's program dot for a .svg, and there is none; "
+            refuse("--graph needs Graphviz's program dot for a .svg file, but it is not installed; "
                    'install Graphviz or name a .dot file')
         self.options = options
         self.sink = sink_of(options) if options.counts else None
@@ -208,7 +208,7 @@ def main():
         what.tracing.stop()
         if lost is not None:
             say(f'the trace ended before the program: {lost}')
-        # A forked child has counts of its own and must not overwrite the parent's reports.
+        # A forked child has its own counts and must not overwrite the parent's reports.
         if os.getpid() == parent:
             what.finish()
 

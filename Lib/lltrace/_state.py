@@ -54,7 +54,7 @@ class Tracing:
     def _start(self, frame=None):
         """Start.  With a frame, also trace the rest of its execution."""
         if self._started:
-            raise RuntimeError('already started; make another one')
+            raise RuntimeError('this object can be started only once; create another one')
         self._started = True
         self._saved = sys.gettracestate()
         self._saved_threads = threading.gettracestate()

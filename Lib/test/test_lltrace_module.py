@@ -1094,11 +1094,11 @@ class OptionsTest(ProgramTestCase):
             ('--limit', 'x', script): "argument --limit: invalid int value: 'x'",
             ('--opcodes', 'LOAD_FATS', script): "there is no instruction 'LOAD_FATS'; did you mean LOAD_FAST?",
             ('--opcodes', '', script): "there is no instruction ''; dis.opmap has the names",
-            ('--opcodes', 'NOP', '--branches', script): '--branches and --opcodes exclude each other',
+            ('--opcodes', 'NOP', '--branches', script): '--branches and --opcodes cannot be combined',
             ('--include', '', script): "a pattern is MODULE, MODULE:FUNCTION or a path with a '/' in it, not an empty text",
-            ('--counts', '--stack', script): '--stack is for lines, and --counts writes none',
-            ('--html', 'x', '--limit', '3', script): '--limit is for lines, and --html writes none',
-            ('--function', 'f', script): '--function is for --graph',
+            ('--counts', '--stack', script): '--stack cannot be combined with --counts',
+            ('--html', 'x', '--limit', '3', script): '--limit cannot be combined with --html',
+            ('--function', 'f', script): '--function requires --graph',
             ('--graph', 'x.png', script): '--graph: x.png must end with .svg, .dot or .gv',
             ('--nosuch', script): 'unrecognized arguments: --nosuch',
             ('--color=blue', script): "argument --color: invalid choice: 'blue' (choose from 'auto', 'always', 'never')",
@@ -1355,7 +1355,7 @@ class GraphTest(ProgramTestCase):
         os.mkdir(self.path('empty'))
         done = self.lltrace('--graph', 'f.svg', '--function', 'f', self.script, status=2,
                             env=dict(os.environ, PATH=self.path('empty')))
-        self.assertEqual(done.stderr, "lltrace: error: --graph needs Graphviz's program dot for a .svg, and there is none; "
+        self.assertEqual(done.stderr, "lltrace: error: --graph needs Graphviz's program dot for a .svg file, but it is not installed; "
                          'install Graphviz or name a .dot file\n')
 
     @unittest.skipUnless(shutil.which('dot'), 'needs Graphviz')
@@ -1484,7 +1484,7 @@ class ApiTest(unittest.TestCase):
                 ({'opcodes': 'CALL'}, TypeError, 'opcodes must be a list of names, not a str'),
                 ({'include': 'json'}, TypeError, 'include must be a list of patterns, not a str'),
                 ({'exclude': ['']}, ValueError, 'a pattern is'),
-                ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'exclude each other')):
+                ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'cannot be combined')):
             with self.assertRaisesRegex(error, re.escape(message)):
                 lltrace.trace(**options)
         self.assertRaises(TypeError, lltrace.count, only='json')

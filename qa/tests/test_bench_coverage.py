@@ -1,5 +1,4 @@
-"""qa.bench.coverages: what is run, how it is judged, and bad input. Nothing here depends on how fast anything is, and no
-package is fetched."""
+"""qa.bench.coverages: what it runs, its results, and bad input. No test depends on speed or fetches a package."""
 
 import copy
 import hashlib
@@ -17,7 +16,7 @@ from qa.process import Trouble
 
 
 def samples(without, *ratios):
-    """Two rounds of each tool, (processor, wall-clock) seconds; the second one is slower for all alike."""
+    """Two rounds of each tool, (processor, wall-clock) seconds; the second one is equally slower for all."""
     names = 'without', 'condcov, first run', 'condcov', 'condcov --counts', 'coverage.py', 'SlipCover'
     return {name: [(without * ratio, without), (without * ratio * 3, without)]
             for name, ratio in zip(names, (1, *ratios))}
@@ -80,7 +79,7 @@ def runner(tmp_path):
 
 @pytest.fixture
 def pretend(tmp_path):
-    """An interpreter that does what a script says."""
+    """A fake interpreter that runs a script."""
     def make(script):
         (tmp_path / 'python').write_text(f'#!/bin/sh\n{script}\n')
         (tmp_path / 'python').chmod(0o755)

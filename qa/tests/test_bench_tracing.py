@@ -1,5 +1,4 @@
-"""make bench and qa/bench: what is measured and how it is judged, and bad input.  Nothing here depends on how fast
-anything is."""
+"""make bench and qa/bench: what they measure, their results, and bad input.  No test depends on speed."""
 
 import copy
 import importlib.util
@@ -39,7 +38,7 @@ def error(bench):
 
 @pytest.fixture
 def pretend(tmp_path):
-    """An interpreter that only says what it is."""
+    """A fake interpreter that only describes itself."""
     def make(name, about):
         path = tmp_path / name
         path.write_text(f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(about)}\nEOF\n")
@@ -109,7 +108,7 @@ def test_a_figure_just_over_a_target_has_not_met_it():
 
 
 def test_programs_count_alike(data):
-    """The mean over programs is geometric: twice as slow in one and as fast again in the other is as fast."""
+    """The mean over programs is geometric: half as fast in one and twice as fast in another is equally fast."""
     data['programs']['parser'] = data['programs']['numeric']
     for role, found in data['samples'].items():
         for key, rounds in list(found.items()):

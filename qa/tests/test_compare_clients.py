@@ -17,10 +17,10 @@ P, F, S = 'passed', 'failed', 'skipped'
 @pytest.mark.parametrize('fork, stock, column', [
     ([P], [P], 'passed'), ([F], [F], 'both'), ([S], [S], 'skipped'),
     ([F, F, F], [P, P, P], 'fork'), ([P, P, P], [F, F, F], 'stock'),
-    # alike if both passed once, or neither did
+    # the same if both passed once, or neither did
     ([F, P], [P, P], 'passed'), ([P, P, P], [F, F, P], 'passed'), ([F, P], [P, F], 'passed'),
     ([F, F, F], [F, P, P], 'fork'),
-    # skipping is no failure, and not running at all no success
+    # a skip is not a failure, and a test that did not run is not a success
     ([F], [S], 'fork'), ([S], [F], 'stock'), ([S], [P], 'fork'),
     ([], [P], 'fork'), ([P], [], 'stock'), ([], [F], 'stock'), ([F, S], [S, F], 'both'),
 ])
@@ -58,7 +58,7 @@ def test_report():
 
 
 def test_outcomes_of_a_real_run(root, tmp_path):
-    """What the plugin writes of each kind of test, and of a run that dies."""
+    """The plugin's output for each kind of test, and for a run that dies."""
     (tmp_path / 'test_x.py').write_text('''
 import os, pytest
 def test_good(): pass
@@ -101,7 +101,7 @@ def test_never(): pass
 
 
 def test_no_value_of_an_option_passes_for_a_test(tmp_path):
-    # A worker of pytest-xdist looks for the package's configuration beside what it takes for tests.
+    # A worker of pytest-xdist looks for the package's configuration next to what it takes for tests.
     bench = object.__new__(clients.TestBed)
     bench.work, bench.jobs = tmp_path, 2
     client = clients.Client('hunter', 'a tracer', ['tests'], deselect={'test_net': 'needs the network'})
@@ -130,7 +130,7 @@ def test_how_a_program_ended(tmp_path):
 
 
 def test_the_list_of_clients():
-    """Every client has its version, tests that are somewhere, and a checksum of those that are fetched."""
+    """Every client has a version and tests, with a checksum if they are fetched."""
     known = clients.load()
     assert {client.package for client in known.values()} == {'coverage', 'hunter', 'greenlet', 'pytest', 'debugpy'}
     for client in known.values():

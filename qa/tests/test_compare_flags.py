@@ -1,4 +1,4 @@
-"""The outcome of the standard library's tests does not depend on tracing; and python -m qa.compare flags would notice."""
+"""The outcomes of the standard library's tests do not depend on tracing; python -m qa.compare flags would notice."""
 
 import subprocess
 import sys
@@ -75,7 +75,7 @@ def test_exception_that_matches_nothing(compare, monkeypatch):
     stale = {'fake_tests.Case.test_it': Listed('it looked'), 'other_tests.Case.test_it': Listed('not run')}
     assert compare(case('pass'), stale).wrong == [
         'the exception fake_tests.Case.test_it matches no difference; take it out']
-    # one that a choice of the combinations does not try may be in need of another
+    # with fewer combinations, an exception may not be needed
     assert not compare(case('pass'), stale, wanted={'calls': FEW['calls']}).wrong
 
 

@@ -1,4 +1,4 @@
-"""qa.compare.suite and its judge, on output and XML such as python -m test leaves."""
+"""qa.compare.suite and its judge, with output and XML like those of python -m test."""
 
 from xml.sax.saxutils import quoteattr
 
@@ -25,7 +25,7 @@ def case(name, outcome='passed', why=''):
 
 
 def log(name, says, output='', ended='Tests result: FAILURE'):
-    """The output of python -m test on a file: what it says after the name, and what the file itself prints."""
+    """The output of python -m test for a file: the words after the name, and what the file itself prints."""
     return '\n'.join([
         '$ python -m test FILE, 2 at once', '== CPython 3.11.2 (fake) [GCC]', '== Linux-x86_64 little-endian',
         '0:00:00 load avg: 1.00 Run tests in parallel using 1 child processes (timeout: 10 min, worker ...)',

@@ -1,4 +1,4 @@
-"""The events on the fork are those of stock CPython, one by one, over the corpus of Lib/test/tracecorpus.py."""
+"""For each function in Lib/test/tracecorpus.py, the fork reports exactly the events of stock CPython."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""The events of random programs are those that a model computes from the path they take and from dis.
+"""The events of random programs match those that a model computes from the path taken and the output of dis.
 
-The programs are the same each time. ORACLE_PROGRAMS=NUMBER tries that many others.
+The programs are the same each time. ORACLE_PROGRAMS=NUMBER tries this many other programs.
 """
 
 import collections
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 PROGRAMS = os.environ.get('ORACLE_PROGRAMS')
 
-# What Hypothesis keeps between runs belongs to the virtual environment.
+# Hypothesis keeps its database in the virtual environment.
 hypothesis.configuration.set_hypothesis_home_dir(Path(sys.prefix) / 'hypothesis')
 settings = hypothesis.settings(
     max_examples=int(PROGRAMS or 300), derandomize=PROGRAMS is None, deadline=None, database=None, print_blob=False,
@@ -40,7 +40,7 @@ class Oracle:
 
     def ask(self, program, mask=0, falsify=None):
         if self.worker is None:
-            # What a crash says on stderr, pytest shows.
+            # pytest shows what a crash writes to stderr.
             self.worker = subprocess.Popen([self.python, '-X', 'faulthandler', '-m', 'qa.oracle.worker'], cwd=ROOT,
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                            env=os.environ | {'PYTHONHASHSEED': '0'})
@@ -75,7 +75,7 @@ def oracle(python):
     oracle.end()
 
 
-# What the random programs must have executed, lest they exercise less than they seem to.
+# Instructions that the random programs must execute, so that the test covers what it claims.
 EXECUTED = {
     'ASYNC_GEN_WRAP', 'BINARY_OP_ADD_INT', 'BINARY_OP_INPLACE_ADD_UNICODE', 'BINARY_SUBSCR_LIST_INT',
     'CALL_FUNCTION_EX', 'CALL_PY_EXACT_ARGS', 'CHECK_EG_MATCH', 'COMPARE_OP_INT_JUMP', 'COMPARE_OP_STR_JUMP',

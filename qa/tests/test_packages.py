@@ -1,7 +1,7 @@
-"""Lines and branches of real packages are those of coverage.py, and what condcov says is missing there is missing.
+"""condcov records the same lines and branches of real packages as coverage.py, and the gaps that it reports are real.
 
-Source distributions are fetched and their tests run only if CONDCOV_PACKAGES is in the environment, which make
-test-condcov-packages does: "h11 toolz" chooses, and "all" is all.
+The tests fetch source distributions and run only if the environment variable CONDCOV_PACKAGES is set, as by make
+test-condcov-packages: to names of packages, as in "h11 toolz", or to "all".
 """
 
 import os
@@ -35,19 +35,19 @@ PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sd
 NAMES = os.environ.get('CONDCOV_PACKAGES', '').split()
 CHOSEN = [name for name in PACKAGES if {name, 'all'} & set(NAMES)]
 
-# What only one of the two has, with the reason: {package: {(file, kind, line or arc, tool that has it): reason}}.
+# What only one of the tools records: {package: {(file, kind, line or arc, tool that records it): reason}}.
 DIFFERENCES = {}
 
 
 @pytest.fixture(scope='session')
 def bench():
-    """The packages.TestBed, in build/, where what is fetched stays."""
+    """The packages.TestBed, in build/, where downloads are kept."""
     return packages.TestBed(ROOT / 'build/condcov-packages')
 
 
 @pytest.fixture(scope='session')
 def recorded(bench):
-    """What condcov has recorded of a package, by its name; each is run once."""
+    """A function from the name of a package to what condcov Recorded; each package runs only once."""
     runs = {}
 
     def record(name):
@@ -89,10 +89,10 @@ def gap(package, place, sentence, before, after, missing):
     """A gap of the report.
 
     place       FILE:LINE
-    sentence    what the report says
-    before      what the line, or the lines from there, have
-    after       the same with seen() or items() of probe_plugin.py
-    missing     the outcome of these that, by the report, does not come
+    sentence    the sentence in the report
+    before      source text in the line, or from the line on
+    after       the same text with seen() or items() of probe_plugin.py
+    missing     the outcome that, according to the report, does not occur
     """
     return types.SimpleNamespace(**locals())
 
@@ -142,7 +142,7 @@ def test_there_are_ten_gaps_of_packages_that_are_compared():
 
 @pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN], ids=lambda each: getattr(each, 'place', None))
 def test_gap_is_one(each, bench, recorded):
-    """With a process that ends at the missing case, the tests pass; with one that ends at its counterpart, not."""
+    """If the missing case ends the process, the tests pass; if the opposite case ends it, they do not."""
     package = PACKAGES[each.package]
     file, line = each.place.split(':')
     plain = recorded(each.package)
@@ -168,6 +168,6 @@ def test_gap_is_one(each, bench, recorded):
 
 
 def split(text, line):
-    """The text before a line, and that from there on."""
+    """The text before a line, and the text from there on."""
     lines = text.splitlines(keepends=True)
     return ''.join(lines[:line - 1]), ''.join(lines[line - 1:])

@@ -1,1 +1,1 @@
-"""Helpers of the tests in this folder; there is no test in them."""
+"""Helpers for the tests; this folder contains no tests."""

@@ -31,7 +31,7 @@ def python(builddir):
 
 @pytest.fixture(scope='session')
 def stock_python(root, builddir):
-    """The interpreter of the same release and options without the overlay."""
+    """The interpreter of stock CPython, built from the same release with the same options."""
     name = 'stock' if builddir.name == 'release' else f'stock-{builddir.name}'
     path = root / 'build' / name / 'python'
     if not path.exists():

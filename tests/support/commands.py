@@ -1,4 +1,4 @@
-"""Running a program that has to succeed."""
+"""Run a program that must succeed."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A fake Python interpreter, for the tests of what make test and its like run and of how they judge it."""
+"""A fake Python interpreter, for tests of what make test and similar targets run and report."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A fake CPython release that builds in no time, and a checkout of this repository to build it with."""
+"""A fake CPython release that builds very quickly, and a checkout of this repository to build it with."""
 
 import hashlib
 import io
