@@ -2,7 +2,7 @@
 
 suite    CPython's test suite; NAMES are test files. Their logs are in a folder next to the report
 flags    the standard library's tests, traced under each combination of flags and untraced; NAMES are test modules
-clients  the tests of packages that trace; NAMES are sections of clients.toml or packages
+clients  the tests of packages that use tracing; NAMES are sections of clients.toml or packages
 
 The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be compared.
 """
@@ -26,11 +26,11 @@ def options_of(arguments):
     parser = argparse.ArgumentParser(prog='python -m qa.compare', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('what', choices=ADAPTERS)
-    parser.add_argument('names', metavar='NAME', nargs='*', help='what to run; all if none')
+    parser.add_argument('names', metavar='NAME', nargs='*', help='what to run (default: all)')
     parser.add_argument('--fork', metavar='PYTHON', required=True, help='the interpreter of the fork')
-    parser.add_argument('--stock', metavar='PYTHON', required=True, help='the same release without the overlay')
+    parser.add_argument('--stock', metavar='PYTHON', required=True, help='the interpreter of stock CPython')
     parser.add_argument('--report', metavar='FILE', type=Path, required=True)
-    parser.add_argument('--ignore', metavar='PATTERN', help='suite: leave these tests out on both sides')
+    parser.add_argument('--ignore', metavar='PATTERN', help='suite: skip these tests on both sides')
     options = parser.parse_intermixed_args(arguments)
     options.jobs = os.cpu_count() or 1
     # not resolved: the interpreter of a virtual environment is a link
@@ -39,7 +39,7 @@ def options_of(arguments):
 
 
 def describe(python, fork):
-    """The version of an interpreter, which must be the fork, or must not be."""
+    """The version of an interpreter; raise Trouble if it is the wrong one, fork or stock."""
     is_fork, _, version = process.ask(f'cannot run {python}', python, '-c', ABOUT).strip().partition(' ')
     if is_fork not in ('True', 'False'):
         raise Trouble(f'{python} does not say what it is')

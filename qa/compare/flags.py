@@ -127,7 +127,7 @@ def judgement_on(python, modules, wanted, path=(), jobs=1, say=lambda text: None
 
 
 def differs(item):
-    """Whether an Item differs, or each side passed once, but never in the same attempt."""
+    """Whether an Item differs, or passed on both sides, but never in the same attempt."""
     return item.differs() or item.is_flaky() and not item.is_told_by_file() and all(
         traced != untraced for traced, untraced in zip(item.kinds['traced'], item.kinds['untraced']))
 
@@ -151,7 +151,7 @@ def under(items):
 
 
 class Report:
-    """What differs, by the exception that lists it; wrong has a line for each problem."""
+    """The differences, by the exception that lists them; wrong has a line for each problem."""
 
     def __init__(self, judgement, wanted, exceptions, on_stock=None):
         self.judgement, self.wanted, self.exceptions = judgement, wanted, exceptions
@@ -242,7 +242,7 @@ def outcomes_of(items):
 
 
 def compare(options, say):
-    """Yield the report, and what is wrong, in a line."""
+    """Yield the report, and a line with the problems."""
     begun = time.monotonic()
     names = [f'test.{name}' for name in options.names or MODULES.split()]
     judgement = judgement_on(options.pythons['fork'], names, COMBINATIONS, jobs=options.jobs, say=say)

@@ -51,12 +51,12 @@ def both(item):
 def alike(item):
     """An Item that fails on both sides, with a reason."""
     sides = list(item.kinds)
-    why = next(filter(None, map(item.why, sides)), 'nothing says why')
+    why = next(filter(None, map(item.why, sides)), 'no reason is known')
     return fill(f'{named(item)} ({sequence(item.kinds[sides[0]])}): {why}', '  ', '    ')
 
 
 def judged_items(judgement):
-    """The sections that say what differs, what is flaky, and what fails on both sides."""
+    """The sections on differences, flaky results, and failures on both sides."""
     items = judgement.items
     return [*section('Differences', [both(item) for item in items if item.differs()]),
             *section('Flaky, but the same after retries', [both(item) for item in items if item.is_flaky()]),

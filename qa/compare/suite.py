@@ -1,4 +1,4 @@
-"""CPython's test suite: each test file in a process of its own, on one side after the other."""
+"""CPython's test suite: each test file runs in a separate process, on one side after the other."""
 
 import datetime
 import shutil
@@ -15,10 +15,10 @@ TEST_OUTCOMES = 'passed', 'failed', 'error', 'unexpected success', 'expected fai
 
 
 def compare(options, say):
-    """Yield the report, and what differs, in a line.
+    """Yield the report, and a line with the differences.
 
-    The folder of the report's name has first/FILE.SIDE.log and .xml of each file, and retry-1, retry-2... have those of
-    the files that were tried again: those that differ, or fail on a side without having passed there.
+    A folder named like the report contains first/FILE.SIDE.log and .xml for each file, and in retry-1, retry-2... the
+    same for the files that were run again: those that differ, or that fail on a side without having passed there.
     """
     date = datetime.datetime.now(datetime.UTC)
     logs = options.report.with_suffix('')
