@@ -1,4 +1,4 @@
-"""Tests of what bdb does with instructions."""
+"""Tests of the instruction-level features of bdb."""
 
 import bdb
 import dis
@@ -26,7 +26,7 @@ def at(function, opname):
 
 
 class Recorder(bdb.Bdb):
-    """Does the next of the given things at each stop, and then goes on."""
+    """Performs the next of the given actions at each stop, and then continues."""
 
     def __init__(self, *todo):
         super().__init__()
@@ -103,14 +103,14 @@ class BdbTest(BaseTestCase):
         recorder.runcall(outer, 1)
         self.assertEqual(seen[:4], [False, True, False, True])
         bdb.Breakpoint.clearBreakpoints()
-        # A line breakpoint does not need them.
+        # A line breakpoint does not need instruction events.
         recorder = Recorder(look('set_break', __file__, inner.__code__.co_firstlineno + 1), look('set_continue'))
         seen.clear()
         recorder.runcall(outer, 1)
         self.assertEqual(seen, [False, False])
 
     def test_unaware_subclass(self):
-        # The same events as ever, and nothing printed, for one that knows nothing.
+        # A subclass without the new methods gets the same events as before and prints nothing.
         class Unaware(bdb.Bdb):
             def __init__(self):
                 super().__init__()
@@ -149,7 +149,7 @@ class BdbTest(BaseTestCase):
         self.assertEqual(bp.bpformat(), f'1   breakpoint   keep yes   at {place}\n\tstop only if a == b')
 
     def test_lines_of_instructions(self):
-        # Those without a line have the one that they belong with.
+        # An instruction without a line gets the line of a nearby instruction.
         def f(x):
             try:
                 x.missing

@@ -61,7 +61,7 @@ class LibraryTest(unittest.TestCase):
         self.assertGreater(count, least)
 
     def check_blocks(self, code, blocks):
-        """What must hold of blocks and edges, whatever they are."""
+        """Check the properties that all blocks and edges must have."""
         starts = {block.start: block for block in blocks}
         self.assertEqual(tuple(starts), sys._getcodeleaders(code))
         offsets = [i.offset for i in dis.get_instructions(code)]
@@ -69,7 +69,7 @@ class LibraryTest(unittest.TestCase):
         for block, limit in zip(blocks, [*list(starts)[1:], offsets[-1]]):
             last = block.instructions[-1]
             self.assertEqual(block.end, offsets[offsets.index(last.offset) + 1])
-            # Between blocks is only what cannot be reached.
+            # Only unreachable code is between blocks.
             if last.opname not in NO_FALL_THROUGH:
                 self.assertEqual(block.end, limit)
             self.assertLessEqual(block.end, limit)
@@ -160,7 +160,7 @@ class BasicBlocksTest(unittest.TestCase):
         self.assertEqual(throw, (yield_.offset, send.argval, 'throw', None))
 
     def test_what_is_taken(self):
-        """The condition is what a traced run shows."""
+        """The condition of an edge agrees with a traced run."""
         def f(a):
             return 1 if a else 2
         for a in 0, 1:
@@ -246,7 +246,7 @@ class BasicBlocksTest(unittest.TestCase):
             self.assertIn(edge.target, names)
 
     def test_odd_code(self):
-        # Targets outside the code, numbers beyond those of C, and a table cut short.
+        # Targets outside the code, numbers that overflow a C int, and a truncated table.
         def f(): pass
         def jump(opname, *args):
             code = [dis.opmap['RESUME'], 0]
@@ -269,7 +269,7 @@ class BasicBlocksTest(unittest.TestCase):
 class EdgeRecorderTests(unittest.TestCase):
 
     def reference(self, function):
-        """What a trace function in Python is told of the edges of what runs."""
+        """The edges that a trace function in Python receives."""
         found = {}
 
         def trace(frame, event, arg):
@@ -297,7 +297,7 @@ class EdgeRecorderTests(unittest.TestCase):
 
     @staticmethod
     def merged(found):
-        """The same with code objects that are compiled anew in each run."""
+        """The same edges, merged for code objects that are compiled again in each run."""
         merged = {}
         for code, edges in found.values():
             total = merged.setdefault((code.co_filename, code), {})
@@ -368,7 +368,7 @@ class EdgeRecorderTests(unittest.TestCase):
         try:
             with self.assertRaises(ZeroDivisionError):
                 function()
-            self.assertIsNone(sys.gettrace())       # taken away
+            self.assertIsNone(sys.gettrace())       # removed
             function()
         finally:
             recorder.stop()
@@ -392,7 +392,7 @@ class EdgeRecorderTests(unittest.TestCase):
             try:
                 with self.assertRaisesRegex(RuntimeError, 'is the trace function: take it'):
                     recorder.start()
-                recorder.stop()         # which takes nothing of others away
+                recorder.stop()         # must not remove another trace function
                 self.assertIs(module.gettrace(), trace)
             finally:
                 module.settrace(None)
@@ -418,7 +418,7 @@ class EdgeRecorderTests(unittest.TestCase):
                 if number % 3:
                     pass
 
-        # One that runs before the start, two that begin after it, and this one.
+        # A thread that runs before the start, two threads that begin after it, and this one.
         go = threading.Event()
         early = threading.Thread(target=lambda: (go.wait(), function()))
         early.start()

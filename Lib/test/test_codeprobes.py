@@ -40,7 +40,7 @@ restore_probes = ctypes.PYFUNCTYPE(None, ctypes.py_object)(('PyCode_RestoreProbe
 
 
 def instructions_of(code):
-    """Those of dis, but one with EXTENDED_ARG prefixes is one, at the offset of the first."""
+    """The instructions from dis; EXTENDED_ARG prefixes belong to the instruction, which starts at the first one."""
     start = None
     for i in dis.get_instructions(code):
         if start is None:
@@ -51,14 +51,14 @@ def instructions_of(code):
 
 
 def operation_of(code, offset):
-    """The offset of the opcode itself in the instruction at an offset."""
+    """The offset of the instruction proper, after the EXTENDED_ARG prefixes that start at offset."""
     while code.co_code[offset] == dis.EXTENDED_ARG:
         offset += 2
     return offset
 
 
 def places(code):
-    """The instructions where a probe can be."""
+    """The instructions that can have a probe."""
     started = False
     found = []
     for i in instructions_of(code):
@@ -84,8 +84,8 @@ def remove(code):
 
 
 def probed(code):
-    """The offsets where there are probes now."""
-    adaptive = code._co_code_adaptive       # where a byte of a cache can be the same
+    """The offsets of the instructions that currently have probes."""
+    adaptive = code._co_code_adaptive       # a byte in a cache can equal PROBE
     return [i.offset for i in instructions_of(code) if adaptive[operation_of(code, i.offset)] == PROBE]
 
 
@@ -94,9 +94,9 @@ def conditions(code):
 
 
 def decision(code, jumps=None):
-    """A plan for the one decision that the jumps make, in the order of their offsets.
+    """A plan for a single decision that consists of the jumps, in the order of their offsets.
 
-    Each jump tests another condition, and its truth decides if it is an ..._IF_TRUE or an ..._IF_FALSE.
+    Each jump tests another condition; for ..._IF_TRUE and ..._IF_FALSE, the truth value is known.
     """
     jumps = jumps or conditions(code)
     instructions = {i.offset: i for i in instructions_of(code)}
@@ -130,7 +130,7 @@ def select_only(function, plan=None):
 
 
 def fresh(function):
-    """The same function, of code that was never run."""
+    """A copy of the function whose code has never been executed."""
     return types.FunctionType(function.__code__.replace(), function.__globals__, function.__name__,
                               function.__defaults__, function.__closure__)
 
@@ -153,12 +153,12 @@ class BaseTestCase(unittest.TestCase):
         return recorder
 
     def paths(self, recorder, **options):
-        """(evaluated, true, ended, count) of the one record."""
+        """(evaluated, true, ended, count) of each path; only one code object is recorded."""
         harvest = recorder.harvest(**options)
         return [path[1:] for _, _, _, paths in harvest for path in paths]
 
 
-# --- What a Recorder takes and gives --------------------------------------
+# --- The arguments and results of a Recorder --------------------------------------
 
 def choose(a, b):
     if a and b:
@@ -210,7 +210,7 @@ class ApiTest(BaseTestCase):
             recorder.stop()
 
     def test_async_for(self):
-        """It ends at END_ASYNC_FOR; an instruction that is no jump is one that is never made."""
+        """The loop ends at END_ASYNC_FOR; other instructions count as jumps that are never taken."""
         async def items(number):
             for item in range(number):
                 yield item
@@ -294,7 +294,7 @@ class ApiTest(BaseTestCase):
         self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
 
     def test_line_at_a_conditional_jump(self):
-        # Only what was asked for is told, and the probe is not kept for the rest.
+        # Only the requested data is recorded, and the probe is not kept for anything else.
         f = fresh(choose)
         jump = conditions(f.__code__)[0].offset
         recorder = self.started(select_only(f, ((jump,), (), ())))
@@ -417,7 +417,7 @@ class CApiTest(BaseTestCase):
             self.assertEqual(probed(code), before)
 
     def test_prefixed_instructions(self):
-        # Offsets are those of the trace events and of the edges that codeblocks reports: of the first prefix.
+        # Offsets are those of the first prefix, as in trace events and in the edges of codeblocks.
         def f(x):
             if x:
                 return 1
@@ -479,7 +479,7 @@ class CApiTest(BaseTestCase):
         self.assertEqual(probed(f.__code__), before)
 
     def test_opcode_in_code_made_by_hand(self):
-        # The opcode of a probe is an unknown one if it was put there otherwise.
+        # The opcode of a probe is unknown in hand-written code.
         def f():
             return 1
         bad = bytes([dis.opmap['RESUME'], 0, PROBE, 0, dis.opmap['RETURN_VALUE'], 0])
@@ -520,7 +520,7 @@ class DocumentationTest(BaseTestCase):
         self.assertEqual(documented - {dis.opmap['PRECALL']}, codeprobes.UNSUPPORTED_OPCODES - {dis.opmap['CACHE']})
 
 
-# --- Nobody sees the probes -----------------------------------------------
+# --- Probes are invisible -----------------------------------------------
 
 def codes_of(function):
     """The code objects that a call of the function executes."""
@@ -672,7 +672,7 @@ class TransparencyTest(BaseTestCase):
             self.assertEqual(probed(copied), [])
             self.assertNotEqual(code, copied.replace(co_code=copied.co_code[:-2] + b'\x09\x00'))
         self.assertIs(copy.deepcopy(code), code)
-        # Functions share the code, and so its probes.
+        # Functions share the code object and its probes.
         g = types.FunctionType(code, {})
         self.assertEqual((f(1, 0), g(1, 1), g(0, 1)), (0, 1, 0))
         self.assertEqual(len(probed(code)), len(places(code)))
@@ -830,7 +830,7 @@ class TransparencyTest(BaseTestCase):
         remove(f.__code__)
 
     def check_tests(self, *names):
-        """Tests pass with probes wherever one can be, as they do without."""
+        """Tests of CPython pass with probes at all instructions that can have one."""
         script = textwrap.dedent("""
             import codeprobes, sys, unittest
             from test.test_codeprobes import everywhere
@@ -860,10 +860,10 @@ class TransparencyTest(BaseTestCase):
                          'test_traceback', 'test_tracestate_branches', 'test_unpack', 'test_with')
 
 
-# --- What is recorded is what happened ------------------------------------
+# --- Records match the execution ------------------------------------
 
 def edges_of(function):
-    """From the events: how often each instruction was executed and each conditional jump went either way."""
+    """From trace events: how often each instruction was executed, and each conditional jump was taken or not taken."""
     executed, went = {}, {}
     instructions = {}
 
@@ -898,7 +898,7 @@ def edges_of(function):
 
 
 class Truth:
-    """Tells which conditions were asked for, and what they were."""
+    """A condition that logs when its truth value is tested, and the value."""
 
     def __init__(self, number, value, log):
         self.number, self.value, self.log = number, value, log
@@ -951,7 +951,7 @@ class TruthTest(BaseTestCase):
             exec(f'def f({", ".join(names)}):\n if {text}:\n  return 1\n return 0', namespace)
             code = namespace['f'].__code__
             if len(conditions(code)) != n:
-                continue                # 'not' of it all can have made a value
+                continue                # a 'not' around the expression can turn it into a value
             for counts in False, True:
                 f = fresh(namespace['f'])
                 recorder = self.started(select_only(f), counts=counts)
@@ -1003,7 +1003,7 @@ class DecisionTest(BaseTestCase):
                 expected[key] = expected.get(key, 0) + 1
                 pair[1].clear()
         self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)}, expected)
-        # The others were left half-way.
+        # The other evaluations are incomplete.
         half = {}
         for _, values in generators:
             if values:
@@ -1021,7 +1021,7 @@ class DecisionTest(BaseTestCase):
         f = fresh(f)
         recorder = self.started(select_only(f), counts=True)
         f(4)
-        # 0: 'n' is false; 1: 'n > 2' is; 2 to 4: 'f(n - 1)' is false, but for what 1 returns.
+        # For 0, 'n' is false; for 1, 'n > 2' is false; for 2 to 4, 'f(n - 1)' is false.
         self.assertEqual(set(self.paths(recorder)), {(1, 0, True, 1), (7, 3, True, 1), (3, 1, True, 3)})
 
     def test_recursion_that_raises(self):
@@ -1050,7 +1050,7 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(set(self.paths(recorder)), {(1, 1, False, 3), (1, 0, True, 1)})
 
     def test_stop_ends_evaluations(self):
-        # What was begun before a pause must not go on with what is seen after it.
+        # An evaluation that began before a pause must not continue after it.
         def gen():
             while True:
                 if (yield) and (yield):
@@ -1064,7 +1064,7 @@ class DecisionTest(BaseTestCase):
         next(g)
         g.send(1)
         recorder.stop()
-        g.send(0)                       # ends it, unseen
+        g.send(0)                       # ends the evaluation while nothing is recorded
         g.send(1)
         recorder.start()
         g.send(1)
@@ -1073,7 +1073,7 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(self.paths(recorder), [(1, 0, True, 1)])
 
     def test_what_is_unfinished_when_all_is_learned(self):
-        # Its probes are gone: it must not pass for one that was left by an exception.
+        # The probes are removed: this must not look as if an exception had left the evaluation.
         def gen(a):
             if a and (yield):
                 pass
@@ -1127,7 +1127,7 @@ class DecisionTest(BaseTestCase):
                          {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
 
     def test_many_suspended(self):
-        # Those for which there is no more room count as left.
+        # Those for which there is no room are recorded as incomplete.
         def gen():
             if (yield) and (yield):
                 pass
@@ -1178,7 +1178,7 @@ class DecisionTest(BaseTestCase):
             recorder.stop()
 
 
-# --- The end of it: code as it was, and as fast ----------------------------
+# --- Afterwards, code is unchanged and as fast as before ----------------------------
 
 class LearnedTest(BaseTestCase):
 
@@ -1211,7 +1211,7 @@ class LearnedTest(BaseTestCase):
             for _ in range(50):
                 f(20)
             self.assertEqual(probed(f.__code__), [])
-            # The instructions on which a probe was when the others were quickened are not joined to larger ones.
+            # Instructions that had a probe when the others were quickened are not combined into superinstructions.
             adaptive = [name for name in self.forms(plain) if '__' not in name and '_JUMP' not in name]
             found = self.forms(f)
             self.assertIn('BINARY_OP_ADD_INT', found)
@@ -1236,7 +1236,7 @@ class LearnedTest(BaseTestCase):
             set_probes(f.__code__, None, None, None, 0)
             yield sys._getquickenedcount()
 
-        for _ in range(20):             # until all that is executed here is quickened itself
+        for _ in range(20):             # until all the code executed here is quickened, too
             counts = [*steps()]
         n = counts[0]
         self.assertEqual(counts, [n, n - 1, n, n])
@@ -1262,7 +1262,7 @@ class LearnedTest(BaseTestCase):
         self.assertLess(after, best(plain) * 1.5)
 
 
-# --- Those who want to break it -------------------------------------------
+# --- Hostile code -------------------------------------------
 
 class HostileTest(BaseTestCase):
 
@@ -1344,7 +1344,7 @@ class HostileTest(BaseTestCase):
                 self.assertEqual(probed(f.__code__), [])
 
     def test_plan_that_runs_code(self):
-        # The numbers and truth values of a plan are the program's objects.
+        # The numbers and truth values of a plan are objects whose methods run code.
         class Index:
             def __init__(self, value, action):
                 self.value, self.action = value, action
@@ -1396,7 +1396,7 @@ class HostileTest(BaseTestCase):
         self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
 
     def test_select_in_a_traced_thread(self):
-        # It is not traced itself, and may not be seen in the events of others.
+        # select() is not traced, and must not affect the events of other code.
         f = fresh(choose)
         expected = [stream(lambda: f(1, 1)) for stream in STREAMS]
         for stream, wanted in zip(STREAMS, expected):
@@ -1519,7 +1519,7 @@ class HostileTest(BaseTestCase):
         self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
 
     def test_subinterpreter(self):
-        # Static code objects are common to the interpreters.  In a process of its own, where this one is not yet hot.
+        # Interpreters share static code objects.  In a new process, this one is not yet specialized.
         script = textwrap.dedent("""
             import codeprobes, importlib.machinery
             from test.support import run_in_subinterp

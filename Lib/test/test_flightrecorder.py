@@ -45,12 +45,12 @@ numbers = itertools.count()
 
 
 def fresh(function):
-    """The function with a code object that is equal to no other."""
+    """A copy of the function with a unique code object."""
     return type(function)(function.__code__.replace(co_name=f'fresh{next(numbers)}'), globals())
 
 
 def executed(call):
-    """The instructions of a call as a trace function in Python is told of them."""
+    """The instructions of a call, as a trace function in Python receives them."""
     entries = []
 
     def tracer(frame, event, arg):
@@ -234,7 +234,7 @@ class RecordTest(TestCase):
         self.assertFalse(flightrecorder.disable_crash_output())
 
     def test_keeps_code(self):
-        # As long as it is in the ring.
+        # It is kept alive as long as it is in the ring.
         f = fresh(loop)
         ref = weakref.ref(f.__code__)
         flightrecorder.start(100)
@@ -377,7 +377,7 @@ class OtherTracersTest(TestCase):
         self.assertEqual(sys.gettracestate(), DEFAULT)
 
     def test_hook_called(self):
-        # Nobody calls it like that; it must not crash.
+        # These calls are unusual, but must not crash.
         flightrecorder.start()
         hook = sys.gettracestate()['tracefunc']
         for args in (), (1, 2, 3), (sys._getframe(), 1, 2):
@@ -473,7 +473,7 @@ class ThreadsTest(TestCase):
         self.assertEqual(self.state, DEFAULT)
 
     def test_stale_thread(self):
-        # One that has not noticed the end is not recorded by the next recording.
+        # A thread that has not noticed the end is not recorded by the next recording.
         begun, end = threading.Event(), threading.Event()
 
         def run():
@@ -700,7 +700,7 @@ class ExceptionTest(TestCase):
         except KeyError as e:
             entries = flightrecorder.before(e)
         flightrecorder.stop()
-        # Nothing more of the generator is executed; it was the call of throw().
+        # The generator executes no further instruction; the last one is the call of throw().
         self.assertRaisedAt(entries, sys._getframe().f_code, 'CALL')
 
     def test_other_thread(self):
@@ -987,7 +987,7 @@ class CrashTest(unittest.TestCase):
         self.assertIn('in other: ', error)
 
     def test_program_handles(self):
-        # A handler that was there goes on to be called.
+        # An existing handler is still called.
         setup = '''
             def handler(signum, frame):
                 print('handled', file=sys.stderr, flush=True)
@@ -1013,7 +1013,7 @@ class CrashTest(unittest.TestCase):
             self.assertRegex(f.read(), self.LAST)
 
     def test_probes(self):
-        # An instruction with a probe is shown as what it is.
+        # An instruction with a probe is shown as the original instruction.
         setup = '''
             import codeprobes, dis
             def f(a):

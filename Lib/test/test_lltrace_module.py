@@ -1,4 +1,4 @@
-"""Tests of lltrace: what it shows, and that a program runs under it as it does without it."""
+"""Tests of lltrace: its output, and that a program runs in the same way with and without it."""
 
 import asyncio
 import codeblocks
@@ -30,14 +30,14 @@ from unittest import mock
 
 
 def python(*arguments, **how):
-    """Run an interpreter; the CompletedProcess has text."""
+    """Run an interpreter, and return a CompletedProcess with text output."""
     how.setdefault('stdin', subprocess.DEVNULL) if 'input' not in how else None
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, encoding='utf-8',
                           errors='surrogateescape', timeout=how.pop('timeout', support.LONG_TIMEOUT), **how)
 
 
 class ProgramTestCase(unittest.TestCase):
-    """Tests with files in a folder of their own."""
+    """Tests with files in a temporary folder."""
 
     def setUp(self):
         self.folder = os.path.realpath(tempfile.mkdtemp())
@@ -66,7 +66,7 @@ class ProgramTestCase(unittest.TestCase):
 
 
 class AsPythonRunsItTest(ProgramTestCase):
-    """Output, errors and exit status are those of python."""
+    """Output, errors and exit status are the same as with python."""
 
     def check(self, *arguments, options=(), marker=None, **how):
         how.setdefault('cwd', self.folder)
@@ -166,7 +166,7 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.check('bom and cookie.py', marker='encoding problem')
 
     def test_named_like_the_library(self):
-        """Files named like modules that we need do not get in our way, and the program finds its own."""
+        """Files with the names of modules that lltrace needs do not break it, and the program finds its own modules."""
         self.write('random.py', 'import json, sys\nprint(__name__, json.__file__, sys.path[0])')
         self.write('json.py', 'import random, tempfile\nprint(__name__, random.__file__, tempfile.mkdtemp)')
         for name in 'tempfile', 'select', 'dis', 'codeblocks', 'argparse', 'threading':
@@ -178,7 +178,7 @@ class AsPythonRunsItTest(ProgramTestCase):
             with self.subTest(arguments):
                 self.check(*arguments, marker=self.folder)
         self.check('-', input='import dis\nprint(dis.__file__)', marker=self.folder)
-        self.write('os.py', 'raise ImportError')        # which every program has got already
+        self.write('os.py', 'raise ImportError')        # which is already imported in every program
         self.write('shutil/readme', '')
         self.write('a.py', 'import os, shutil\nprint(os.getcwd(), shutil.copy)')
         self.check('a.py', marker=self.folder)
@@ -328,7 +328,7 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.check('a.py', marker='main\nlate\nexit')
 
     def test_counting(self):
-        """What holds for the lines holds for the counts."""
+        """The same is true for counts as for lines."""
         self.write('a.py', 'import sys\nprint(sys.argv)\n1/0')
         self.check('a.py', options=['--counts'], marker='ZeroDivisionError')
         self.write('a.py', 'raise KeyboardInterrupt')
@@ -419,7 +419,7 @@ main()
 
 
 def reconstruct(path, argv=()):
-    """(function, source or None, offset) for each instruction of a script, by a trace function of our own."""
+    """(function, source or None, offset) for each instruction of a script, from a separate trace function."""
     with open(path) as file:
         code = compile(file.read(), path, 'exec')
     found = []
@@ -430,7 +430,7 @@ def reconstruct(path, argv=()):
             return None
         offset = frame.f_lasti
         if event == 'instruction' or event == 'call' and frame.f_code.co_code[offset] == dis.opmap['RESUME']:
-            # the source is remembered and not taken from the event
+            # remember the source instead of taking it from the event
             found.append((frame.f_code.co_qualname, last.get(frame), offset))
             last[frame] = offset
         elif event == 'exception':
@@ -451,7 +451,7 @@ def reconstruct(path, argv=()):
 class LinesTest(ProgramTestCase):
 
     def test_every_instruction(self):
-        """The instructions are those that a trace function sees which keeps track by itself."""
+        """The instructions match those of a trace function that remembers the previous offsets itself."""
         path = self.write('sample.py', SAMPLE)
         found = self.objects(path)
         instructions = [(one['function'], one['source'], one['offset']) for one in found if one['event'] == 'instruction']
@@ -476,7 +476,7 @@ class LinesTest(ProgramTestCase):
                 self.assertEqual(one['line'] or 0, instruction.positions.lineno or 0)
 
     def test_depth(self):
-        """Every frame's lines are one deeper than those of the frame that called it."""
+        """The lines of each frame are one level deeper than those of its caller."""
         for one, depth in self.with_depth(self.write('sample.py', SAMPLE)):
             self.assertEqual(one['depth'], depth, one)
 
@@ -490,7 +490,7 @@ class LinesTest(ProgramTestCase):
                 depth += 1
             elif one['function'] == 'resumed.<locals>.outer' and one.get('source') is not None and not entered \
                     and one['opname'] == 'STORE_FAST':
-                entered = True              # goes on after throw() without an event of its own
+                entered = True              # continues after throw() without an event
                 depth += 1
             yield one, depth - 1
             if one['event'] in ('return', 'yield', 'raise'):
@@ -561,7 +561,7 @@ class LinesTest(ProgramTestCase):
         self.assertEqual(len(columns), 1)
 
     def test_one_text_for_all_is_not_mixed_up(self):
-        """Equal code objects of different files are told apart."""
+        """Equal code objects of different files are distinguished."""
         for name in 'ab':
             self.write(f'{name}.py', 'def f():\n    return 1\nf()')
         self.write('main.py', 'import a, b')
@@ -686,7 +686,7 @@ class LinesTest(ProgramTestCase):
         self.assertEqual(depths[-1], 0)
 
     def test_recursion_limit(self):
-        """Where the trace function has no room the trace ends, and says so; the program goes on."""
+        """If the recursion limit leaves no room for the trace function, the trace ends with a message."""
         path = self.write('a.py', '''
             def f(): f()
             try:
@@ -699,9 +699,9 @@ class LinesTest(ProgramTestCase):
         self.assertRegex(done.stderr, r'^lltrace: the trace ended before the program: .*recursion limit\n$')
 
     def test_recursion_limit_where_values_are_shown(self):
-        """What was raised and caught on the way to the last line is not a part of the program's traceback."""
+        """Exceptions raised and caught by the trace function are not part of the program's traceback."""
         self.write('a.py', 'def f(n, *values): f(n + 1, b"x", [n])\nf(0)')
-        for spare in range(8):                  # where the limit is reached depends on what there is below
+        for spare in range(8):                  # the place where the limit is reached depends on the frames below
             self.write('b.py', 'g = lambda n: n and g(n - 1) or exec(compile(open("a.py").read(), "a.py", "exec"), {})\n'
                                f'g({spare})')
             done = self.lltrace('-o', os.devnull, '--stack', 'b.py', status=1)
@@ -738,7 +738,7 @@ class LinesTest(ProgramTestCase):
             for t in threads: t.start()
             for t in threads: t.join()
             ''')
-        objects = self.objects(path)            # every line is whole, or it would not parse
+        objects = self.objects(path)            # an incomplete line would not parse
         names = [one['name'] for one in objects if one['event'] == 'thread']
         self.assertEqual(sorted(names), [f'worker-{i}' for i in range(8)])
         own = collections.Counter(one['thread'] for one in objects if one.get('function') == 'work')
@@ -979,7 +979,7 @@ class OutputTest(ProgramTestCase):
         self.assertEqual(done.stderr, 'lltrace: cannot write the trace: No space left on device\n')
 
     def test_signal_handler_that_raises_while_lines_are_written(self):
-        """Its exception is the program's, also where it looks like an error of writing."""
+        """Its exception reaches the program, even if it looks like an error of the output file."""
         def write(fd, data):
             raise TimeoutError('of the program')
         output = _output.Output(_output.Descriptor.of_path(self.path('lines')))
@@ -1137,7 +1137,7 @@ class CountsTest(ProgramTestCase):
     ONLY = [f'{__name__}:workload*', f'{__name__}:branching*']
 
     def independent(self, **flags):
-        """Counter of (code, offset or edge) as a trace function of the test sees it."""
+        """A Counter of (code, offset or edge), from a separate trace function."""
         seen = collections.Counter()
         names = 'workload', 'branching'
 
@@ -1168,7 +1168,7 @@ class CountsTest(ProgramTestCase):
         counts = self.counted()
         found = {(one.code, key): number for one in counts.codes for key, number in (one.instructions | one.edges).items()}
         self.assertEqual(found, dict(self.independent()))
-        # reading does not change them
+        # reading the counts does not change them
         self.assertEqual([one.instructions for one in counts.codes], [one.instructions for one in counts.codes])
 
     def test_threads(self):

@@ -1,4 +1,4 @@
-"""Tests of what pdb does with instructions, and of what it leaves to the program."""
+"""Tests of the instruction commands of pdb, and of restoring the program's trace state."""
 
 import asyncio
 import bdb
@@ -22,7 +22,7 @@ import _bytecodeview
 
 
 class Session(BaseTestCase):
-    """Runs of pdb, with the commands given beforehand."""
+    """Runs of pdb with scripted commands."""
 
     def setUp(self):
         super().setUp()
@@ -36,16 +36,16 @@ class Session(BaseTestCase):
                        stdin=io.StringIO('\n'.join(commands) + '\n'))
 
     def answers(self):
-        """What was printed before each prompt."""
+        """The output before each prompt."""
         return self.output.getvalue().split('(Pdb) ')
 
     def debug(self, function, *commands, args=()):
-        """The answer to each command, starting before the first line."""
+        """The output of each command, starting before the first line."""
         self.result = self.new_pdb(*commands).runcall(function, *args)
         return self.answers()[1:]
 
     def offsets(self, answers):
-        """The offsets of the next instructions, None where none is shown."""
+        """The offsets of the next instructions, or None where none is shown."""
         found = [re.search(r'^    -> (\d+) ', answer, re.M) for answer in answers]
         return [int(match[1]) if match else None for match in found]
 
@@ -98,7 +98,7 @@ class SteppingTest(Session):
         self.assertEqual(self.offsets(answers), [None] * 4)
 
     def test_every_instruction(self):
-        # Each is stopped at once, those that start a line too.
+        # Stops exactly once at each instruction, including those that start a line.
         def f(x):
             y = [x,
                  x + 1]
@@ -229,7 +229,7 @@ class SteppingTest(Session):
         self.assertEqual(self.result, [0, 1])
 
     def test_nexti_in_generator(self):
-        # As next does, to the next instruction of the generator itself.
+        # Like next, continues to the next instruction of the generator itself.
         def f():
             return list(generator(2))
         yields = at(generator, 'YIELD_VALUE')
@@ -282,12 +282,12 @@ class SteppingTest(Session):
             x.append(3)
         first = f.__code__.co_firstlineno
         third = [i for i in dis.get_instructions(f) if i.starts_line == first + 3][0].offset
-        # The instruction jumped to is not stopped at twice.
+        # Does not stop twice at the target of the jump.
         for before in 'si', 'si 3', 'ni 2':
             answers = self.debug(f, before, f'j {first + 3}', 'si', 'p x', 'c', args=([],))
             self.assertEqual(self.offsets(answers[1:3]), [third, third + 2])
             self.assertEqual(answers[3], '[]\n')
-        # Neither does a breakpoint there count.
+        # A breakpoint at the target is not counted either.
         answers = self.debug(f, f'b *{third}', 'si 2', f'j {first + 3}', 'c', args=([],))
         self.assertEqual(answers[3:], [''])
         self.assertEqual(bdb.Breakpoint.bpbynumber[1].hits, 0)
@@ -295,7 +295,7 @@ class SteppingTest(Session):
         answers = self.debug(f, f'j {first + 2}', 'si', 'cl 1', 'c', args=(x := [],))
         self.assertEqual(self.offsets(answers[:2]), [None, answers and self.offsets(answers)[1]])
         self.assertEqual(x, [2, 3])
-        # Back to where it was: stops there again later.
+        # Jumps back to where it was, and stops there again later.
         answers = self.debug(f, 'si 2', f'j {first + 2}', 'si', f'j {first + 2}', 'si', 'c', args=([],))
         self.assertEqual(self.offsets(answers)[1:5:2], self.offsets(answers)[3:5:2] * 2)
 
@@ -358,7 +358,7 @@ class BreakpointTest(Session):
         self.assertEqual(len(self.debug(either, 'c', args=(1, 0))), 1)
 
     def test_every_instruction(self):
-        # Each that can be announced can be stopped at, whatever announces it.
+        # A breakpoint works at every traced instruction, whichever event announces it.
         def f():
             def g():
                 return cell
@@ -388,7 +388,7 @@ class BreakpointTest(Session):
             if offset < entry:
                 self.assertIn('*** No instruction of f is traced at', answers[0])
             elif offset <= entry + 2:
-                self.assertEqual(len(answers), 2)       # it is behind
+                self.assertEqual(len(answers), 2)       # it has already been executed
             elif offset in executed:
                 self.assertEqual(self.offsets(answers), [None, offset, None], offset)
 
@@ -403,7 +403,7 @@ class BreakpointTest(Session):
         answers = self.debug(f, 'b inner', 'c', 'b *0', 'cl 1', 'c', 'p x', 'c')
         self.assertEqual(self.offsets(answers), [None, None, None, None, 0, None, None])
         self.assertEqual(answers[5], '2\n')
-        # The RESUME of a generator, once for each resumption.
+        # Stops at the RESUME of a generator once for each resumption.
         bdb.Breakpoint.clearBreakpoints()
         resume = at(generator, 'RESUME', 1)
         answers = self.debug(f, f'b {generator.__code__.co_firstlineno + 2}', 'c', f'b *{resume}',
@@ -468,7 +468,7 @@ class BreakpointTest(Session):
             self.assertIn(f"('a is', {a})\n", out)
 
     def test_with_line_and_function_breakpoints(self):
-        # One does not hide the other.
+        # One breakpoint does not hide the other.
         line = either.__code__.co_firstlineno + 1
 
         def f():
@@ -487,7 +487,7 @@ class BreakpointTest(Session):
         self.assertIn('Deleted breakpoint 2', answers[7])
 
     def test_same_line_other_code(self):
-        # The code object counts, not the place in the file.
+        # The code object matters, not the place in the file.
         def f():
             a, b = (lambda: 1 or 2), (lambda: 1 or 2)
             b()
@@ -519,7 +519,7 @@ class BreakpointTest(Session):
         self.assertRegex(answers[3], rf'    B->\t +{extended} LOAD_CONST +\d+ \(\d+\)')
 
     def test_recompiled(self):
-        # A breakpoint outlives its code object, for code that is the same.
+        # A breakpoint remains effective in an equal code object after its own is gone.
         source = 'a = 0\nb = a or 3\n'
         code = compile(source, '<again>', 'exec')
         load = at(code, 'JUMP_IF_TRUE_OR_POP')
@@ -683,13 +683,13 @@ class StackTest(Session):
                                      'an instruction\n')
 
     def test_at_exception(self):
-        # What the instruction that raised has left.
+        # The stack as left by the instruction that raised.
         answers = self.debug(quotient, 'si', 'si', 'si', 'si', 'stack', 'c', args=(1, 0))
         self.assertIn('ZeroDivisionError', answers[3])
         self.assertEqual(answers[4], '   0   <NULL>\n')
 
     def test_at_return(self):
-        # Nothing is about to be executed.
+        # No instruction is about to be executed.
         def gen():
             [1, (yield 2)]
         answers = self.debug(lambda: next(gen()), 's', 's', 's', 'stack', 'c')
@@ -704,8 +704,8 @@ class TakenTest(BaseTestCase):
         self.assertEqual(set(_bytecodeview.PUSHED), set(dis.opmap))
 
     def test_corpus(self):
-        # Below what an instruction works on, nothing changes; and the deepest of
-        # what it works on is replaced, except by those that leave it there.
+        # The values below the operands of an instruction do not change.  The
+        # deepest operand is replaced, unless the instruction keeps it.
         leave = {
             'CHECK_EXC_MATCH', 'FOR_ITER', 'GET_AITER', 'GET_ANEXT', 'GET_LEN', 'IMPORT_FROM', 'KW_NAMES',
             'MATCH_KEYS', 'MATCH_MAPPING', 'MATCH_SEQUENCE', 'PRECALL', 'PUSH_EXC_INFO', 'SEND',
@@ -729,7 +729,7 @@ class TakenTest(BaseTestCase):
                     instruction, before = table[arg], stacks[arg]
                     if instruction.opname == 'YIELD_VALUE' and table[now].opname != 'RESUME':
                         stacks[now] = stack
-                        return local    # throw() ended what it waited for
+                        return local    # throw() ended the awaited iterator
                     works_on = _bytecodeview.taken(instruction)
                     below = len(before) - works_on
                     if not (0 <= below <= len(stack) and
@@ -751,7 +751,7 @@ class TakenTest(BaseTestCase):
 
 
 class TraceStateTest(Session):
-    """The program's own tracing, when the debugger leaves."""
+    """The program's own tracing after the debugger stops tracing."""
 
     FLAGS = {'trace_branches': True, 'instruction_filter': frozenset({dis.opmap['CALL']}),
              'trace_instructions': True, 'trace_lines': True}
@@ -799,13 +799,13 @@ class TraceStateTest(Session):
         (before, after), = self.traces
         self.assertEqual(before[0], self.local)
         self.assertEqual(before, after)
-        # Both get their events, the frame that was debugged and the new one.
+        # Both the debugged frame and the new one get their events.
         for event in (('callee', 'call'), ('callee', 'line'), ('callee', 'branch'), ('callee', 'return'),
                       ('program', 'line'), ('program', 'return'), ('program', 'instruction')):
             self.assertIn(event, self.events)
 
     def test_breakpoints_end_later(self):
-        # Only without breakpoints does 'continue' leave.
+        # 'continue' stops tracing only if there are no breakpoints.
         def program():
             debugger = self.new_pdb('b inner', 'c', 'b *4', 'cl 1', 'c', 'p x', 'cl 2', 'c')
             debugger.set_trace()
@@ -873,7 +873,7 @@ class TraceStateTest(Session):
         self.assertEqual(self.traced(program), self.expected())
 
     def test_generator_left_behind(self):
-        # Its frame is on no stack when the debugger leaves.
+        # Its frame is not on any stack when the debugger stops tracing.
         def gen():
             yield 1
             yield 2
@@ -892,7 +892,7 @@ class TraceStateTest(Session):
         self.traced(program)
         self.assertIn('yield 1', self.output.getvalue())
         self.assertIn(('gen', 'line'), self.events)
-        # Also if the program has none for it.
+        # Also if the program has no local trace function for it.
         self.frames = []
         with tracing(no_local):
             program()
@@ -900,8 +900,8 @@ class TraceStateTest(Session):
         self.assertIsNone(frame.f_trace)
 
     def test_interrupting_debugger_takes_over(self):
-        # breakpoint() under a debugger: it is the debugger then, and what the
-        # program had comes back in the end.
+        # breakpoint() under a debugger: it replaces the debugger, and the
+        # program's state is restored at the end.
         def program():
             self.new_pdb('n', 'si', 'c').set_trace()
             inner(1)
@@ -983,7 +983,7 @@ print(sys.gettrace() is tracer, events)
 
 
 class MainTest(unittest.TestCase):
-    """Scripts, from outside."""
+    """Scripts run in a separate process."""
 
     def test_breakpoint_of_traced_program(self):
         result = subprocess.run(
@@ -992,7 +992,7 @@ class MainTest(unittest.TestCase):
         answers = result.stdout.split('(Pdb) ')
         self.assertRegex(answers[2], r'    -> \d+ RETURN_VALUE\n$')
         self.assertEqual(answers[3], '   0 * [1, 2]\n')
-        # The program's tracer is back for what comes after the debugger left.
+        # The program's tracer is restored after the debugger stops tracing.
         self.assertIn("True ['call', 'line', 'return']\n", answers[4])
         self.assertEqual(answers[5], "True ['call', 'line', 'line', 'return']\n")
 
@@ -1009,7 +1009,7 @@ class MainTest(unittest.TestCase):
         return result.stdout.split('(Pdb) ')
 
     def test_restart(self):
-        # Breakpoints at instructions outlive the program.
+        # Breakpoints at instructions remain when the program is restarted.
         answers = self.run_main('b work', 'c', 'b *4', 'cl 1', 'run', 'c', 'p n', 'c', 'q')
         self.assertIn('Breakpoint 2', answers[3])
         self.assertIn('Restarting', answers[5])
@@ -1080,7 +1080,7 @@ class TerminalTest(unittest.TestCase):
         return self.expect('(Pdb) ')
 
     def expect(self, what):
-        """Read on until what appears; return all since the last time."""
+        """Read until the text appears; return all output since the last call."""
         deadline = time.monotonic() + support.LONG_TIMEOUT
         while what not in self.text:
             ready, *_ = select.select([self.master], [], [], max(deadline - time.monotonic(), 0))
@@ -1118,7 +1118,7 @@ class TerminalTest(unittest.TestCase):
         self.assertIn('for i in range(n):', listing)
         for line in listing.expandtabs().splitlines():
             self.assertLessEqual(len(line), 50)
-        # An empty line repeats, and goes on listing.
+        # An empty line repeats the command, and continues the listing.
         self.assertIn('[End of work]', self.command('') + self.command(''))
         self.assertIn('total 3', self.command('c'))
         self.type('q\n')
@@ -1163,9 +1163,9 @@ class TerminalTest(unittest.TestCase):
             answer = self.expect('(Pdb) ')
             self.assertIn("Program interrupted. (Use 'cont' to resume).", answer)
             self.assertRegex(answer, r'> .*script.py\(\d+\)(work|spin)\(\)')
-            # It can go on by instructions.
+            # It can continue by instruction.
             self.assertRegex(self.command('si') + self.command('si'), '    -> [0-9]+ [A-Z_]+')
-        # At the prompt.  It can come before readline waits for a key.
+        # At the prompt.  The signal can arrive before readline waits for a key.
         for _ in range(30):
             self.type('\x03')
             if select.select([self.master], [], [], 1)[0]:

@@ -125,7 +125,7 @@ class StateTest(BaseTestCase):
             self.assertEqual(sys.gettracestate(), DEFAULT)
 
     def test_not_callable(self):
-        # As with sys.settrace(): the first call of it fails.
+        # As with sys.settrace(), its first call fails.
         sys.settracestate(42, trace_instructions=True)
         try:
             (lambda: None)()
@@ -236,7 +236,7 @@ class StateTest(BaseTestCase):
         self.assertRegex(errors[0], 'while another')
         self.assertEqual(sys.gettracestate(), DEFAULT | {
             'tracefunc': ignore, 'trace_instructions': True})
-        # All threads: it is freed when the state is in place.
+        # For all threads, it is freed after the state is set.
         sys.settracestate(Function(), trace_instructions=True)
         sys._settracestate_all_threads(None)
         self.assertEqual(sys.gettracestate(), DEFAULT | {
@@ -291,7 +291,7 @@ class EventTest(BaseTestCase):
         ])
 
     def test_previous_offset(self):
-        """The argument is the offset announced before, in the same frame."""
+        """The argument is the previously announced offset in the same frame."""
         def trace(frame, event, arg):
             offset = frame.f_lasti
             if event == 'return':
@@ -301,7 +301,7 @@ class EventTest(BaseTestCase):
             elif event == 'line':
                 self.assertTrue(lines)
             elif event == 'call':
-                # Otherwise throw() has resumed, or started, it.
+                # Otherwise throw() has resumed or started it.
                 if frame.f_code.co_code[offset] != RESUME:
                     return trace
                 if frame in last:
@@ -313,7 +313,7 @@ class EventTest(BaseTestCase):
         last = {}
         for lines in False, True:
             for function in CORPUS:
-                function()      # fills caches
+                function()      # fill caches
                 with (self.subTest(function=function.__name__, lines=lines),
                       support.disable_gc(),
                       tracing(trace, trace_lines=lines, trace_instructions=True)):
@@ -322,7 +322,7 @@ class EventTest(BaseTestCase):
                 last.clear()
 
     def test_flags_do_not_interact(self):
-        """Leaving out an event leaves the others as they are."""
+        """Turning off an event does not affect the others."""
         for function in CORPUS:
             with self.subTest(function=function.__name__), support.disable_gc():
                 function()
@@ -380,7 +380,7 @@ class EventTest(BaseTestCase):
             ('instruction', offset) for offset in offsets[1:]])
 
     def test_local_function(self):
-        # None or no local trace function: nothing but 'call'.
+        # With None or no local trace function, there are only 'call' events.
         def f():
             return 1
         events = []
@@ -434,7 +434,7 @@ class EventTest(BaseTestCase):
         for offset, (_, event, target, arg) in zip(raising, after):
             self.assertEqual((event, arg), ('instruction', offset))
             self.assertIn(target, handlers)
-        # RERAISE leaves no 'exception' event and lets f_lasti go back.
+        # RERAISE causes no 'exception' event and moves f_lasti back.
         reraises = {i.offset for i in dis.get_instructions(f)
                     if i.opname == 'RERAISE'}
         events = traced(nested_handlers, only={'nested_handlers'})
@@ -494,7 +494,7 @@ class EventTest(BaseTestCase):
         self.assertEqual(events[0], ('f', 'instruction', sends[0], yields[0]))
 
     def test_switched_on_in_the_middle_of_a_frame(self):
-        # However hot, and so specialized, the code is.
+        # Even if the code is hot, and therefore specialized.
         def f(switch):
             x = 1
             y = x + x
@@ -987,7 +987,7 @@ class WrongTest(BaseTestCase):
         self.assertEqual([ref() for ref in refs], [None] * 10)
 
     def test_odd_bytecode(self):
-        # Whatever the instructions are, reading them stays inside the code.
+        # Whatever the instructions are, they are not read beyond the end of the code.
         def f():
             return None
         load = dis.opmap['LOAD_CONST']
@@ -1006,7 +1006,7 @@ class WrongTest(BaseTestCase):
 
     @support.cpython_only
     def test_out_of_memory(self):
-        """Whatever allocation fails, the state is either the old or the new."""
+        """Whichever allocation fails, the state is either the old or the new one."""
         script = textwrap.dedent('''
             import sys, _testcapi
             def trace(frame, event, arg):
@@ -1079,7 +1079,7 @@ class JumpTest(BaseTestCase):
             if frame.f_lasti == at and len(events) < 20:
                 frame.f_lineno = first + 3
             return trace
-        # From the middle of the line before, from its start, and from 'line'.
+        # From the middle of the previous line, from its start, and from a 'line' event.
         for at, lines in (starts[1] + 2, False), (starts[1], False), (starts[1], True):
             events = []
             with tracing(trace, trace_lines=lines, trace_instructions=True):
@@ -1087,7 +1087,7 @@ class JumpTest(BaseTestCase):
             self.assertEqual(output, [3])
             offsets = [e[1] for e in events]
             i = offsets.index(at)
-            # The one that was not executed is nobody's previous.
+            # The instruction that was not executed is not a previous instruction.
             self.assertEqual(events[i + 1], (
                 'instruction', starts[3],
                 starts[0] if at == starts[1] else starts[1]))
@@ -1110,7 +1110,7 @@ class JumpTest(BaseTestCase):
             self.assertIn(kind, tried)
 
     def test_out_of_call_with_keywords(self):
-        # The keyword names of the call that is left do not go to the next one.
+        # The keyword names of the abandoned call do not affect the next one.
         def f(output):
             dict(a=1, b=2)
             output.append(int('7'))
@@ -1130,7 +1130,7 @@ class JumpTest(BaseTestCase):
                 self.assertEqual(output, [7])
 
     def test_out_of_handler_entry(self):
-        # The exception that was about to be handled is not handled.
+        # The exception that was about to be handled remains unhandled.
         def f(output):
             try:
                 1 / 0
@@ -1152,7 +1152,7 @@ class JumpTest(BaseTestCase):
         self.assertIsNone(sys.exc_info()[0])
 
     def test_from_everywhere_to_everywhere(self):
-        """A jump works or raises ValueError; nothing else."""
+        """A jump either works or raises ValueError."""
         def simple(n=3):
             total = 0
             for i in range(n):
@@ -1232,7 +1232,7 @@ class JumpTest(BaseTestCase):
                         try:
                             run()
                         except Exception:
-                            pass    # the program makes no sense any more
+                            pass    # the program is no longer meaningful
                         yield
                     generator = isolated()
                     sys.settracestate(trace, trace_lines=False,
@@ -1358,8 +1358,8 @@ class ThreadTest(BaseTestCase):
         self.assertEqual(threading.gettracestate(), DEFAULT)
 
     def test_all_threads_while_one_ends(self):
-        # What the end of a thread frees can wait for others: the function that
-        # they set meanwhile is not kept for ever.
+        # Finalizers at the end of a thread can wait for other threads: a function
+        # that these set in the meantime is not leaked.
         ending, go_on = threading.Event(), threading.Event()
         class Value:
             def __del__(self):
@@ -1460,7 +1460,7 @@ class CAPITest(BaseTestCase):
             self.assertEqual([e[0] for e in events], expected)
 
     def test_caller_with_fewer_fields(self):
-        # It knows trace_lines alone, which it has switched off.
+        # It only knows trace_lines, which it has turned off.
         events, _ = self.events(_testtracestate.settracestate_old)
         self.assertEqual([e[0] for e in events], [self.CALL, self.RETURN])
 
@@ -1512,8 +1512,8 @@ class CAPITest(BaseTestCase):
         self.assertEqual(states, [(1, 0, 0, 1, 0, -1)] * 2)
 
     def test_co_extra_of_others(self):
-        # Tracing keeps something beside the code object; what others have
-        # not set there is not freed.
+        # Tracing stores data in co_extra; values that others have not set there
+        # are not freed.
         import_helper.import_module('ctypes')
         assert_python_ok('-c', textwrap.dedent('''
             import ctypes, sys
@@ -1549,7 +1549,7 @@ class CAPITest(BaseTestCase):
 
 
 def tearDownModule():
-    # What the corpus leaves behind.
+    # The corpus leaves an event loop policy.
     asyncio.set_event_loop_policy(None)
 
 

@@ -77,7 +77,7 @@ class BranchTest(BaseTestCase):
     def assert_same_edges(self, function, *args):
         expected = derived_edges(function, *args)
         found = branch_edges(function, *args)
-        # By name, since each call may make code objects of its own.
+        # By name, because each call may create new code objects.
         def names(found):
             return [(code.co_qualname, code.co_firstlineno, edge)
                     for code, edge in found]
@@ -89,7 +89,7 @@ class BranchTest(BaseTestCase):
     def test_corpus(self):
         for function in CORPUS:
             with self.subTest(function=function.__name__), support.disable_gc():
-                function()      # fills caches
+                function()      # fill caches
                 self.assert_same_edges(function)
 
     def test_condition(self):
@@ -225,13 +225,13 @@ class BranchTest(BaseTestCase):
                 found.append(arg)
             return trace
         for i in range(30):
-            f(id, 3)            # specializes it
+            f(id, 3)            # specialize it
             found.clear()
             f(on, 3)
             sys.settracestate(None)
             reference = [edge for code, edge in derived_edges(f, id, 3)
                          if code is f.__code__]
-            # All but the entry, which was over.
+            # All edges except the entry, which came before.
             self.assertEqual(found, reference[1:])
 
     def test_switched_on_by_a_call_before_a_join(self):
@@ -591,7 +591,7 @@ class FilterTest(BaseTestCase):
         self.assertEqual(again, saved)
 
     def test_events(self):
-        """Filtered instructions are those that a reader would leave out."""
+        """The filter has the same effect as filtering in the trace function."""
         names = 'LOAD_FAST', 'CALL', 'FOR_ITER', 'COMPARE_OP', 'RERAISE', 'YIELD_VALUE'
         opcodes = {dis.opmap[name] for name in names}
         @functools.cache
@@ -717,7 +717,7 @@ class CAPITest(BaseTestCase):
         sys.settracestate(None)
         self.assertEqual(state[0:1] + state[2:], (1, 1, 0, 1, 1))
         self.assertEqual(python['instruction_filter'], {3})
-        # An old caller's structure ends before these.
+        # The structure of an old caller ends before these fields.
         _testtracestate.settracestate_old([])
         state = _testtracestate.gettracestate()
         sys.settracestate(None)
@@ -725,7 +725,7 @@ class CAPITest(BaseTestCase):
 
 
 def tearDownModule():
-    # What the corpus leaves behind.
+    # The corpus leaves an event loop policy.
     asyncio.set_event_loop_policy(None)
 
 

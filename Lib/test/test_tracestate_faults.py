@@ -1,8 +1,8 @@
-"""Faults while a thread is traced: trace functions that raise at every event there is, allocations that fail one by
-one, trace functions that do what none should, and many threads that switch their states.
+"""Faults while a thread is traced: trace functions that raise at every possible event, allocations that fail one by
+one, trace functions that do what they should not do, and many threads that change their states.
 
-After each fault the program must be where the documentation says: the exception comes out once, what protects the
-place of the fault has run, the trace state is the old, the new or the default one, and no reference is lost.
+After each fault, the program must be in a documented state: the exception is raised once, the handlers that protect
+the place of the fault have run, the trace state is the old, the new or the default one, and no reference is leaked.
 """
 
 import collections
@@ -30,13 +30,13 @@ import_helper.import_module('_testcapi')
 
 
 class Fault(Exception):
-    """What the trace functions raise."""
+    """The exception that the trace functions raise."""
 
 
 # --- Programs to raise in ---------------------------------------------------
 #
-# What '+x' in the log opens, '-x' closes.  A with statement and the first line
-# of a finally clause name their x, for closers() to find it.
+# Each '+x' in the log must be followed by '-x'.  A with statement and the first line
+# of a finally clause name their x, so that closers() finds it.
 
 class Resource:
 
@@ -77,7 +77,7 @@ def pause():
 
 
 def drive(coroutine):
-    """Run a coroutine that waits for nothing but pause()."""
+    """Run a coroutine that only awaits pause()."""
     while True:
         try:
             coroutine.send(None)
@@ -246,7 +246,7 @@ PROGRAMS = [try_finally, raises_itself, handles_fault, nested_with, generator, c
 # --- What has to run after a fault ------------------------------------------
 
 def handler_of(code, offset):
-    """The offset of the handler that the exception table names for an instruction, or None."""
+    """The offset of an instruction's handler in the exception table, or None."""
     for entry in dis._parse_exception_table(code):
         if entry.start <= offset < entry.end:
             return entry.target
@@ -272,7 +272,7 @@ def closers(code, offset):
             line = linecache.getline(code.co_filename, first.positions.lineno)
             if first.opname == 'WITH_EXCEPT_START' and 'async with' not in line:
                 names = re.findall(r"(?:Resource|managed)\(log, '(\w)'\)", line)
-                # Of several in one statement, the handler protects the one at its own columns.
+                # If a statement has several, the handler protects the one at the same columns.
                 column = first.positions.col_offset
                 names = re.findall(r"(?:Resource|managed)\(log, '(\w)'\)", line[column:])[:1] or names
             elif match := re.match(r" *log\.append\('-(\w)'\)$", line):
@@ -325,7 +325,7 @@ class RaiseTest(BaseTestCase):
         """Whether there was an n-th event."""
         log = []
         raiser = Raiser(n, events, log)
-        # What an exception at the end of a handler leaves in sys.exc_info() ends with a generator.
+        # An exception left in sys.exc_info() at the end of a handler disappears with a generator.
         run = (program(log) for _ in range(1))
         came_out = None
         try:
@@ -343,7 +343,7 @@ class RaiseTest(BaseTestCase):
         self.assertEqual(state, DEFAULT)
         self.assertEqual(raiser.calls_after, 0)
         if came_out is None:
-            # Handled by the program, once, or where nothing can come out of: in a finalizer.
+            # The program has handled it, or it was raised in a finalizer, which nothing can leave.
             self.assertEqual(log.count('caught') + len(self.unraisable), 1, log)
         else:
             self.assertNotIn('caught', log)
@@ -353,7 +353,7 @@ class RaiseTest(BaseTestCase):
                 self.assertIs(came_out.exceptions[0], raiser.fault)
                 self.assertEqual(len(came_out.exceptions), 1)
             elif isinstance(came_out, RuntimeError):
-                # Where an await was left halfway, what was awaited goes on to wait, and cannot be closed.
+                # If an await was interrupted, the awaited iterator is still waiting and cannot be closed.
                 self.assertIs(program, coroutine)
                 self.assertRegex(str(came_out), 'is already running|ignored GeneratorExit')
                 self.assertIs(came_out.__context__, raiser.fault)
@@ -364,7 +364,7 @@ class RaiseTest(BaseTestCase):
         return True
 
     def check(self, raiser, log):
-        # From the outermost frame that the exception came through to the innermost.
+        # From the outermost frame that the exception passed through to the innermost.
         entries = []
         tb = raiser.fault.__traceback__
         while tb is not None:
@@ -384,10 +384,10 @@ class RaiseTest(BaseTestCase):
     def raise_everywhere(self, events, **flags):
         for program in PROGRAMS:
             with self.subTest(program.__name__), warnings.catch_warnings():
-                # Of coroutines that were never awaited.
+                # Warnings about coroutines that were never awaited.
                 warnings.simplefilter('ignore', RuntimeWarning)
                 support.gc_collect()
-                # As many as there are instances.
+                # One for each instance.
                 before = sys.getrefcount(Fault), sys.getrefcount(Resource), sys.getrefcount(AsyncResource)
                 n = 0
                 while self.raise_in(program, n, events, flags):
@@ -398,7 +398,7 @@ class RaiseTest(BaseTestCase):
                 self.assertEqual(after, before)
 
     def test_closers(self):
-        # The oracle finds what it should, and the programs have what they are for.
+        # The oracle works, and the programs contain the instructions that they are meant to test.
         def f(log):
             with Resource(log, 'a'):
                 try:
@@ -424,7 +424,7 @@ class RaiseTest(BaseTestCase):
                               trace_instructions=True, trace_branches=True)
 
     def offsets(self, function, *opnames):
-        """Of the first sequence of instructions with these names."""
+        """The offsets of the first sequence of instructions with these names."""
         instructions = list(dis.get_instructions(function))
         for i in range(len(instructions)):
             if tuple(x.opname for x in instructions[i:i + len(opnames)]) == opnames:
@@ -452,7 +452,7 @@ class RaiseTest(BaseTestCase):
         self.assertEqual(log, [])
         self.raise_at(after, f, log)
         self.assertEqual(log, ['+a', '-a'])
-        # Between the body and the call of __exit__ nothing protects it, and at the entry of the handler neither.
+        # It is not protected between the body and the call of __exit__, or at the start of the handler.
         for offset in self.offsets(f, 'LOAD_CONST', 'LOAD_CONST', 'LOAD_CONST', 'PRECALL', 'CALL'):
             log = []
             self.raise_at(offset, f, log)
@@ -494,12 +494,12 @@ class RaiseTest(BaseTestCase):
         with tracing(trace, trace_lines=False, trace_instructions=True):
             next(run())
         self.assertEqual(seen, [ZeroDivisionError])
-        # Until the generator, coroutine or thread ends in which it was raised.
+        # Until the end of the generator, coroutine or thread in which it was raised.
         self.assertIsNone(sys.exc_info()[0])
 
     @threading_helper.requires_working_threading()
     def test_lock_in_a_thread(self):
-        # The lock is free but where nothing protects it: in the few instructions of the end of the with statement.
+        # The lock is released except in the few unprotected instructions at the end of the with statement.
         def f(lock):
             with lock:
                 return [x for x in 'ab']
@@ -689,7 +689,7 @@ assert later - first < n / 2, (first, later, n)
 
 
 class NoMemoryTest(unittest.TestCase):
-    """Whatever allocation fails, the operation fails with MemoryError or succeeds, and the state tells which."""
+    """Whichever allocation fails, the operation succeeds or raises MemoryError, and the state agrees with that."""
 
     def no_memory(self, name):
         with support.SuppressCrashReport():
@@ -743,10 +743,10 @@ def sample(x):
 
 
 class HostileTest(BaseTestCase):
-    """Trace functions that do what none should."""
+    """Trace functions that do what they should not do."""
 
     def test_another_state_in_every_kind_of_event(self):
-        # The new state holds from the next event on.
+        # The new state takes effect with the next event.
         def other(frame, event, arg):
             seen.append(event)
             return other
@@ -840,7 +840,7 @@ class HostileTest(BaseTestCase):
                 depths.append(frame.f_locals['depth'])
             return trace
         for flags in dict(trace_lines=False, trace_instructions=True), ALL:
-            # Either the program gets to the limit, and the state stays, or the trace function, and it is cleared.
+            # If the program reaches the limit, the state remains; if the trace function does, it is cleared.
             depths = []
             with support.infinite_recursion(150), self.assertRaises(RecursionError):
                 sys.settracestate(trace, **flags)
@@ -859,7 +859,7 @@ class HostileTest(BaseTestCase):
                     sys.settracestate(recurse, **flags)
                     sample(1)
                 self.assertEqual(sys.gettracestate(), DEFAULT)
-            # And the thread can still recurse as deep as before.
+            # The thread can still recurse as deeply as before.
             def depth(n):
                 return n and depth(n - 1)
             self.assertEqual(depth(500), 0)
@@ -972,7 +972,7 @@ class HostileTest(BaseTestCase):
 
 
 class ShutdownTest(unittest.TestCase):
-    """Tracing goes on while the interpreter ends: nothing on stderr, and exit status 0."""
+    """Tracing continues while the interpreter ends: no output on stderr, and exit status 0."""
 
     def run_script(self, script, wanted=b''):
         prelude = textwrap.dedent("""
@@ -1056,7 +1056,7 @@ class ShutdownTest(unittest.TestCase):
 
 @threading_helper.requires_working_threading()
 class ManyThreadsTest(BaseTestCase):
-    """Sixteen threads that switch their states: none loses an event."""
+    """Sixteen threads change their states, and none loses an event."""
 
     THREADS = 16
 
@@ -1065,7 +1065,7 @@ class ManyThreadsTest(BaseTestCase):
             while n:
                 n = n - 1 if n else 0
             return n
-        # The events of loop(TURNS) by kind, counted where nothing else runs.
+        # The events of loop(TURNS) by kind, counted while nothing else runs.
         TURNS = 20
         kinds = [dict(trace_lines=False, trace_instructions=True), dict(trace_lines=False, trace_branches=True),
                  dict(trace_instructions=True), dict(trace_branches=True), ALL, {},
@@ -1082,14 +1082,14 @@ class ManyThreadsTest(BaseTestCase):
             self.assertIs(state['tracefunc'], trace)
             return counts
         wanted = [count(flags) for flags in kinds]
-        # Three loads of n a turn: two tests and the subtraction.  Beside them the first test, and the return.
+        # Three loads of n per turn: two tests and the subtraction.  In addition, the first test and the return.
         self.assertEqual(wanted[-1]['instruction'], 3 * TURNS + 2)
         errors, rounds = [], []
         deadline = time.monotonic() + seconds
         def run(i):
             done = 0
             try:
-                # A round in any case: on a busy machine the time may be over before the thread has its first turn.
+                # At least one round: on a busy machine, the time may be over before the thread gets its first turn.
                 while not done or time.monotonic() < deadline:
                     kind = (i + done) % len(kinds)
                     found = count(kinds[kind])

@@ -1,4 +1,4 @@
-"""How the eval loop goes over from untraced code to traced code and back."""
+"""The switch of the eval loop from untraced code to traced code and back."""
 
 import dis
 import functools
@@ -11,7 +11,7 @@ from test.tracesupport import BaseTestCase, ignore, record, traced, tracing
 
 
 def warm(function, *args):
-    """Have the instructions of a function specialized."""
+    """Specialize the instructions of a function."""
     for _ in range(20):
         function(*args)
 
@@ -21,7 +21,7 @@ def offsets(events, kind='instruction'):
 
 
 def fused(number, text, items):
-    """Every kind of instruction that, specialized, executes the next one too."""
+    """Every kind of instruction whose specialized form also executes the next one."""
     total = 0
     half = 0.5
     name = ''
@@ -145,7 +145,7 @@ class FusedTest(BaseTestCase):
 
         warm(concatenate, 10)
         self.assertIn('BINARY_OP_INPLACE_ADD_UNICODE', self.forms(concatenate))
-        # Copying each time would be copying 80 gigabytes; debug builds always do.
+        # Copying the string each time would copy 80 gigabytes; debug builds always copy it.
         n = 4_000 if hasattr(sys, 'gettotalrefcount') else 400_000
         with tracing(ignore):
             self.assertEqual(len(concatenate(n)), n)
@@ -195,7 +195,7 @@ class OverAndBackTest(BaseTestCase):
         first = len(switch(1))
         each = len(switch(2)) - first
         self.assertGreater(first, 3)
-        # In little C stack, so that none may be left behind.
+        # With a small C stack, so that none of it may be leaked.
         results = []
         size = threading.stack_size(256 * 1024)
         try:
@@ -247,7 +247,7 @@ class OverAndBackTest(BaseTestCase):
                          [('deeper', 'call'), ('off', 'call')])
 
     def test_keywords_in_flight(self):
-        # Between KW_NAMES and CALL the names are with the eval loop.
+        # Between KW_NAMES and CALL, the names are in a variable of the eval loop.
         def function(a, *, b, c=0):
             return a, b, c
 
@@ -299,7 +299,7 @@ class OverAndBackTest(BaseTestCase):
         sys.settracestate(None)
 
     def test_off_by_an_exception_of_the_trace_function(self):
-        # Where that was raised is nothing to the code that is traced next.
+        # The place where it was raised must not affect the code that is traced next.
         def fail(frame, event, arg):
             if event == 'line' and frame.f_lineno - frame.f_code.co_firstlineno == 3:
                 raise ValueError
@@ -330,7 +330,7 @@ class OverAndBackTest(BaseTestCase):
         self.assertEqual(events[0][3], *loop)
 
     def test_jump_and_then_an_exception(self):
-        # The jump has taken the iterator of the loop off the stack.
+        # The jump has popped the iterator of the loop.
         def jump():
             for i in [1]:
                 try:
@@ -461,7 +461,7 @@ class OverAndBackTest(BaseTestCase):
 
     @threading_helper.requires_working_threading()
     def test_frames_of_another_thread(self):
-        # The traced loop has the frames; the one below it must not be seen.
+        # The frames are those of the traced loop; the untraced loop below it must not appear.
         inside, go_on = threading.Event(), threading.Event()
 
         def waits():

@@ -117,8 +117,8 @@ class AttributeTest(BaseTestCase):
         self.assertRaises(RuntimeError, next, outer_generator)
 
     def test_callers(self):
-        # The frame of a caller has left the eval loop (a call of a Python
-        # function, which takes the arguments first), or it has not.
+        # The eval loop has stored the stack of a caller if it calls a Python
+        # function directly (after popping the arguments), and not otherwise.
         def inner():
             frame = sys._getframe().f_back
             try:
@@ -141,7 +141,7 @@ class AttributeTest(BaseTestCase):
 
         def run():
             ready.set()
-            # Runs until it is told to stop, in C or in the eval loop.
+            # Runs until 'done' is set, in C or in the eval loop.
             while not done.wait(0.001):
                 pass
 
@@ -201,7 +201,7 @@ class AttributeTest(BaseTestCase):
         with tracing(tracer, trace_instructions=True):
             ref = weakref.ref(f()[0])
         self.assertIs(kept[-1][0], ref())
-        kept[-1] += (kept,)         # a cycle, as anything may make
+        kept[-1] += (kept,)         # a reference cycle
         del kept
         support.gc_collect()
         self.assertIsNone(ref())
@@ -320,7 +320,7 @@ class EventTest(BaseTestCase):
         self.assertEqual(found, [(), (0,), (0, 2)])
 
     def test_return_event(self):
-        # What is returned or yielded has been taken from the stack.
+        # The value that is returned or yielded has been popped.
         def f():
             return [1]
 
@@ -343,7 +343,7 @@ class EventTest(BaseTestCase):
         self.assertEqual(found, [('BINARY_OP', ())])
 
     def test_exception_event(self):
-        # What the instruction that raised has left.
+        # The stack as left by the instruction that raised.
         def f():
             for x in 'a':
                 try:
@@ -357,7 +357,7 @@ class EventTest(BaseTestCase):
         self.assertEqual(rest, ['a', NULL])
 
     def test_tracing_ended_in_call_event(self):
-        # The frame runs on, and its stack changes.
+        # The frame continues, and its stack changes.
         def gen():
             x = [1, 2, (yield)]
             del x
@@ -390,7 +390,7 @@ class EventTest(BaseTestCase):
                    if name in ('PUSH_EXC_INFO', 'CHECK_EXC_MATCH', 'POP_EXCEPT')]
         self.assertEqual(handler, [
             ('PUSH_EXC_INFO', (error,)),
-            # The exception handled before, here none, is below.
+            # Below it is the previously handled exception, here none.
             ('CHECK_EXC_MATCH', (None, error, ValueError)),
             ('POP_EXCEPT', (None,)),
         ])
@@ -445,10 +445,10 @@ class EventTest(BaseTestCase):
             return tracer
         with tracing(tracer):
             self.assertRaises(KeyError, g.throw, KeyError)
-        self.assertEqual(found, [(1, None)])        # None is what was sent
+        self.assertEqual(found, [(1, None)])        # None is the value sent
 
     def test_jump(self):
-        # Reading leaves what a jump takes from the stack alone.
+        # Reading the stack does not affect the values that a jump pops.
         def f(output):
             for i in [output.append, output.append]:
                 i((1,
@@ -479,8 +479,8 @@ class EventTest(BaseTestCase):
         self.assertEqual(before[1], ())
 
     def test_corpus(self):
-        # What the stack effects of the instructions and the exception tables
-        # say, all along the paths that are taken.
+        # The depth agrees with the stack effects of the instructions and with
+        # the exception tables, all along the paths taken.
         effects = {}
         count = 0
         wrong = []
@@ -515,7 +515,7 @@ class EventTest(BaseTestCase):
                 if now in handlers:
                     expected = handlers[now]
                 elif before.opname == 'PRECALL':
-                    expected = depths[arg]      # CALL takes the arguments
+                    expected = depths[arg]      # CALL pops the arguments
                 elif before.opname == 'CALL':
                     expected = depths[arg] - before.arg - 1
                 elif before.opname == 'YIELD_VALUE' and table[now].opname != 'RESUME':
@@ -637,8 +637,8 @@ class SuspendedTest(BaseTestCase):
         self.assertEqual(frame.f_valuestack, ())
 
     def test_abandoned(self):
-        # A generator that will not be closed leaves its frame with what the
-        # frame still holds.
+        # The frame of a generator that ignores GeneratorExit keeps its
+        # values.
         def gen(output):
             for x in 'a':
                 try:
@@ -657,7 +657,8 @@ class SuspendedTest(BaseTestCase):
         self.assertEqual(frame.f_valuestack, ())
 
     def test_throw_into_awaited(self):
-        # While throw() runs what is awaited, the awaiting frame is known.
+        # While throw() runs the awaited iterator, the stack of the awaiting
+        # frame is known.
         found = []
 
         class Awaited:
