@@ -27,10 +27,10 @@ fi
 sh build-aux/build.sh stock "$dir"
 sh build-aux/venv.sh bench-venv build-aux/requirements/bench.txt "$ROOT/$dir/python"
 
-set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${V:+--verbose} ${CPU:+"--cpu=$CPU"}
+set -- --fork "$dir/python" --stock "$stock/python" ${FAST:+--fast} ${FORCE:+--force} ${CPU:+"--cpu=$CPU"}
 case $what in
     tracing)
-        build/bench-venv/bin/python -m qa.bench.tracing "$@" --output "$out/bench.json" --pyperf "$out" \
+        build/bench-venv/bin/python -m qa.bench.tracing "$@" ${V:+--verbose} --output "$out/bench.json" --pyperf "$out" \
             --pyperformance "$out/pyperformance.json" </dev/null
         say "all measurements are in $out/bench.json" ;;
     pyperformance)

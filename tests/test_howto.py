@@ -6,6 +6,8 @@ import subprocess
 import termios
 import textwrap
 
+from support.commands import environment
+
 PAGE = 'Doc/howto/watch-python-run.rst'
 REFERENCE = 'Doc/library/lltrace.rst'
 
@@ -34,14 +36,13 @@ def run(command, python, folder):
     if not (bin / 'python').exists():
         (bin / 'python').write_text(f'#!/bin/sh\nexec {python} "$@"\n')
         (bin / 'python').chmod(0o755)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith('PYTHON')}
     # On a terminal, as readers use it, the program's output is mixed with the lines of its trace.
     main, terminal = pty.openpty()
     attributes = termios.tcgetattr(terminal)
     attributes[1] &= ~termios.OPOST     # no carriage returns
     termios.tcsetattr(terminal, termios.TCSANOW, attributes)
     process = subprocess.Popen(['sh', '-c', command], cwd=folder, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
-                               env=clean | {'PATH': f'{bin}:{os.environ["PATH"]}', 'NO_COLOR': '1'})
+                               env=environment('PYTHON') | {'PATH': f'{bin}:{os.environ["PATH"]}', 'NO_COLOR': '1'})
     os.close(terminal)
     printed = b''
     while True:

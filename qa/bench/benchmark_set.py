@@ -6,9 +6,9 @@
 in the other.  Here, the interpreters take turns at each benchmark, in several rounds of a few processes each, so that
 other work on the machine affects both equally.  The processes are those of pyperformance and pyperf.
 
-Times are processor times of the process and its children, unless --wall-clock is given.  The ratio of a round is the
-ratio of the shortest times, because other work on the machine can only make them longer.  The result is the median over
-the rounds, averaged over the benchmarks (geometric mean).
+Times are processor times of the process and its children.  The ratio of a round is the ratio of the shortest times,
+because other work on the machine can only make them longer.  The result is the median over the rounds, averaged over
+the benchmarks (geometric mean).
 """
 
 import argparse
@@ -74,7 +74,7 @@ def requirements(benchmark):
     return [line for line in lines if line]
 
 
-def environment(interpreter, folder, benchmarks, wall_clock, say):
+def environment(interpreter, folder, benchmarks, say):
     """Make a virtual environment for the benchmarks; return its Python, and {benchmark: why it cannot be run}."""
     venv = Path(folder, f'venv-{interpreter.role}')
     python = venv / 'bin' / 'python'
@@ -95,7 +95,7 @@ def environment(interpreter, folder, benchmarks, wall_clock, say):
             raise Trouble(f'cannot make {venv}: {last_line(done.stderr or done.stdout, NO_REASON)}')
         made.write_text(want)
     site = next(venv.glob('lib/python3*/site-packages'))
-    (site / 'sitecustomize.py').write_text('' if wall_clock else PROCESSOR_TIME)
+    (site / 'sitecustomize.py').write_text(PROCESSOR_TIME)
     failed = {}
     have = venv / '.have'       # the benchmarks whose requirements are installed
     ready = set(have.read_text().split()) if have.exists() else set()
@@ -182,9 +182,7 @@ def main(say, argv=None):
     parser.add_argument('--rounds', type=positive, help='5, with --fast 3')
     parser.add_argument('--processes', type=positive, help='per benchmark and round (default: 4, with --fast 2)')
     parser.add_argument('--cpu', type=int, default=max(os.sched_getaffinity(0)), help='the processor to run on')
-    parser.add_argument('--wall-clock', action='store_true', help='measure wall-clock time, as pyperformance does')
     parser.add_argument('--force', action='store_true', help='measure even debug builds')
-    parser.add_argument('--verbose', action='store_true', help='does nothing; the log has all details')
     args = parser.parse_args(argv)
 
     interpreters = the_two(args)
@@ -193,7 +191,7 @@ def main(say, argv=None):
     failed = {}
     both = []
     for interpreter in interpreters:
-        python, missing = environment(interpreter, folder, benchmarks, args.wall_clock, say)
+        python, missing = environment(interpreter, folder, benchmarks, say)
         failed.update(missing)
         both.append(Runs(interpreter.role, python, folder / f'pyperformance-{interpreter.role}.json'))
     fork, stock = both
@@ -228,8 +226,7 @@ def main(say, argv=None):
             runs.save()
 
     found = result(fork, stock)
-    found.update(wall_clock=args.wall_clock, date=datetime.date.today().isoformat(), fast=args.fast, failed=failed,
-                 processes=processes,
+    found.update(date=datetime.date.today().isoformat(), fast=args.fast, failed=failed, processes=processes,
                  machine=describe_machine(args.cpu),
                  interpreters={interpreter.role: interpreter.about for interpreter in interpreters})
     (folder / 'pyperformance.json').write_text(json.dumps(found, indent=1) + '\n')

@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """Count the machine instructions of the fixed program in the fork and in stock CPython, with tracing off.
-
-    instructions.py FORK STOCK      compare the two interpreters, function by function
 
 valgrind counts them exactly and reproducibly.  However, the work of malloc() depends on the lengths of the paths that
 the interpreter stores, which can change the count by one instruction in two thousand.  Both interpreters therefore run
@@ -13,14 +10,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
+
+from qa import process
+from qa.process import Trouble, last_line
 
 HERE = Path(__file__).resolve().parent
 
 
-class Unavailable(Exception):
+class Unavailable(Trouble):
     """The instructions could not be counted."""
 
 
@@ -29,8 +27,7 @@ def settle(python, place):
     script = ('import os, sys, math; version = "python%d.%d" % sys.version_info[:2];'
               'print(sys.executable, os.path.dirname(os.__file__), os.path.dirname(getattr(math, "__file__", "")), '
               'version, sep="\\n")')
-    done = subprocess.run([python, '-c', script], capture_output=True, text=True, check=True)
-    executable, library, extensions, version = done.stdout.splitlines()
+    executable, library, extensions, version = process.ask(f'cannot run {python}', python, '-c', script).splitlines()
     shutil.rmtree(place, ignore_errors=True)
     for folder in 'bin', 'lib', f'exec/lib/{version}':
         os.makedirs(place / folder)
@@ -55,8 +52,7 @@ def count(place, result=os.devnull):
                            f'--callgrind-out-file={result}', *command], env=environ, capture_output=True, text=True)
     found = re.search(r'Collected : (\d+)', done.stderr)
     if done.returncode or not found:
-        lines = done.stderr.strip().splitlines() or ['it gave no reason']
-        raise Unavailable(f'valgrind fails: {lines[-1]}')
+        raise Unavailable(f'valgrind fails: {last_line(done.stderr, "it gave no reason")}')
     return int(found[1])
 
 
@@ -74,7 +70,7 @@ def compare(fork, stock, folder, times):
                 settle(python, place)
                 counts[role].append(count(place, result))
                 eval_loop[role] = by_function(result)['_PyEval_EvalFrameDefault']
-            except (OSError, subprocess.SubprocessError) as error:
+            except (OSError, subprocess.SubprocessError, Trouble) as error:
                 raise Unavailable(str(error)) from None
             finally:
                 shutil.rmtree(place, ignore_errors=True)
@@ -98,27 +94,3 @@ def by_function(result):
                 costs[function] += int(line.split()[1])
             called = False
     return costs
-
-
-def main(fork, stock):
-    with tempfile.TemporaryDirectory(prefix='bench-') as folder:
-        costs = []
-        for python in fork, stock:
-            settle(python, Path(folder) / 'place')
-            count(Path(folder) / 'place', Path(folder) / 'result')
-            costs.append(by_function(Path(folder) / 'result'))
-    totals = [sum(one.values()) for one in costs]
-    differences = {name: costs[0][name] - costs[1][name] for name in {*costs[0], *costs[1]}}
-    print(f'{"difference":>12} {"fork":>13} {"stock":>13}')
-    print(f'{totals[0] - totals[1]:12} {totals[0]:13} {totals[1]:13}  total, {totals[0] / totals[1]:.5f}')
-    for name in sorted(differences, key=lambda name: (-abs(differences[name]), name))[:25]:
-        print(f'{differences[name]:12} {costs[0][name]:13} {costs[1][name]:13}  {name}')
-
-
-if __name__ == '__main__':
-    if len(sys.argv) != 3:
-        sys.exit(f'usage: {sys.argv[0]} FORK STOCK')
-    try:
-        main(*sys.argv[1:])
-    except Unavailable as error:
-        sys.exit(f'instructions.py: {error}')

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from qa import process
 from qa.bench import instructions, programs
 from qa.process import Trouble, last_line
 
@@ -35,23 +36,19 @@ class Interpreter:
         self.python = os.path.abspath(python)
         self.modes = list(modes)
         self.counts = {}
+        said = process.ask(f'cannot run {python}', self.python, WORKER, '--about', timeout=60)
         try:
-            done = subprocess.run([self.python, WORKER, '--about'], capture_output=True, text=True, timeout=60)
-        except OSError as error:
-            raise Trouble(f'cannot run {python}: {error.strerror}') from None
-        except subprocess.TimeoutExpired:
-            raise Trouble(f'{python} does not answer') from None
-        try:
-            self.about = json.loads(done.stdout)
+            self.about = json.loads(said)
         except ValueError:
-            raise Trouble(f'{python} cannot be measured: {last_line(done.stderr, NO_REASON)}') from None
+            raise Trouble(f'{python} cannot be measured') from None
         options = self.about['config_args']
         self.about['optimized'] = '--enable-optimizations' in options and '--with-lto' in options
 
 
 def the_two(args):
     """The fork and stock CPython; raise Trouble if they cannot be compared."""
-    fork = Interpreter('fork', args.fork, ['off', 'line', 'instruction', 'instruction-c'])
+    fork = Interpreter('fork', args.fork,
+                       ['off', 'line', 'instruction', 'instruction-c', 'branch', 'filter', 'filter-all'])
     stock = Interpreter('stock', args.stock, ['off', 'line', 'opcode', 'opcode-c'])
     if not fork.about['settracestate']:
         raise Trouble(f'{args.fork} has no sys.settracestate: it is not the fork')
@@ -61,8 +58,6 @@ def the_two(args):
         if one.about['debug'] and not args.force:
             raise Trouble(f'{one.python} is a --with-pydebug build, whose times are meaningless; '
                              'name another builddir with BUILDDIR=build/NAME, or insist with FORCE=1')
-    if fork.about['branches']:
-        fork.modes += ['branch', 'filter', 'filter-all']
     return fork, stock
 
 
@@ -92,8 +87,8 @@ def compile_stocktrace(stock, folder):
     script = ('import json, sysconfig; v = sysconfig.get_config_vars(); p = sysconfig.get_paths();'
               'print(json.dumps([v["CC"], v["CFLAGS"], v["CCSHARED"], v["EXT_SUFFIX"], p["include"], p["platinclude"],'
               ' v.get("srcdir"), v.get("projectbase")]))')
-    done = subprocess.run([stock.python, '-c', script], capture_output=True, text=True, check=True)
-    cc, cflags, ccshared, suffix, *places = json.loads(done.stdout)
+    found = process.ask(f'cannot run {stock.python}', stock.python, '-c', script)
+    cc, cflags, ccshared, suffix, *places = json.loads(found)
     # The headers are in different places for an installed interpreter and for one in its builddir.
     folders = [os.path.join(place, *below) for place in filter(None, places)
                for below in [(), ('Include',), ('internal',), ('Include', 'internal')]]
@@ -132,11 +127,8 @@ class Session:
             self.environ['LD_LIBRARY_PATH'] = os.environ['LD_LIBRARY_PATH']
 
     def run(self, interpreter, *arguments):
-        done = subprocess.run([interpreter.python, WORKER, *map(str, arguments)], env=self.environ,
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise Trouble(f'{interpreter.python} {arguments[0]}: {last_line(done.stderr or done.stdout, NO_REASON)}')
-        return done.stdout
+        return process.ask(f'{interpreter.python} {arguments[0]}', interpreter.python, WORKER, *arguments,
+                           env=self.environ)
 
     def count(self, interpreter):
         interpreter.counts = {name: json.loads(self.run(interpreter, '--count', name)) for name in self.names}

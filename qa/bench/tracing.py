@@ -17,6 +17,7 @@ import json
 import re
 import statistics
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 from qa.bench.measure import FORMAT, collect
@@ -78,16 +79,20 @@ MODES = [('line', None), ('opcode', 'opcode'), ('opcode-c', 'opcode'), ('instruc
          ('monitor-instruction', 'monitor-instruction'), ('monitor-branch', 'monitor-branch')]
 
 
+@dataclass
 class Row:
-    """A row of the table, with its required value and its goal."""
+    """A row of the table, with its required value and its goal.
 
-    def __init__(self, key, work, must, aim, digits=3, within=None):
-        self.key = key
-        self.work = work
-        self.must = must
-        self.aim = aim
-        self.digits = digits        # to show, and to compare with the targets
-        self.within = within        # the tolerance on both sides of 'must'
+    digits      to show, and to compare with the targets
+    within      the tolerance on both sides of 'must'
+    """
+
+    key: str
+    work: str
+    must: float | None
+    aim: float | None
+    digits: int = 3
+    within: float | None = None
 
     def target(self, value):
         """As text."""
@@ -132,10 +137,7 @@ def evaluate(data):
         rows[key] = figures.ratio(event('fork', 'instruction' + suffix, 'instruction'),
                                   event('stock', 'opcode' + suffix, 'opcode'))
     for mode in 'branch', 'filter-all', 'filter':
-        if figures.has('fork', mode):
-            rows[mode] = figures.ratio(whole('fork', mode), whole('fork', 'instruction'))
-        else:
-            data['missing'][mode] = 'this build of the fork does not have it yet'
+        rows[mode] = figures.ratio(whole('fork', mode), whole('fork', 'instruction'))
     for row in ROWS:
         if row.key in rows:
             rows[row.key]['met'] = row.met(rows[row.key]['median'], row.must)
@@ -166,7 +168,7 @@ def add_pyperformance(data, file):
                 data['missing'][row] = 'measured for another build: make bench-pyperformance'
                 return
     data[row] = {key: found[key]
-                 for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast', 'wall_clock')}
+                 for key in ('median', 'mad', 'min', 'max', 'rounds', 'benchmarks', 'date', 'fast')}
     data[row]['commit'] = found['interpreters']['fork']['commit']
 
 
@@ -268,7 +270,7 @@ def about_pyperformance(data):
     ratios = sorted((one['median'], name) for name, one in found['benchmarks'].items())
     return (f'pyperformance: {len(ratios)} benchmarks{" (the fast form)" if found["fast"] else ""}, '
             f'in {found["rounds"]} rounds, on {found["date"]}; of each round the shortest '
-            f'{"time" if found["wall_clock"] else "processor time"} counts.  '
+            'processor time counts.  '
             f'The ratios go from {ratios[0][0]:.3f} (``{ratios[0][1]}``) to {ratios[-1][0]:.3f} (``{ratios[-1][1]}``).')
 
 

@@ -6,6 +6,7 @@ PYTHONPATH.
 worker.py --count PROGRAM prints as JSON the number of events of each kind, and how often each opcode is executed.
 """
 
+import collections
 import importlib
 import json
 import sys
@@ -42,20 +43,22 @@ def off():
     sys.settrace(None)
 
 
-def monitoring(*names):
+def monitoring(what, callback=ignore_monitored):
+    monitor = sys.monitoring
+    # CPython 3.14 has a branch event for each side.
+    both = hasattr(monitor.events, 'BRANCH_LEFT')
+    names = ['INSTRUCTION'] if what == 'instruction' else ['BRANCH_LEFT', 'BRANCH_RIGHT'] if both else ['BRANCH']
+    events = [getattr(monitor.events, name) for name in names]
+
     def start():
-        monitor = sys.monitoring
         monitor.use_tool_id(0, 'bench')
-        events = 0
-        for name in names:
-            event = getattr(monitor.events, name)
-            monitor.register_callback(0, event, ignore_monitored)
-            events |= event
-        monitor.set_events(0, events)
+        for event in events:
+            monitor.register_callback(0, event, callback)
+        monitor.set_events(0, sum(events))
 
     def stop():
-        sys.monitoring.set_events(0, 0)
-        sys.monitoring.free_tool_id(0)
+        monitor.set_events(0, 0)
+        monitor.free_tool_id(0)
 
     return start, stop
 
@@ -81,13 +84,8 @@ def mode(name, opcodes):
         return stock_c(), off
     if name == 'instruction-c':
         return fork_c(), off
-    if name == 'monitor-instruction':
-        return monitoring('INSTRUCTION')
-    if name == 'monitor-branch':
-        # CPython 3.14 has an event for each side
-        if hasattr(sys.monitoring.events, 'BRANCH_LEFT'):
-            return monitoring('BRANCH_LEFT', 'BRANCH_RIGHT')
-        return monitoring('BRANCH')
+    if name.startswith('monitor-'):
+        return monitoring(name.removeprefix('monitor-'))
     state = {
         'instruction': {'trace_instructions': True},
         'branch': {'trace_branches': True},
@@ -151,84 +149,65 @@ def executed(code, offset):
 
 def count_traced(run):
     """Count all events of a trace function that requests only 'opcode' events, and the opcodes."""
-    events = {}
-    places = {}
+    events = collections.Counter()
+    places = collections.Counter()
 
-    def local(frame, event, arg):
-        events[event] = events.get(event, 0) + 1
-        if event == 'opcode':
-            place = frame.f_code, frame.f_lasti
-            places[place] = places.get(place, 0) + 1
-        return local
-
-    def everything(frame, event, arg):
-        events[event] = events.get(event, 0) + 1
+    def trace(frame, event, arg):
+        events[event] += 1
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        return local
+        if event == 'opcode':
+            places[frame.f_code, frame.f_lasti] += 1
+        return trace
 
-    sys.settrace(everything)
+    sys.settrace(trace)
     run()
     sys.settrace(None)
-    opcodes = {}
+    opcodes = collections.Counter()
     for (code, offset), number in places.items():
-        opcode = executed(code, offset)
-        opcodes[opcode] = opcodes.get(opcode, 0) + number
+        opcodes[executed(code, offset)] += number
     return events, opcodes
 
 
 def count_state(run, **state):
     """Count all events of a trace state."""
-    events = {}
+    events = collections.Counter()
 
-    def local(frame, event, arg):
-        events[event] = events.get(event, 0) + 1
-        return local
+    def trace(frame, event, arg):
+        events[event] += 1
+        return trace
 
-    sys.settracestate(local, trace_lines=False, **state)
+    sys.settracestate(trace, trace_lines=False, **state)
     run()
     sys.settracestate(None)
     return events
 
 
-def count_monitored(run, *names):
+def count_monitored(run, what):
     number = 0
 
     def callback(*args):
         nonlocal number
         number += 1
 
-    monitor = sys.monitoring
-    monitor.use_tool_id(0, 'bench')
-    events = 0
-    for name in names:
-        event = getattr(monitor.events, name)
-        monitor.register_callback(0, event, callback)
-        events |= event
-    monitor.set_events(0, events)
+    start, stop = monitoring(what, callback)
+    start()
     run()
-    monitor.set_events(0, 0)
-    monitor.free_tool_id(0)
-    return number
+    stop()
+    return {what: number}
 
 
 def count(name):
     program = load(name)
     result = {}
     if hasattr(sys, 'monitoring'):
-        branches = ['BRANCH_LEFT', 'BRANCH_RIGHT']
-        if not hasattr(sys.monitoring.events, 'BRANCH_LEFT'):
-            branches = ['BRANCH']
-        result['monitor-instruction'] = {'instruction': count_monitored(program.run, 'INSTRUCTION')}
-        result['monitor-branch'] = {'branch': count_monitored(program.run, *branches)}
+        for what in 'instruction', 'branch':
+            result[f'monitor-{what}'] = count_monitored(program.run, what)
     else:
         result['opcode'], result['opcodes'] = count_traced(program.run)
     if hasattr(sys, 'settracestate'):
         result['instruction'] = count_state(program.run, trace_instructions=True)
-        try:
-            result['branch'] = count_state(program.run, trace_branches=True)
-        except TypeError:
-            pass
+        result['branch'] = count_state(program.run, trace_branches=True)
     json.dump(result, sys.stdout)
 
 
@@ -245,7 +224,6 @@ def about():
         'opt': sysconfig.get_config_var('OPT') or '',
         'debug': bool(sysconfig.get_config_var('Py_DEBUG')),
         'settracestate': hasattr(sys, 'settracestate'),
-        'branches': 'trace_branches' in sys.gettracestate() if hasattr(sys, 'gettracestate') else False,
         'monitoring': hasattr(sys, 'monitoring'),
         'free_threaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
     }, sys.stdout)

@@ -12,8 +12,8 @@ from qa import ROOT
 from qa.bench import benchmark_set, instructions, measure, tracing
 
 ABOUT = {'version': '3.11.2', 'commit': 'abc', 'compiler': 'GCC 1', 'config_args': "'--enable-optimizations' '--with-lto'",
-         'opt': '', 'debug': False, 'settracestate': True, 'branches': True, 'monitoring': False, 'free_threaded': False}
-STOCK = ABOUT | {'settracestate': False, 'branches': False, 'commit': ''}
+         'opt': '', 'debug': False, 'settracestate': True, 'monitoring': False, 'free_threaded': False}
+STOCK = ABOUT | {'settracestate': False, 'commit': ''}
 
 
 @pytest.fixture
@@ -150,20 +150,13 @@ def test_page(data):
     assert '   * - Branch mode / instruction mode, whole program\n     - 0.400 ±0.000\n     - ≤ 0.35: no\n     - ≤ 0.25: no\n' in text
 
 
-def test_a_fork_without_branches(data):
-    for mode in 'branch', 'filter', 'filter-all':
-        del data['samples']['fork'][f'numeric/{mode}']
-    tracing.evaluate(data)
-    assert 'branch' not in data['rows'] and 'does not have it' in '\n'.join(tracing.table(data))
-
-
 def test_pyperformance_of_this_build_only(data, tmp_path):
     file = tmp_path / 'pyperformance.json'
     ran = [type('Suite', (), {'rounds': rounds}) for rounds in
            ({'a': [1.0, 2.0, 1.0], 'b': [2.0, 2.0, 2.0], 'c': [5.0]}, {'a': [1.0, 2.0, 1.0], 'b': [1.0, 1.0, 1.0], 'c': [1.0]})]
     found = benchmark_set.result(*ran)        # 'c' failed after its first round
     assert round(found['median'], 9) == round(2 ** 0.5, 9) and list(found['benchmarks']) == ['a', 'b']
-    found.update(date='2026-01-02', fast=True, wall_clock=False, interpreters=data['interpreters'])
+    found.update(date='2026-01-02', fast=True, interpreters=data['interpreters'])
     file.write_text(json.dumps(found))
     tracing.add_pyperformance(data, file)
     tracing.evaluate(data)
@@ -248,7 +241,8 @@ def test_arguments(bench):
 def test_unsuitable_interpreters(error, pretend, tmp_path):
     fork, stock = pretend('fork', ABOUT), pretend('stock', STOCK)
     assert error('--fork', tmp_path / 'none', '--stock', stock) == f'cannot run {tmp_path}/none: No such file or directory'
-    assert 'cannot be measured' in error('--fork', '/bin/false', '--stock', stock)
+    assert 'cannot run /bin/false' in error('--fork', '/bin/false', '--stock', stock)
+    assert 'cannot be measured' in error('--fork', '/bin/true', '--stock', stock)
     assert 'is not the fork' in error('--fork', stock, '--stock', stock)
     assert 'is not stock CPython 3.11.2' in error('--fork', fork, '--stock', fork)
     assert 'is not stock CPython 3.11.2' in error('--fork', fork, '--stock', pretend('old', STOCK | {'version': '3.10.1'}))

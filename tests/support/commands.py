@@ -1,13 +1,18 @@
-"""Run a program that must succeed."""
+"""Running other programs."""
 
 import os
 import subprocess
 
 
+def environment(*prefixes):
+    """The environment without the names that begin with one of these."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
 def output(*command, **how):
+    """The output of a program that has to succeed; make's own settings are not for it."""
     __tracebackhide__ = True
-    environment = {name: value for name, value in os.environ.items() if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'V')}
     done = subprocess.run([str(part) for part in command], text=True, capture_output=True, stdin=subprocess.DEVNULL,
-                          env={**environment, **how.pop('env', {})}, **how)
+                          env={**environment('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL'), 'V': '', **how.pop('env', {})}, **how)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
