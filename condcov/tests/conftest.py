@@ -1,4 +1,4 @@
-"""What the tests share: programs that are run in a folder of their own, with condcov and without."""
+"""Fixtures: programs that run in a temporary folder, with and without condcov."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ TIMEOUT = 900
 
 
 class Folder:
-    """A folder with programs, and what happens when they are run in it."""
+    """A folder with programs, which can be run in it."""
 
     def __init__(self, path):
         self.path = path
@@ -29,19 +29,19 @@ class Folder:
         return str(path)
 
     def python(self, *arguments, **options):
-        """The finished process of python with these arguments."""
+        """Run python with these arguments, and return the finished process."""
         options = {'cwd': self.path, 'env': self.environment, 'stdin': subprocess.DEVNULL, **options}
         return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=TIMEOUT,
                               **options)
 
     def condcov(self, *arguments, status=0, **options):
-        """The finished process of condcov with these arguments, which must have that exit status."""
+        """Run condcov with these arguments; check the exit status, and return the finished process."""
         done = self.python('-m', 'condcov', *arguments, **options)
         assert done.returncode == status, done
         return done
 
     def refused(self, *arguments, **options):
-        """The one line with which condcov refuses to do this."""
+        """The one-line error of condcov for these arguments."""
         done = self.condcov(*arguments, status=2, **options)
         assert done.stdout == '' and done.stderr.count('\n') == 1, done
         assert done.stderr.startswith('condcov'), done
@@ -64,7 +64,7 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty Folder, in which the test is, too."""
+    """An empty Folder, which is the current folder of the test."""
     for name in [name for name in os.environ if name.startswith(('CONDCOV', 'COV'))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)

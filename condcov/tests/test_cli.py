@@ -1,4 +1,4 @@
-"""The command: its reports, and what it refuses, in one line."""
+"""The command: its reports, and its one-line errors."""
 
 import os
 import sys

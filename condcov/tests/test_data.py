@@ -1,4 +1,4 @@
-"""Data files: what goes in comes out, from many processes, and bad ones are refused in one line."""
+"""Data files: data is kept, many processes can write, and bad files are reported in one line."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def data(tmp_path):
 
 
 def refused(function, *arguments):
-    """The one line with which bad input is refused."""
+    """The one-line error for bad input."""
     with pytest.raises(CondcovError) as caught:
         function(*arguments)
     assert '\n' not in str(caught.value)
@@ -193,7 +193,7 @@ def test_unreadable(data):
 
 
 def test_many_writers_of_one_file(data):
-    """Threads stand for processes: each write has a connection of its own."""
+    """Threads simulate processes: each write uses a separate connection."""
     def write(number):
         for step in range(20):
             data.add(f'context {step % 3}', {'/a.py': (SHA, Seen({number * 100 + step}, set(), {KEY: {'TF': 1}}))},

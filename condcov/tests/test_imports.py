@@ -9,7 +9,7 @@ import condcov
 
 ROOT = pathlib.Path(condcov.__file__).parent
 
-# Each layer may import from those before it.
+# Each layer may import from the earlier ones.
 LAYERS = [
     {'errors', 'lazy_coverage', 'model'},
     {'config', 'data'},
@@ -22,7 +22,7 @@ LAYERS = [
 
 
 def imports(path):
-    """The names of condcov's own modules that a file imports."""
+    """The names of the condcov modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             package, *rest = node.module.split('.')

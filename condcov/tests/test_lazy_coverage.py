@@ -1,4 +1,4 @@
-"""condcov imports modules of coverage.py without the whole package, and nobody notices."""
+"""condcov imports modules of coverage.py without the whole package, without side effects."""
 
 import subprocess
 import sys

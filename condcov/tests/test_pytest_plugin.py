@@ -1,4 +1,4 @@
-"""pytest --condcov, from outside."""
+"""pytest --condcov, run as a command."""
 
 import json
 
@@ -119,13 +119,13 @@ REWRITTEN = """
 
 
 @pytest.mark.parametrize('mode, told', [
-    # What is in a generator expression is as it was written.
+    # pytest does not rewrite generator expressions.
     ('rewrite', {'a or b', 'a and b', 'x or a', 'x in (a, b)'}),
     ('plain', {'a or b', 'a and b', 'x or a', 'x in (a, b)', 'a and (b or either(b, a))', '0 < a < 5',
                'not either(a is None or b is None, 0) and all(x or a for x in (a, b))', 'a is None or b is None'}),
 ])
 def test_nothing_is_said_of_conditions_that_pytest_has_rewritten(project, mode, told):
-    """Their code has other conditions, and jumps that only print them."""
+    """Rewritten asserts have other conditions, and jumps that only format messages."""
     project.write('test_pkg.py', REWRITTEN)
     project.pytest('--condcov=.', f'--assert={mode}')
     project.condcov('json', '--include=test_pkg.py')

@@ -13,15 +13,15 @@ from condcov import model
 from condcov.analysis import mcdc
 from support import decisions, reports
 
-# How many decisions the truth table is held against: 5000 in the long form, others each time.
+# The number of decisions to compare with the truth table: 5000 different ones each time in the long form.
 EXAMPLES = os.environ.get('CONDCOV_ORACLE_EXAMPLES')
 MOST_LEAVES = 6
 
-# The strategies are nested, and Hypothesis warns about the length of a name that nobody asked for.
+# Hypothesis warns about the long generated names of nested strategies.
 pytestmark = pytest.mark.filterwarnings('ignore:Generating overly large repr')
 
 
-# --- against the definition, by brute force over all assignments ---
+# --- comparison with the definition, by brute force over all assignments ---
 
 def expressions():
     """Texts of expressions of up to six leaves: names, chains of two links, constants."""
@@ -36,7 +36,7 @@ def expressions():
 
 
 class TruthTable:
-    """Every verdict, from all assignments and the definitions alone."""
+    """All results, computed from all assignments and the definitions."""
 
     def __init__(self, text, decision, kind):
         self.size = len(decision.conditions)
@@ -91,7 +91,7 @@ def test_truth_table(text, kind, data):
 
 
 def check(decision, table, observed, index, analysis):
-    """That the analysis of a condition is what the definitions say, and what it asks for is enough and nearest."""
+    """Check that the analysis agrees with the definitions, and that the missing paths suffice and are nearest."""
     assert set(analysis.outcomes) == {path[index] for path in observed} - {'-'}
     assert set(analysis.possible) == {path[index] for path in table.groups} - {'-'}
     pairs = table.pairs(index, observed)
@@ -117,19 +117,19 @@ def check(decision, table, observed, index, analysis):
     assert bool(analysis.cause) == (bool(observed) and bool(analysis.possible) and not analysis.evaluated)
 
 
-# --- verdicts that are known from elsewhere ---
+# --- results known from other sources ---
 
 def paths_of(text, rows):
-    """The paths of rows of values, given as '1101', one digit for a leaf."""
+    """The paths of rows of values, such as '1101', with one digit for each leaf."""
     return {decisions.run(text, [digit == '1' for digit in row])[0] for row in rows}
 
 
 SUBEXPRESSIONS = '(a or b) or (((c and d) or (e and (f or g) and h)) and (k or l) and (m or n))'
 
 
-# What GCC 14 answers, by the masking table of Kvalsvik's paper, for these inputs: expression, one row of values for
-# each evaluation, and the conditions whose true and whose false outcome is not shown. The facts are those that its test
-# suite expects (gcov-19.c).
+# The output of GCC 14, which uses the masking table of Kvalsvik's paper, for these inputs: an expression, one row of
+# values for each evaluation, and the conditions whose true and whose false outcome is not shown. GCC's own test suite
+# expects this output (gcov-19.c).
 @pytest.mark.parametrize('text, rows, no_true, no_false', [
     ('a or b', ['01'], {0}, {0, 1}),
     ('a or b', ['01', '00'], {0}, set()),

@@ -1,4 +1,4 @@
-"""From source text and recorded jumps to verdicts, against interpretation and the truth table.
+"""Results from source text and recorded jumps, compared with interpretation and the truth table.
 
 The jumps are recorded by the slow recorder, from trace events, so this needs the interpreter that has them.
 """
@@ -72,12 +72,12 @@ def recorded(text, rows):
 
 
 def words(text):
-    """The words of an expression."""
+    """The tokens of an expression."""
     return set(text.replace('(', ' ').replace(')', ' ').split())
 
 
 def value_expressions():
-    """Texts of and/or of names only: what else stands in a value has decisions of its own."""
+    """Texts with only names, `and` and `or`: other expressions in a value are separate decisions."""
     return strategies.recursive(strategies.just('x'), lambda inner: strategies.one_of(
         strategies.builds('({} and {})'.format, inner, inner),
         strategies.builds('({} or {})'.format, inner, inner)), max_leaves=6).filter(lambda text: text != 'x')
@@ -151,5 +151,5 @@ def test_a_program():
         (16, '`member` was never false'),
         (17, '`voucher` was never evaluated: `member` was always true'),
     ]
-    # Counted by hand: nine conditions with two outcomes each, and the last operand of the value with one.
+    # Counted by hand: nine conditions with two outcomes each, and the last operand of the value with one outcome.
     assert file.levels == {'line': (14, 18), 'branch': (8, 10), 'condition': (12, 19), 'mcdc': (4, 8)}

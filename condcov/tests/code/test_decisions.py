@@ -40,7 +40,7 @@ def exact(select):
 
 
 def record(text, namespace, run, recorder):
-    """What a program has been seen to do, as (Source, Seen, recorder)."""
+    """Run a program; return (Source, Seen, recorder)."""
     source = analyse(text, 'program')
     plans = {}
 
@@ -48,7 +48,7 @@ def record(text, namespace, run, recorder):
         if code.co_filename != 'program':
             return None
         facts = plan(code, source.table).facts
-        plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))       # as the cache keeps it
+        plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))       # as in the cache
         return plans[code].probes
 
     recorder = recorder(select)
@@ -65,7 +65,7 @@ def record(text, namespace, run, recorder):
 
 
 def difference(text, numbers, recorder):
-    """Where the record of a program differs from its interpretation, {key: (interpreted, recorded)}; and the record."""
+    """The differences between record and interpretation, {key: (interpreted, recorded)}; and the record."""
     values = Values(numbers)
     namespace = values.namespace()
     interpreted = paths_of(text, namespace, lambda: namespace['main']())
@@ -103,7 +103,7 @@ def test_paths_are_those_of_the_interpretation(recorder, share):
 
 
 def test_a_wrong_path_is_found():
-    """The comparison can fail: each jump whose sense is turned round changes a path."""
+    """The comparison can fail: inverting any jump changes a path."""
     text = 'def main():\n    for i in (0, 1):\n        x = 1 if i and c() else 2\n'
 
     class Turned(SlowRecorder):

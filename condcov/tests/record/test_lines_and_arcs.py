@@ -1,4 +1,4 @@
-"""Lines and branches are those that coverage.py records of the same run: probes leave it the trace function."""
+"""Lines and branches match those of coverage.py in the same run: probes do not use the trace function."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Runs a module's tests with both, and prints what only one of them has seen.
+# Runs a module's tests under both, and prints the data that only one of them has.
 PROGRAM = '''
 import importlib.util, io, json, sys, unittest
 import codeprobes, coverage, coverage.results
@@ -48,7 +48,7 @@ json.dump({
 }, sys.__stdout__)
 '''
 
-# Branches that coverage.py takes for taken, since an exception has left the line for the place where they go: all
+# Branches that coverage.py counts as taken, because an exception left the line for their target: all
 # here are `for`, `async for` and `await` over what is not iterable or awaitable, or raises.
 EXCEPTIONS = {
     'test.test_coroutines': [[583, 586], [604, 606], [675, 678], [1028, -1028], [1581, -1580], [1600, -1599],

@@ -1,4 +1,4 @@
-"""The plans that are kept for the next run: used where they fit, and never where they do not."""
+"""Cached plans are used if they fit, and never if they do not."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ BOTH = {'<module>', 'f'}
 
 @pytest.fixture(autouse=True)
 def writing(monkeypatch):
-    """Bytecode is written, whatever the tests are run with."""
+    """Enable writing bytecode, whatever the options of the test run."""
     monkeypatch.setattr(sys, 'dont_write_bytecode', False)
     monkeypatch.setattr(sys, 'pycache_prefix', None)
     yield
@@ -39,7 +39,7 @@ def made(monkeypatch):
 
 
 def run(folder, text=TEXT, name='mod.py', cached=True):
-    """Record a program in this process, as if it was imported before; what it has seen of the file."""
+    """Record a program in this process, as if it had been imported before; return what was seen of the file."""
     path = folder.write(name, text)
     if cached:
         (folder.path / '__pycache__').mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def run(folder, text=TEXT, name='mod.py', cached=True):
 
 
 def kept(folder):
-    """The files of plans, by their names."""
+    """The names of the cache files."""
     return sorted(path.name for path in folder.path.glob('__pycache__/*'))
 
 
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be(folder, made):
 
 
 def test_no_folder_is_made_beside_a_source(folder, made):
-    """Python makes none for a script either, and the program may be about to remove the folder."""
+    """Python does not create the folder for a script either, and the program may be about to remove its parent."""
     run(folder, cached=False)
     assert not (folder.path / '__pycache__').exists()
 

@@ -1,4 +1,4 @@
-"""Programs are recorded, and do what they do without."""
+"""Programs are recorded, and behave as they do without condcov."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from condcov.record.plan import Plan
 
 pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
 
-# Programs whose streams and exit status must be those they have without condcov. The line "done = 1" is executed.
+# Programs whose output and exit status must be the same as without condcov. The line "done = 1" is executed.
 PROGRAMS = {
     'normal': 'import sys; print(sys.argv); print("x", file=sys.stderr)',
     'status': 'import sys; print("out"); sys.exit(3)',
@@ -194,7 +194,7 @@ def test_counts_of_a_fork_are_added_once(folder):
 
 
 def test_a_child_that_is_terminated_when_it_has_just_begun(folder):
-    """The interpreter forgets the signals that a child gets before it has begun, which a pool waits for."""
+    """The interpreter loses signals that arrive at the very start of a child, and a pool waits for their effect."""
     folder.write('prog.py', """
         import os, signal, time
         for number in range(30):
@@ -235,7 +235,7 @@ def test_a_thread_forks_while_others_save(folder):
 
 
 def test_a_fork_does_not_wait_for_ever(folder):
-    """The thread that saves may wait for something that the forking thread has."""
+    """The thread that saves may wait for a lock that the forking thread holds."""
     folder.write('prog.py', """
         import os, threading
         from condcov.record import recording
@@ -325,7 +325,7 @@ def test_asynchronous_loops(folder):
 
 
 def test_pools_end(folder):
-    """Their workers get a SIGTERM when they have hardly begun, and some are just about to wait for a semaphore."""
+    """Workers get a SIGTERM when they have just started, some of them just before they wait for a semaphore."""
     folder.write('prog.py', """
         import multiprocessing
 
@@ -342,7 +342,7 @@ def test_pools_end(folder):
 
 
 def test_a_fork_waits_for_a_thread_that_saves(folder):
-    """SQLite has locks of its own, which in the child nobody would release."""
+    """SQLite has its own locks, which nobody would release in the child."""
     folder.write('prog.py', """
         import os, threading, time
         from condcov.record import recording
@@ -642,7 +642,7 @@ def test_a_run_within_a_run(folder):
     assert folder.files() == ['.condcov', '.condcov-inner']
 
 
-# What is wrong before the program runs: one line, and the program does not run.
+# Errors before the program runs: one line, and the program does not run.
 
 def test_an_interpreter_without_probes(folder):
     folder.write('codeprobes.py', 'raise ImportError("no")\n')
@@ -683,7 +683,7 @@ def test_a_folder_that_is_gone(folder):
 
 
 def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
-    """A handler may run while a code object is analysed."""
+    """A signal handler may run while a code object is analysed."""
     class Timeout(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""What the pages of the HTML report do, in Chromium (Debian's package `chromium`): a script acts as a reader.
+"""The pages of the HTML report in Chromium (Debian's package `chromium`): a script acts as the reader.
 
 The browser has no network here, and the pages are files, as they are for most readers.
 """
@@ -43,7 +43,7 @@ addEventListener('load', () => setTimeout(() => {
 
 @pytest.fixture
 def act(tmp_path):
-    """Opens a page of the report, runs JavaScript in it, and returns what that returns."""
+    """Opens a page of the report, runs JavaScript in it, and returns the result."""
     html.write(reports.result(), tmp_path / 'html')
 
     def act(page, script, fragment='', width=1200):
@@ -186,7 +186,7 @@ def test_the_index_filters_by_words(act):
 @pytest.mark.parametrize('width', [500, 1400])
 @pytest.mark.parametrize('page', ['index.html', FARES])
 def test_nothing_sticks_out_of_the_window(act, page, width):
-    """What is too wide scrolls in a box of its own."""
+    """Wide content scrolls in a separate box."""
     assert act(page, '''
         document.querySelectorAll('.truth').forEach(row => { row.hidden = false; });
         const boxes = [...document.querySelectorAll('.truth .box')].map(box => box.getBoundingClientRect().right);

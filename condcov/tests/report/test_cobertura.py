@@ -1,4 +1,4 @@
-"""The Cobertura report is valid, is read by pycobertura, and says what the result says."""
+"""The Cobertura report is valid, pycobertura reads it, and it agrees with the result."""
 
 import io
 
@@ -11,7 +11,7 @@ from condcov.analysis import outcomes, results
 from condcov.report import cobertura
 from support import reports, sample
 
-# What coverage-04.dtd demands, element by element.
+# The requirements of coverage-04.dtd, by element.
 DTD = '''
 <!ELEMENT coverage (sources?, packages)>
 <!ATTLIST coverage line-rate CDATA #REQUIRED branch-rate CDATA #REQUIRED lines-covered CDATA #REQUIRED
@@ -41,7 +41,7 @@ DTD = '''
 
 @pytest.fixture
 def path(tmp_path):
-    """The report, with the sources beside it."""
+    """The report, with the sources next to it."""
     for each in sample.fares(), sample.small(), sample.empty():
         (tmp_path / each.path).parent.mkdir(exist_ok=True)
         (tmp_path / each.path).write_text(each.text, 'utf-8')
@@ -102,7 +102,7 @@ def test_pycobertura_reads_it(path):
     assert sorted(read.files()) == [file.path for file in result.files]
     fares = next(file for file in result.files if file.path.endswith('fares.py'))
     assert read.total_statements(fares.path) == fares.levels['line'].total
-    # A line with a condition that is not covered is a miss in part for pycobertura, and counts among the misses.
+    # For pycobertura, a line with an uncovered condition is a partial miss, and counts as a miss.
     partial = {line for line, here in outcomes.by_line(fares).items() if not all(it.count for it in here)}
     assert read.total_misses(fares.path) == len(partial.union(fares.missing_lines))
     statuses = dict(read.line_statuses(fares.path))

@@ -1,4 +1,4 @@
-"""Source is cut into pieces without a loss, and each piece belongs to the condition that it is a part of."""
+"""The pieces make up the complete source, and each piece belongs to the condition that contains it."""
 
 import os
 import pathlib
@@ -81,7 +81,7 @@ STDLIB = sorted(pathlib.Path(os.__file__).parent.glob('*.py'))
 @hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(st.sampled_from(STDLIB), st.data())
 def test_nothing_of_a_source_is_lost(path, data):
-    """Whatever the spans, which need not even be those of conditions."""
+    """With any spans, even if they are not those of conditions."""
     lines = source_text.source_lines(path.read_text('utf-8'))[:300]
     place = st.integers(1, len(lines)).flatmap(
         lambda line: st.tuples(st.just(line), st.integers(0, len(lines[line - 1].encode()))))

@@ -1,4 +1,4 @@
-"""The pages of the HTML report: what they say, that they are well made, and that colours can be read.
+"""The pages of the HTML report: their content, valid HTML, and readable colours.
 
 What they do is tested in a browser: see test_browser.py.
 """
@@ -193,7 +193,7 @@ def test_constants_have_neither_colour_nor_column(folder):
 
 
 def wide(count, sign='and'):
-    """A Sample of a decision with so many operands, of which the first was false."""
+    """A Sample of a decision with this many operands, of which the first was false."""
     names = [f'c{index}' for index in range(count)]
     each = sample.Sample('wide.py', f'if {f" {sign} ".join(names)}:\n    pass\n')
     ways = [(name, index + 1 if index + 1 < count else sample.TRUE, sample.FALSE) for index, name in enumerate(names)]
@@ -279,7 +279,7 @@ def contrast(one, other):
 
 
 TEXT = [
-    # what is written, and on what
+    # colours of text and background
     (['text', 'keyword', 'name', 'string', 'number', 'comment', 'decorator'],
      ['run-line', 'miss-line', 'excluded-line', 'one-back', 'never-back', 'lone-back']),
     (['text', 'muted', 'accent'], ['page', 'panel']),

@@ -1,4 +1,4 @@
-"""The JSON report is as its schema says, and says what the result says."""
+"""The JSON report conforms to its schema and agrees with the result."""
 
 import importlib.resources
 import json
@@ -51,7 +51,7 @@ def test_levels_and_lines_are_those_of_the_result(written):
 
 
 def test_a_decision_can_be_rebuilt_from_the_report(written):
-    """So that other tools can do with it what condcov does."""
+    """Other tools can use the schema as condcov does."""
     ends = {'true': model.TRUE, 'false': model.FALSE}
     for file, entry in zip(reports.result().files, written['files'], strict=True):
         for decision, told in zip(file.source.decisions, entry['decisions'], strict=True):

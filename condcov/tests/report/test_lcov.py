@@ -1,4 +1,4 @@
-"""The tracefile is one that lcov reads, and says what the result says.
+"""lcov reads the tracefile, which agrees with the result.
 
 lcov 1.x is run where it is installed (Debian's package `lcov`). What lcov 2.x accepts is written down in read() and
 check(): the grammar of its reader (TraceFile::_read_info and MCDC_Block::insertExpr in lib/lcovutil.pm) and what its
@@ -30,7 +30,7 @@ PATTERNS = {
 
 
 class Section:
-    """What one section of a tracefile says."""
+    """The content of one section of a tracefile."""
 
     def __init__(self):
         self.path = None
@@ -41,7 +41,7 @@ class Section:
 
 
 def read(path):
-    """The sections of a tracefile as lcov 2.x reads it; an AssertionError for what it refuses or complains about."""
+    """The sections of a tracefile as lcov 2.x reads it; an AssertionError for whatever it rejects or warns about."""
     sections = []
     section = None
     last_mcdc = None
@@ -86,7 +86,7 @@ def read(path):
 
 
 def check(section):
-    """The checks of lcov's check_data_consistency, and the sums."""
+    """The checks of lcov's check_data_consistency, and of the sums."""
     assert section.lines, 'empty: no line data'
     for line, branches in section.branches.items():
         assert line in section.lines, f'line {line} has branchcov but no linecov data'
@@ -154,11 +154,11 @@ def test_mcdc_has_both_senses_of_what_can_be_shown(sections):
     groups = sections['railway/fares.py'].groups
     assert groups[11] == {2: [('age < 6', {'t': 1, 'f': 1}), ('student', {'t': 0, 'f': 1})]}
     assert groups[13][4][3] == ('day in DAYS', {'t': 1, 'f': 0})
-    assert 26 not in groups                                                     # a value: nothing can be shown
+    assert 26 not in groups                                                     # a value, which cannot count for MC/DC
 
 
 def test_a_decision_that_shows_no_condition_is_not_half_covered():
-    """Both halves of a pair count only where they are of one pair."""
+    """Both halves count only if they belong to the same pair."""
     half = sample.Sample('half.py', 'if a if b else not a:\n    pass\n')
     # b true: the outcome is a; b false: it is not a
     half.decide('if', 'a if b else not a', ('b', 1, 2), ('a', sample.TRUE, sample.FALSE),
@@ -174,7 +174,7 @@ def test_a_decision_that_shows_no_condition_is_not_half_covered():
 
 
 def test_decisions_of_one_size_in_one_line_are_one_group(tmp_path):
-    """lcov would add the counts of one to the other's."""
+    """lcov would add up the counts of both."""
     line = sample.Sample('line.py', 'x = [a, b][c and d] if e and f else g and h and i and j\n')
     line.decide('boolean', 'c and d', ('c', 1, sample.FALSE), ('d', sample.TRUE, sample.FALSE), paths={'TT': 1})
     line.decide('ternary', 'e and f', ('e', 1, sample.FALSE), ('f', sample.TRUE, sample.FALSE), paths={'TT': 2})
@@ -218,7 +218,7 @@ def test_outcomes_add_up():
 
 
 def runner(tmp_path, major):
-    """Runs a command of lcov, of that version, in a folder with the sources of the samples."""
+    """Runs a command of this version of lcov in a folder with the sources of the samples."""
     if not shutil.which('genhtml'):
         pytest.skip('genhtml is not installed (apt-get install lcov)')
     version = subprocess.run(['genhtml', '--version'], capture_output=True, text=True, check=True).stdout
@@ -255,7 +255,7 @@ def test_genhtml_2_renders_lines_conditions_and_mcdc(new_lcov, tmp_path):
     summaries = [section.summary for section in read(tmp_path / 'condcov.info')]
     hit, found = (sum(summary.get(name, 0) for summary in summaries) for name in ('MCH', 'MCF'))
     assert found and f'({hit} of {found} MC/DCs)' in said
-    assert 'no messages were reported' in said      # nothing that it did not understand
+    assert 'no messages were reported' in said      # lcov understood everything
     page = (tmp_path / 'html' / 'railway' / 'fares.py.gcov.html').read_text('utf-8')
     assert 'MC/DC data' in page
 
@@ -291,7 +291,7 @@ def test_lcov_1_rewrites_it_without_a_loss(old_lcov, tmp_path):
 
 
 def test_lcov_1_reads_names_as_far_as_it_can(old_lcov, tmp_path):
-    """It passes over branches with a name; the lines are right all the same."""
+    """lcov 1.x ignores branches with names; the lines are still correct."""
     lcov.write(reports.result(), tmp_path / 'condcov.info')
     said = old_lcov('genhtml', '--branch-coverage', '--output-directory', 'html', 'condcov.info')
     line = reports.result().totals['line']

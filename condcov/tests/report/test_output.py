@@ -1,4 +1,4 @@
-"""Reports are written whole or not at all, and never over something else."""
+"""Reports are written completely or not at all, and do not overwrite anything else."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Every report of files of the standard library, of which random things were seen, is well made."""
+"""Every report is valid for files of the standard library with random data."""
 
 import json
 import os
@@ -72,6 +72,6 @@ def test_html_has_every_condition_once_and_a_truth_table_for_each_decision(resul
         assert len(page.xpath('//tr[@class="truth"]')) == len(file.source.decisions)
         conditions = [analysis for analyses in file.analyses for analysis in analyses if analysis.possible]
         covered = page.xpath('//span[@role="button"]')
-        # A condition that others fill has no place of its own; it is in the truth table all the same.
+        # A condition that is covered completely by others has no piece; it is still in the truth table.
         assert 0.98 * len(conditions) <= len(covered) <= len(conditions)
         assert len(page.xpath('//ul[@class="verdicts"]/li')) == len(conditions)

@@ -1,4 +1,4 @@
-"""The report for a terminal, as a person sees it and as a pipe gets it."""
+"""The text report, in a terminal and in a pipe."""
 
 import io
 import os
@@ -70,7 +70,7 @@ def report(result, stream=None, **options):
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -78,7 +78,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    """None of the variables that people set for their terminals."""
+    """Remove the variables that users set for their terminals."""
     for name in ('NO_COLOR', 'FORCE_COLOR', 'COLUMNS', 'LINES', 'TTY_COMPATIBLE', 'TTY_INTERACTIVE', 'COLORTERM'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('TERM', 'xterm-256color')
@@ -101,7 +101,7 @@ def cells(line):
 
 
 def underlined(output, start):
-    """What stands above the underlines whose sentences start so: a list, by cells."""
+    """The text above each underline whose sentence starts like this, as a list."""
     lines = output.splitlines()
     found = []
     for number, line in enumerate(lines):
@@ -141,7 +141,7 @@ def test_the_condition_is_underlined(monkeypatch, sentence, part, columns):
     stream = terminal(monkeypatch, columns, NO_COLOR='1') if columns else io.StringIO()
     output = without_styles(report(results.Result([shop()]), stream))
     if columns and columns < 100:
-        # It goes on in the next row.
+        # It continues in the next row.
         assert part in underlined(output, sentence.split()[0])
     else:
         assert underlined(output, sentence) == [part]
@@ -235,7 +235,7 @@ def test_a_file_cannot_command_the_terminal():
 
 
 def test_a_real_terminal():
-    # What no stream can pretend: the width that the terminal itself says.
+    # The width of a real terminal, which a stream cannot fake.
     pty = pytest.importorskip('pty')
     import fcntl
     import struct

@@ -1,4 +1,4 @@
-"""Underlines stand where a terminal shows the text, whatever the characters are."""
+"""Underlines are below the text in a terminal, whatever its characters."""
 
 import unicodedata
 
@@ -15,7 +15,7 @@ settings = hypothesis.settings(max_examples=200, derandomize=True, deadline=None
 
 
 def cells(text):
-    """The width by the Unicode database alone."""
+    """The width according to the Unicode database."""
     return sum(0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in 'WF' else 1
                for character in text)
 
@@ -27,7 +27,7 @@ def test_underline_of_a_whole_line(text, data):
     end = data.draw(strategies.integers(start, len(text)))
     line = underlining.Line(text)
     shown, underline = line.excerpt([(start, end)])
-    # Tabs go to the next stop of eight cells, everything else has the width of its character.
+    # Tabs extend to the next multiple of eight cells; other characters have their own width.
     before = 0
     for character in text[:start]:
         before = before // 8 * 8 + 8 if character == '\t' else before + cells(character)
@@ -51,7 +51,7 @@ def test_what_fits(text, width, data):
     assert shown.strip(underlining.ELLIPSIS) in whole
     if cells(whole) <= width:
         assert shown == whole
-    # What is underlined is the part, or its beginning if it is too long for the width.
+    # The part is underlined, or its beginning if it is too long for the width.
     column, underlined = 0, ''
     for character in shown:
         if underline[column:column + 1] == '^' and character != underlining.ELLIPSIS:

@@ -14,14 +14,14 @@ class Boom(Exception):
 
 
 class Undecided:
-    """A value whose truth cannot be told."""
+    """A value whose truth test raises an exception."""
 
     def __bool__(self):
         raise Boom
 
 
 class Values:
-    """Where a program's values come from: the same for each run from the same numbers."""
+    """The source of a program's values: the same for each run with the same numbers."""
 
     VALUES = True, False, 1, 0, 'x', '', None, (), True, False, Undecided(), Boom
 
@@ -30,7 +30,7 @@ class Values:
 
     def number(self):
         self.taken += 1
-        # Not just the numbers over and over: a program would take the same way each time.
+        # Not just the same numbers again: a program would take the same path each time.
         return self.numbers[self.taken % len(self.numbers)] + self.taken // len(self.numbers)
 
     def c(self):
@@ -45,7 +45,7 @@ class Values:
         return self.number() % 4
 
     def k(self):
-        """Whether a loop must end: enough values have been taken, of which this is one."""
+        """Whether a loop must end because enough values have been used, including one for this call."""
         self.taken += 1
         return self.taken > 400
 
@@ -58,14 +58,14 @@ class Values:
         yield self.c()
 
     def namespace(self):
-        """What a program needs."""
+        """The names that a program uses."""
         return {'Boom': Boom, 'c': self.c, 'n': self.n, 'k': self.k, 'a': self.a, 'items': self.items, 'o': self,
                 'f': lambda *arguments, **names: None}
 
 
 @st.composite
 def expressions(draw, kind='def', most=6):
-    """An expression with at most that many conditions, in a function of the kind: 'def', 'async' or 'generator'."""
+    """An expression with at most this many conditions, in a function of this kind: 'def', 'async' or 'generator'."""
     left = draw(st.integers(1, most))
 
     def newline():

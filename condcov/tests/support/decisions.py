@@ -1,4 +1,4 @@
-"""Decisions from the text of an expression, and what they mean by plain interpretation: for the tests of the analysis.
+"""Decisions from the text of an expression, and their meaning by simple interpretation, for tests of the analysis.
 
 compile_decision() follows what CPython's compiler does with jumps; run() knows nothing of jumps and interprets the
 syntax tree. The tests hold them against each other.

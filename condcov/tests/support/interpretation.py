@@ -1,4 +1,4 @@
-"""Which paths evaluations take through decisions, found out by rewriting the source.
+"""Finds the paths that evaluations take through decisions by rewriting the source.
 
 An oracle for condcov.analysis.coverable and condcov.record.plan: each condition is wrapped in a call that writes its truth down, so that
 nothing depends on bytecode. It knows only what this needs: Python's syntax tree, and short circuits.
@@ -38,7 +38,7 @@ class _Log:
         self.sizes = {}
 
     def write(self, key, marks, ended=True):
-        if marks[0] == '?':         # nothing more was heard of this pattern
+        if marks[0] == '?':         # this pattern was not mentioned again
             marks, ended = ['F', *marks[1:]], True
         self.paths[key][''.join(marks) + '!' * (not ended)] += 1
 
@@ -171,7 +171,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_ListComp(self, node):
         for generator in node.generators[1:]:
-            # The idiom for an assignment is no loop.
+            # The idiom for an assignment is not compiled to a loop.
             match generator.iter:
                 case ast.List([item]) | ast.Tuple([item]) if not isinstance(item, ast.Constant):
                     generator.is_assignment = True

@@ -1,4 +1,4 @@
-"""The result of the samples, which the tests report in every format, and the sentences of reports."""
+"""The result of the samples, for tests of every format, and the sentences of reports."""
 
 from condcov.analysis import mcdc, results
 from condcov.report import messages
@@ -6,7 +6,7 @@ from support import sample
 
 
 def result():
-    """The Result of three files: with gaps, without, and with nothing to cover."""
+    """The Result of three files: with gaps, without gaps, and with nothing to cover."""
     samples = sample.fares(), sample.small(), sample.empty()
     return results.Result([results.examine(each.source(), each.seen) for each in samples])
 

@@ -1,4 +1,4 @@
-"""A source file with its decisions written by hand, and what a run has seen of it, for the tests of reports."""
+"""A source file with hand-written decisions and run data, for the tests of reports."""
 
 from condcov import model
 

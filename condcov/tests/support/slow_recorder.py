@@ -1,4 +1,4 @@
-"""What codeprobes.Recorder does, in Python and from trace events: slowly, and as plainly as can be."""
+"""A slow and simple codeprobes.Recorder, in Python and with trace events."""
 
 import collections
 import sys
@@ -8,7 +8,7 @@ from condcov.code import bytecode
 
 
 class _Code:
-    """What is recorded of a code object."""
+    """The record of a code object."""
 
     def __init__(self, code, plan):
         lines, jumps, self.decisions = plan
@@ -21,7 +21,7 @@ class _Code:
                 self.ways[instruction.offset] = tuple(
                     instructions[way].offset for way in (instruction.target, index + 1))
             elif index + 1 < len(instructions):
-                # The end of an `async for`, which jumps in a manner of speaking; and what never does.
+                # The end of an `async for`, which counts as a jump, and instructions that never jump.
                 following = instructions[index + 1].offset
                 ends = instruction.name == 'END_ASYNC_FOR'
                 self.ways[instruction.offset] = (following, None) if ends else (None, following)
@@ -29,7 +29,7 @@ class _Code:
 
 
 class SlowRecorder:
-    """The interface of codeprobes.Recorder, for the threads that are started after it, and the present one.
+    """The interface of codeprobes.Recorder, for the current thread and threads that are started later.
 
     It cannot tell the ways of a jump whose target is the next instruction, and says so: ambiguous has such jumps.
     """
@@ -51,7 +51,7 @@ class SlowRecorder:
         threading.settrace(None)
 
     def harvest(self):
-        """What has been recorded: list of (code, lines, jumps, paths)."""
+        """The recorded data: a list of (code, lines, jumps, paths)."""
         for frame, evaluations in self.frames.items():
             for number, (evaluated, true, _) in evaluations.items():
                 self.codes[frame.f_code].paths[number, evaluated, true, False] += 1
@@ -87,7 +87,7 @@ class SlowRecorder:
         if target == following:
             self.ambiguous.add((frame.f_code, offset))
         if now not in (target, following):
-            return                  # the test has raised an exception
+            return                  # testing the value has raised an exception
         jumped = now == target
         number, condition, when_jumps, when_not = record.jumps[offset]
         record.went[offset, jumped] += 1
