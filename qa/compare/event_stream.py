@@ -14,6 +14,8 @@ import sys
 
 # A code object is specialized from its 8th execution on.
 WARM = 10
+# The events that announce an instruction.
+ANNOUNCING = {'opcodes': {'call', 'opcode'}, 'instructions': {'call', 'line', 'instruction'}}
 
 
 def load(path):
@@ -29,45 +31,38 @@ def position(frame):
     return frame.f_lasti, line and line - frame.f_code.co_firstlineno, frame.f_back and frame.f_back.f_lasti
 
 
-def settrace(events):
+def install(mode, events):
+    def note(frame, event, *more):
+        events.append((frame.f_code.co_qualname, event, *position(frame), *more))
+
     def trace(frame, event, arg):
-        events.append((frame.f_code.co_qualname, event, *position(frame)))
+        if mode == 'opcodes':
+            frame.f_trace_opcodes = True
+        if mode == 'settrace':
+            note(frame, event)
+        elif event in ANNOUNCING[mode]:
+            note(frame, 'instruction')
         return trace
-    sys.settrace(trace)
 
-
-def setprofile(events):
     def profile(frame, event, arg):
-        events.append((frame.f_code.co_qualname, event, *position(frame), getattr(arg, '__qualname__', None)))
-    sys.setprofile(profile)
+        note(frame, event, getattr(arg, '__qualname__', None))
 
-
-def opcodes(events):
-    def trace(frame, event, arg):
-        frame.f_trace_opcodes = True
-        if event in ('call', 'opcode'):
-            events.append((frame.f_code.co_qualname, 'instruction', *position(frame)))
-        return trace
-    sys.settrace(trace)
-
-
-def instructions(events):
-    def trace(frame, event, arg):
-        if event in ('call', 'line', 'instruction'):
-            events.append((frame.f_code.co_qualname, 'instruction', *position(frame)))
-        return trace
-    sys.settracestate(trace, trace_instructions=True)
+    if mode == 'setprofile':
+        sys.setprofile(profile)
+    elif mode == 'instructions':
+        sys.settracestate(trace, trace_instructions=True)
+    else:
+        sys.settrace(trace)
 
 
 if __name__ == '__main__':
     path, mode = sys.argv[1:]
-    install = {f.__name__: f for f in (settrace, setprofile, opcodes, instructions)}[mode]
     gc.disable()        # finalizers would run at different times
     for function in load(path):
         for _ in range(WARM):
             function()      # fill caches and specialize instructions
         events = []
-        install(events)
+        install(mode, events)
         function()
         sys.settrace(None)
         sys.setprofile(None)

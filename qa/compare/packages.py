@@ -4,6 +4,7 @@ The same interpreter runs the tests of a package under each tool, in the same fo
 file, including the files of the tests themselves.
 """
 
+import collections
 import dataclasses
 import json
 import re
@@ -67,9 +68,9 @@ class TestBed(clients.TestBed):
         said = run('run', f'{option}={configuration}', f'--source={",".join(package.source)}', '-m', 'pytest',
                    *self.pytest_options(package))
         run('json', f'{option}={configuration}', '-o', self.work / 'report.json')
-        recorded = READERS[tool](json.loads((self.work / 'report.json').read_text('utf-8')), tests)
-        recorded.tests = re.search(r'^(\d+ passed.*) in [\d.]+', said, re.MULTILINE)[1]
-        return recorded
+        found = READERS[tool](json.loads((self.work / 'report.json').read_text('utf-8')), tests)
+        found.tests = re.search(r'^(\d+ passed.*) in [\d.]+', said, re.MULTILINE)[1]
+        return found
 
     def pytest_options(self, package):
         """The arguments of pytest for the tests of a package."""
@@ -79,24 +80,25 @@ class TestBed(clients.TestBed):
 
 def read_coverage(report, folder):
     """The Recorded of a JSON report of coverage.py."""
-    return Recorded((name, {
-        'executed': set(file['executed_lines']), 'missing': set(file['missing_lines']),
-        'taken': set(map(tuple, file['executed_branches'])), 'untaken': set(map(tuple, file['missing_branches'])),
-    }) for name, file in report['files'].items())
+    return Recorded((name, recorded(file['executed_lines'], file['missing_lines'], file['executed_branches'],
+                                    file['missing_branches'])) for name, file in report['files'].items())
 
 
 def read_condcov(report, folder):
     """The Recorded of a JSON report of condcov."""
-    files = {str(Path(folder, file['path']).relative_to(folder)): file for file in report['files']}
-    recorded = Recorded((name, {
-        'executed': set(file['lines']['executed']), 'missing': set(file['lines']['missing']),
-        'taken': set(map(tuple, file['arcs']['taken'])), 'untaken': set(map(tuple, file['arcs']['missing'])),
-    }) for name, file in files.items())
-    recorded.gaps = {}
-    for name, file in files.items():
+    found = Recorded()
+    found.gaps = collections.defaultdict(list)
+    for file in report['files']:
+        name = str(Path(folder, file['path']).relative_to(folder))
+        lines, arcs = file['lines'], file['arcs']
+        found[name] = recorded(lines['executed'], lines['missing'], arcs['taken'], arcs['missing'])
         for gap in file['gaps']:
-            recorded.gaps.setdefault((name, gap['line']), []).append(gap['sentence'])
-    return recorded
+            found.gaps[name, gap['line']].append(gap['sentence'])
+    return found
+
+
+def recorded(executed, missing, taken, untaken):
+    return dict(zip(KINDS, (set(executed), set(missing), set(map(tuple, taken)), set(map(tuple, untaken)))))
 
 
 READERS = {'coverage': read_coverage, 'condcov': read_condcov}
@@ -104,10 +106,8 @@ READERS = {'coverage': read_coverage, 'condcov': read_condcov}
 
 def differences(ours, theirs):
     """What only one of two Recorded contains: a set of (file, kind, line or arc, 'condcov' or 'coverage')."""
-    found = set()
-    for name in ours.keys() | theirs.keys():
-        for kind in KINDS:
-            mine, other = (side.get(name, {}).get(kind, set()) for side in (ours, theirs))
-            found |= {(name, kind, place, 'condcov') for place in mine - other}
-            found |= {(name, kind, place, 'coverage') for place in other - mine}
-    return found
+    def places(side):
+        return {(name, kind, place) for name, file in side.items() for kind, found in file.items() for place in found}
+
+    return ({(*place, 'condcov') for place in places(ours) - places(theirs)} |
+            {(*place, 'coverage') for place in places(theirs) - places(ours)})
