@@ -29,11 +29,11 @@ def test_make_bench(built):
                                 '--folder build/bench']
 
 
-def test_make_bench_refuses_debug_builds(ready):
+@pytest.mark.parametrize('target', ['bench', 'bench-pyperformance', 'bench-condcov'])
+def test_debug_builds_are_refused(ready, target):
     ready.configure('--builddir=build/debug', '--with-pydebug')
-    for target in 'bench', 'bench-pyperformance':
-        line = ready.fails('make', target, 'BUILDDIR=build/debug')
-        assert 'build/debug is a --with-pydebug build' in line and 'FORCE=1' in line
+    line = ready.fails('make', target, 'BUILDDIR=build/debug')
+    assert 'build/debug is a --with-pydebug build' in line and 'FORCE=1' in line
     assert not ready.exists('build/debug/python')
 
 
@@ -47,8 +47,3 @@ def test_make_bench_condcov(ready):
     assert calls[2] == ('-m qa.bench.coverages --fast --cpu=1 --folder build/bench/coverages '
                         '--output build/bench/coverages.json')
     assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')
-
-
-def test_make_bench_condcov_refuses_debug_builds(ready):
-    ready.configure('--builddir=build/debug', '--with-pydebug')
-    assert 'build/debug is a --with-pydebug build' in ready.fails('make', 'bench-condcov', 'BUILDDIR=build/debug')
