@@ -19,7 +19,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -231,10 +230,9 @@ def check_tools(runner):
                              'make bench-condcov has it in a virtual environment of its own')
     if importlib.util.find_spec('codeprobes') is None:
         raise Trouble(f'{sys.executable} has no code probes: it is not the fork')
-    tracer = subprocess.run(
-        [runner.python, '-c', 'import coverage; c = coverage.Coverage(config_file=False); c.start();'
-         'print(c._collector.tracer_name())'], env=runner.environment(Work('', [], HERE, HERE), 0),
-        capture_output=True, text=True).stdout.strip()
+    tracer = process.ask('cannot run coverage.py', runner.python, '-c', 'import coverage; '
+                         'c = coverage.Coverage(config_file=False); c.start(); print(c._collector.tracer_name())',
+                         env=runner.environment(Work('', [], HERE, HERE), 0)).strip()
     if tracer != 'CTracer':
         raise Trouble(f'coverage.py\'s C tracer is unavailable (found {tracer or "none"})')
     from importlib.metadata import version

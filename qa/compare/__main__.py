@@ -1,8 +1,8 @@
 """Compare the outcomes of tests on the fork and on stock CPython, and write a report.
 
-suite    CPython's test suite; NAMES are test files. Their logs are in a folder next to the report
-flags    the standard library's tests, traced under each combination of flags and untraced; NAMES are test modules
-clients  the tests of packages that use tracing; NAMES are sections of clients.toml or packages
+suite    CPython's test suite; NAME is a test file. The logs are in the folder of the report's name without its suffix
+flags    the standard library's tests, traced under each combination of flags and untraced; NAME is a test file
+clients  the tests of packages that use tracing; NAME is a section of clients.toml, or a package
 
 The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be compared.
 """
@@ -29,10 +29,12 @@ def options_of(arguments):
     parser.add_argument('names', metavar='NAME', nargs='*', help='what to run (default: all)')
     parser.add_argument('--fork', metavar='PYTHON', required=True, help='the interpreter of the fork')
     parser.add_argument('--stock', metavar='PYTHON', required=True, help='the interpreter of stock CPython')
-    parser.add_argument('--report', metavar='FILE', type=Path, required=True)
+    parser.add_argument('--report', metavar='FILE', type=Path, required=True, help='write the report to this file')
     parser.add_argument('--ignore', metavar='PATTERN', help='suite: skip these tests on both sides')
     options = parser.parse_intermixed_args(arguments)
-    options.jobs = os.cpu_count() or 1
+    if not options.report.suffix:
+        parser.error('--report needs a name with a suffix; the logs go to the folder of the name without it')
+    options.jobs = len(os.sched_getaffinity(0))
     # not resolved: the interpreter of a virtual environment is a link
     options.pythons = {side: os.path.abspath(getattr(options, side)) for side in ('fork', 'stock')}
     return options

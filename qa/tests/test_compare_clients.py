@@ -155,7 +155,7 @@ def test_choosing():
 
 def test_bad_input(tmp_path, python, stock_python):
     def error(fork, stock, *names):
-        done = subprocess.run([sys.executable, '-m', 'qa.compare', 'clients', '--report', tmp_path / 'r',
+        done = subprocess.run([sys.executable, '-m', 'qa.compare', 'clients', '--report', tmp_path / 'r.txt',
                                '--fork', fork, '--stock', stock, *names], cwd=ROOT, text=True, capture_output=True)
         assert done.returncode == 2 and done.stderr.count('\n') == 1 and ': error: ' in done.stderr
         return done.stderr

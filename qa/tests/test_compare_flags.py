@@ -164,7 +164,7 @@ def test_module_without_an_outcome(compare, body):
 
 
 def test_command(python, stock_python, tmp_path):
-    path = tmp_path / 'report'
+    path = tmp_path / 'report.txt'
     done = subprocess.run([sys.executable, '-m', 'qa.compare', 'flags', '--fork', python, '--stock', stock_python,
                            '--report', path, 'test_with'], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
