@@ -10,7 +10,6 @@ import tarfile
 
 import pytest
 
-from qa import ROOT
 from qa.bench import coverages
 from qa.process import Trouble
 
@@ -75,15 +74,6 @@ SETTINGS = {'programs': {'sudoku': 3}, 'packages': {}}
 @pytest.fixture
 def runner(tmp_path):
     return coverages.Runner(tmp_path, str(tmp_path / 'python'))
-
-
-@pytest.fixture
-def pretend(tmp_path):
-    """A fake interpreter that runs a script."""
-    def make(script):
-        (tmp_path / 'python').write_text(f'#!/bin/sh\n{script}\n')
-        (tmp_path / 'python').chmod(0o755)
-    return make
 
 
 def work(tmp_path):
@@ -189,26 +179,7 @@ def test_packages_are_those_with_the_checksum(tmp_path):
 
 # --- Bad input --------------------------------------------------------------------------
 
-@pytest.fixture
-def error():
-    """The one line that coverages.py ends with."""
-    def run(*arguments):
-        done = subprocess.run([sys.executable, '-m', 'qa.bench.coverages', *map(str, arguments)], cwd=ROOT, text=True,
-                              capture_output=True)
-        (line,) = done.stderr.splitlines()
-        assert done.returncode == 1 and ': error: ' in line
-        return line.partition(': error: ')[2]
-    return run
-
-
-@pytest.mark.parametrize('text', ['', '[]', '{}', '{"format": 1, "samples": {}}'])
-def test_files_of_others(error, tmp_path, text):
-    (tmp_path / 'x.json').write_text(text)
-    assert 'is not what this coverages.py wrote' in error('--show', tmp_path / 'x.json')
-    assert 'cannot read' in error('--rst', tmp_path / 'none.json')
-
-
 def test_what_cannot_be_measured(error, tmp_path):
-    assert 'no processor 4711' in error('--folder', tmp_path, '--cpu', 4711)
+    assert 'no processor 4711' in error('qa.bench.coverages', '--folder', tmp_path, '--cpu', 4711)
     with pytest.raises(Trouble, match='no program or package x; there are sudoku, start-up'):
         coverages.works(SETTINGS, ['x'], tmp_path, False, print)

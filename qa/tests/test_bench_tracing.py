@@ -26,27 +26,6 @@ def bench():
     return run
 
 
-@pytest.fixture
-def error(bench):
-    """The one line that bench.py ends with."""
-    def run(*arguments):
-        lines = bench(*arguments, status=1).stderr.splitlines()
-        assert len(lines) == 1 and ': error: ' in lines[0]
-        return lines[0].partition(': error: ')[2]
-    return run
-
-
-@pytest.fixture
-def pretend(tmp_path):
-    """A fake interpreter that only describes itself."""
-    def make(name, about):
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(about)}\nEOF\n")
-        path.chmod(0o755)
-        return path
-    return make
-
-
 def samples(rounds, **times):
     """One program, 'numeric'."""
     return {f'numeric/{mode}': [[time * noise for time in (value, value, value * 3)] for noise in rounds]
@@ -239,22 +218,29 @@ def test_arguments(bench):
 
 @pytest.mark.skipif(importlib.util.find_spec('pyperf') is None, reason='pyperf is not installed')
 def test_unsuitable_interpreters(error, pretend, tmp_path):
-    fork, stock = pretend('fork', ABOUT), pretend('stock', STOCK)
-    assert error('--fork', tmp_path / 'none', '--stock', stock) == f'cannot run {tmp_path}/none: No such file or directory'
-    assert 'cannot run /bin/false' in error('--fork', '/bin/false', '--stock', stock)
-    assert 'cannot be measured' in error('--fork', '/bin/true', '--stock', stock)
-    assert 'is not the fork' in error('--fork', stock, '--stock', stock)
-    assert 'is not stock CPython 3.11.2' in error('--fork', fork, '--stock', fork)
-    assert 'is not stock CPython 3.11.2' in error('--fork', fork, '--stock', pretend('old', STOCK | {'version': '3.10.1'}))
-    debug = pretend('debug', ABOUT | {'debug': True})
-    line = error('--fork', debug, '--stock', stock)
+    def answers(name, about):
+        return pretend(f"cat <<'EOF'\n{json.dumps(about)}\nEOF", name)
+
+    def message(fork, stock, *options):
+        return error('qa.bench.tracing', '--fork', fork, '--stock', stock, *options)
+
+    fork, stock = answers('fork', ABOUT), answers('stock', STOCK)
+    assert message(tmp_path / 'none', stock) == f'cannot run {tmp_path}/none: No such file or directory'
+    assert 'cannot run /bin/false' in message('/bin/false', stock)
+    assert 'cannot be measured' in message('/bin/true', stock)
+    assert 'is not the fork' in message(stock, stock)
+    assert 'is not stock CPython 3.11.2' in message(fork, fork)
+    assert 'is not stock CPython 3.11.2' in message(fork, answers('old', STOCK | {'version': '3.10.1'}))
+    debug = answers('debug', ABOUT | {'debug': True})
+    line = message(debug, stock)
     assert '--with-pydebug' in line and 'BUILDDIR=' in line and 'FORCE=1' in line
-    assert 'there is no program x' in error('--fork', fork, '--stock', stock, '--programs', 'numeric,x')
-    assert 'no processor 4711' in error('--fork', fork, '--stock', stock, '--cpu', 4711)
+    assert 'there is no program x' in message(fork, stock, '--programs', 'numeric,x')
+    assert 'no processor 4711' in message(fork, stock, '--cpu', 4711)
 
 
+@pytest.mark.parametrize('module', ['tracing', 'coverages'])
 @pytest.mark.parametrize('text', ['', '[]', '{}', '{"format": 1}', '{"format": 0, "rows": {}}'])
-def test_files_of_others(error, tmp_path, text):
+def test_files_of_others(error, tmp_path, module, text):
     (tmp_path / 'x.json').write_text(text)
-    assert 'is not what this tracing.py wrote' in error('--show', tmp_path / 'x.json')
-    assert 'cannot read' in error('--rst', tmp_path / 'none.json')
+    assert f'is not what this {module}.py wrote' in error(f'qa.bench.{module}', '--show', tmp_path / 'x.json')
+    assert 'cannot read' in error(f'qa.bench.{module}', '--rst', tmp_path / 'none.json')

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from qa import ROOT, process
+from qa import process
 from qa.compare import clients
 from qa.compare.judge import Item, Judgement, Outcome, Result
 from qa.process import Trouble
@@ -153,17 +153,15 @@ def test_choosing():
         clients.choose(known, ['huntre'])
 
 
-def test_bad_input(tmp_path, python, stock_python):
-    def error(fork, stock, *names):
-        done = subprocess.run([sys.executable, '-m', 'qa.compare', 'clients', '--report', tmp_path / 'r.txt',
-                               '--fork', fork, '--stock', stock, *names], cwd=ROOT, text=True, capture_output=True)
-        assert done.returncode == 2 and done.stderr.count('\n') == 1 and ': error: ' in done.stderr
-        return done.stderr
-    assert "CLIENTS has 'x'" in error(python, stock_python, 'x')
-    assert 'cannot run /nowhere/python: No such file' in error('/nowhere/python', stock_python)
-    assert 'is not the fork' in error(stock_python, stock_python)
-    assert 'is the fork' in error(python, python)
-    assert 'does not say what it is' in error('/bin/true', stock_python)
+def test_bad_input(error, tmp_path, python, stock_python):
+    def message(fork, stock, *names):
+        return error('qa.compare', 'clients', '--report', tmp_path / 'r.txt', '--fork', fork, '--stock', stock, *names,
+                     status=2)
+    assert "CLIENTS has 'x'" in message(python, stock_python, 'x')
+    assert 'cannot run /nowhere/python: No such file' in message('/nowhere/python', stock_python)
+    assert 'is not the fork' in message(stock_python, stock_python)
+    assert 'is the fork' in message(python, python)
+    assert 'does not say what it is' in message('/bin/true', stock_python)
 
 
 def test_archive_must_be_the_one_that_is_known(tmp_path):
