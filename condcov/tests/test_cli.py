@@ -77,8 +77,8 @@ def test_pragmas_may_change_and_source_may_not(recorded):
     path = recorded.write('prog.py', 'x = 1\n')
     assert recorded.refused('report') == f'condcov: {path} has changed since it was recorded: run again'
     os.unlink(path)
-    assert recorded.refused('report').startswith(f'condcov: {path} was recorded and does not exist: ')
-    assert recorded.refused('report', '--omit=*/prog.py').endswith('or none is left by --include and --omit')
+    assert recorded.refused('report').startswith(f'condcov: no source for {path}, which was recorded: ')
+    assert recorded.refused('report', '--omit=*/prog.py').endswith('or --include and --omit exclude them all')
 
 
 def test_a_report_that_nobody_reads_to_the_end(recorded):

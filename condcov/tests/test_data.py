@@ -112,11 +112,14 @@ def test_combine_adds_counts_of_one_context_and_keeps(data, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ['.condcov', 'two']
 
 
-def test_combine_renames(data, tmp_path):
+def test_combine_maps_folders(data, tmp_path):
+    here = tmp_path / 'here' / 'a.py'
+    here.parent.mkdir()
+    here.touch()
     Data(tmp_path / 'one').add('', {'/there/a.py': (SHA, seen([1], [], {'TF': 1}))})
-    Data(tmp_path / 'two').add('', {'/here/a.py': (SHA, seen([2], [], {'F-': 1}))})
-    data.combine([tmp_path / 'one', tmp_path / 'two'], lambda path: path.replace('there', 'here'))
-    assert data.read() == {'/here/a.py': (SHA, seen([1, 2], [], {'TF': 1, 'F-': 1}))}
+    Data(tmp_path / 'two').add('', {str(here): (SHA, seen([2], [], {'F-': 1}))})
+    data.combine([tmp_path / 'one', tmp_path / 'two'], {'source': [str(here.parent), '/there'], 'none': []})
+    assert data.read() == {str(here): (SHA, seen([1, 2], [], {'TF': 1, 'F-': 1}))}
 
 
 def test_combine_refuses_different_source_and_changes_nothing(data, tmp_path):

@@ -146,7 +146,7 @@ def test_reports(project):
 
 def test_too_little(project):
     output = project.pytest('--condcov=pkg', '--condcov-fail-under=50', '--condcov-fail-under=line=99', status=1)
-    assert 'condcov: line coverage is ' in output and 'passed' in output
+    assert 'condcov: line coverage of ' in output and 'passed' in output
     project.pytest('--condcov=pkg', '--condcov-fail-under=mcdc=100')
 
 

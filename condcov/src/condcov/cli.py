@@ -200,7 +200,7 @@ def _write(options: argparse.Namespace) -> int:
 def _combine(options: argparse.Namespace) -> int:
     config = configuration.read(options.config, data_file=options.data_file)
     from condcov.data import Data, parts
-    from condcov.record.recording import combine
+    data = Data(config.data_file)
     files: list[str] = []
     for name in options.files or [os.path.dirname(config.data_file)]:
         if os.path.isdir(name):
@@ -210,8 +210,8 @@ def _combine(options: argparse.Namespace) -> int:
     files = [name for name in dict.fromkeys(files) if name != config.data_file]
     if not files:
         raise CondcovError(f'nothing to combine: no data files of single processes next to {config.data_file}')
-    combine(config, files, append=options.append, keep=options.keep)
-    for path, message in Data(config.data_file).problems():
+    data.combine(files, config.paths, append=options.append, keep=options.keep)
+    for path, message in data.problems():
         print(f'condcov: {path} was not recorded: {message}', file=sys.stderr)
     return 0
 

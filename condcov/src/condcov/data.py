@@ -9,8 +9,9 @@ import os
 import re
 import sqlite3
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
 from condcov.errors import CondcovError
@@ -136,14 +137,21 @@ class Data:
         with self._open() as database:
             return database.execute('SELECT path, message FROM problem ORDER BY path, message').fetchall()
 
-    def combine(self, others: Iterable[str], rename: Callable[[str], str] = lambda path: path, *,
+    def combine(self, others: Iterable[str], paths: Mapping[str, Sequence[str]] | None = None, *,
                 append: bool = True, keep: bool = False) -> None:
         """Add the content of other data files, and remove them unless `keep` is true.
 
-        rename maps a path there to the path here. Without `append`, existing data is removed first. Raises
-        CondcovError, and changes nothing, if one of them is not a data file, or if two have different source for one
-        path.
+        paths   lists of folders that hold the same source, as in Config: files get the path in the first folder
+        append  whether to keep the data that is here already
+
+        Raises CondcovError, and changes nothing, if one of them is not a data file, or if two have different source
+        for one path.
         """
+        aliases = PathAliases()
+        for folders in (paths or {}).values():
+            for folder in folders[1:]:
+                aliases.add(folder, folders[0])
+        rename = aliases.map if paths else str
         found = [data for data in map(Data, others) if not data._is_empty()]
         known: dict[str, tuple[str, str]] = {}
         if append and os.path.exists(self.path):

@@ -49,13 +49,13 @@ class Plugin:
 
     def __init__(self, options: Any) -> None:
         from condcov.errors import CondcovError
-        from condcov.record import recording, subprocess_hook
         self._error = CondcovError
         self._contexts = options.condcov_context
         self._result: Result | None = None
         self._errors: list[str] = []
-        worker = 'PYTEST_XDIST_WORKER' in os.environ and subprocess_hook.begin()
         try:
+            from condcov.record import recording, subprocess_hook
+            worker = 'PYTEST_XDIST_WORKER' in os.environ and subprocess_hook.begin()
             self._reports = [_report(text) for text in options.condcov_report]
             if worker:
                 self._recording = worker

@@ -644,12 +644,18 @@ def test_a_run_within_a_run(folder):
 
 # Errors before the program runs: one line, and the program does not run.
 
-def test_an_interpreter_without_probes(folder):
-    folder.write('codeprobes.py', 'raise ImportError("no")\n')
+@pytest.mark.parametrize('module, reason', [
+    ('raise ImportError("No module")', '(No module)'),
+    ('class Recorder: pass', "(cannot import name 'UNSUPPORTED_OPCODES' from 'codeprobes' "),
+])
+def test_an_interpreter_without_these_probes(folder, module, reason):
+    folder.write('modules/codeprobes.py', module)
     folder.write('prog.py', 'print("ran")\n')
-    folder.environment['PYTHONPATH'] = str(folder.path)
-    assert 'cannot record conditions: condcov needs an interpreter with the module codeprobes' in \
-        folder.refused('run', 'prog.py')
+    folder.environment['PYTHONPATH'] = str(folder.path / 'modules')
+    message = 'cannot record conditions: condcov needs the interpreter from its own repository ' + reason
+    assert message in folder.refused('run', 'prog.py')
+    done = folder.python('-m', 'pytest', '--condcov', 'prog.py')
+    assert done.returncode == 4 and done.stderr.count('\n') == 1 and message in done.stderr
 
 
 def test_data_that_cannot_be_written(folder):

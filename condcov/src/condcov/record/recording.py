@@ -18,12 +18,11 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 import coverage
-from coverage.files import PathAliases
 from coverage.misc import isolate_module
 
 import condcov
@@ -33,6 +32,7 @@ from condcov.data import Data, parts
 from condcov.errors import CondcovError
 from condcov.model import Seen
 from condcov.record.plan import Plan
+from condcov.record.probes import Recorder
 from condcov.record.recorded_file import RecordedFile, reason, stamp
 from condcov.record.selection import Selection
 
@@ -74,16 +74,11 @@ class Recording:
     append      whether to add to the data file of an earlier run
     parallel    whether to leave the files of single processes for "condcov combine"
 
-    Raises CondcovError if this interpreter, the data file or the configuration does not permit it.
+    Raises CondcovError if the data file or the configuration does not permit it.
     """
 
     def __init__(self, config: Config, run: str | None = None, *, first: bool = True, append: bool = False,
                  parallel: bool = False) -> None:
-        try:
-            import codeprobes
-        except ImportError:
-            raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs an interpreter with the '
-                               'module codeprobes') from None
         self.config = config
         self.first = first
         self.run = os.urandom(4).hex() if run is None else run
@@ -91,7 +86,7 @@ class Recording:
         self._parallel = parallel
         self._context = config.context
         self._selection = Selection(config)
-        self._recorder = codeprobes.Recorder(self._select, counts=config.counts)
+        self._recorder = Recorder(self._select, counts=config.counts)
         self._files: dict[str, RecordedFile | None] = {}    # by co_filename; None if it is not selected
         self._plans: dict[int, tuple[CodeType, RecordedFile, Plan]] = {}    # by id of the code object
         self._answers: dict[int, tuple] = {}            # probes for when the recorder asks for this code object again
@@ -181,9 +176,10 @@ class Recording:
                 files = parts(self.config.data_file, self.run)
                 self._nothing = not files
                 if not self._parallel:
-                    combine(self.config, files)
+                    final = Data(self.config.data_file)
+                    final.combine(files, self.config.paths)
                     if files and not self._append:
-                        self._problems.update(Data(self.config.data_file).problems())       # of other processes, too
+                        self._problems.update(final.problems())         # of other processes, too
             with contextlib.suppress(Exception):        # the cache only saves time
                 for file in list(self._files.values()):
                     if file is not None and file.plans.new:
@@ -414,18 +410,6 @@ def _from_outside(error: Exception) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def combine(config: Config, files: Iterable[str], **options: bool) -> None:
-    """Add data files to the final one; the options are those of Data.combine().
-
-    The paths of the configuration say which folders hold the same source.
-    """
-    aliases = PathAliases()
-    for folders in config.paths.values():
-        for folder in folders[1:]:
-            aliases.add(folder, folders[0])
-    Data(config.data_file).combine(files, aliases.map if config.paths else lambda path: path, **options)
 
 
 # What ends a process, or replaces its program, without calling the functions of atexit.

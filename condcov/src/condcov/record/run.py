@@ -2,8 +2,6 @@
 
 import sys
 
-from lltrace import _run
-
 from condcov.config import Config
 from condcov.record.recording import Recording
 
@@ -15,6 +13,8 @@ def run(config: Config, argv: list[str], *, is_module: bool = False, append: boo
     From then on the process belongs to the program: it ends when the program ends, with SystemExit or by returning. The
     caller must have removed sys.path[0]; see condcov.cli. Raises CondcovError if the program cannot be recorded.
     """
+    from lltrace import _run  # here, because other interpreters do not have it
+
     recording = Recording(config, append=append, parallel=parallel)
     try:
         program = _run.program(argv[0], is_module)
