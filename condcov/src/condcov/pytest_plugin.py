@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from condcov.analysis.results import Result
     from condcov.config import Config
 
-REPORTS: dict[str, str | None] = {
-    'term': None, 'html': 'condcov-html', 'lcov': 'condcov.lcov', 'xml': 'condcov.xml', 'json': 'condcov.json'}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
@@ -142,13 +139,15 @@ class Plugin:
 
 
 def _report(text: str) -> tuple[str, str | None]:
+    from condcov import cli
     from condcov.errors import CondcovError
     name, colon, destination = text.partition(':')
-    if name not in REPORTS or colon and (not destination or name == 'term'):
+    if text == 'term':
+        return name, None
+    if name not in cli.WRITERS or colon and not destination:
         raise CondcovError(f'--condcov-report has {text!r}; use term, html[:FOLDER], lcov[:FILE], xml[:FILE] '
                            'or json[:FILE]')
-    path = destination or REPORTS[name]
-    return name, None if path is None else os.path.abspath(path)
+    return name, os.path.abspath(destination or cli.WRITERS[name][1])
 
 
 def _configuration(options: Any) -> Config:

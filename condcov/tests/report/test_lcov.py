@@ -166,7 +166,7 @@ def test_a_decision_that_shows_no_condition_is_not_half_covered():
     half.lines = frozenset({1, 2})
     half.seen.lines = {1, 2}
     file = result_of(half).files[0]
-    senses = re.findall(r'MCDC:1,3,([tf]),(\d),(\d)', '\n'.join(lcov._records(file, True, '')))
+    senses = re.findall(r'MCDC:1,3,([tf]),(\d),(\d)', '\n'.join(lcov._records(file, True)))
     assert sum(int(taken) for _, taken, _ in senses) < 6
     for index, analysis in enumerate(file.analyses[0]):
         both = [taken for _, taken, at in senses if int(at) == index]

@@ -58,7 +58,9 @@ class ConditionAnalysis:
     outcomes    the marks that were seen: 'T', 'F', 'TF', 'e' or '' (never evaluated)
     possible    the marks that can be seen: 'TF', 'e', or '' for a constant and for an unreachable condition
     coverable   whether some pair of paths could show that it determines the outcome independently, so that it counts
-                for MC/DC
+                for MC/DC. The others are constants, conditions that never affect the outcome (`a or True`), and those
+                in a value context where the outcome is known on one side only (in `x = a or b`, nothing tests whether
+                the value is false)
     pair        two observed paths that show it, where it is true and where it is false; or None
     missing     paths that were not taken and would complete what is missing, the nearest to what was seen: none if
                 nothing is missing, one if an observed path makes a pair with it, otherwise the two of a pair
@@ -128,16 +130,6 @@ def feasible_paths(decision: Decision, limit: int | None = None) -> list[str]:
             for value in (False, True):
                 stack.append((graph.after[index][value], {**marks, index: _TESTED_MARKS[value]}))
     return found
-
-
-def coverable(decision: Decision) -> frozenset[int]:
-    """Return the indexes of the conditions that some pair of paths can show to determine the outcome independently.
-
-    The others are constants, conditions that never affect the outcome (`a or True`), and those in a value context where
-    the outcome is known on one side only (in `x = a or b`, nothing tests whether the value is false).
-    """
-    graph = _graph(decision)
-    return frozenset(index for index in range(len(graph.after)) if _is_coverable(graph, index))
 
 
 def analyse(decision: Decision, paths: Iterable[str]) -> list[ConditionAnalysis]:

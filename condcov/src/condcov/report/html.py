@@ -44,14 +44,14 @@ _SIGNS = {
 }
 
 
-def write(result: Result, destination: str | os.PathLike[str], *, title: str = 'Condition coverage') -> None:
+def write(result: Result, destination: str | os.PathLike[str]) -> None:
     """Write the report of a result into the folder `destination`, and replace an older report there.
 
     Raises CondcovError if the folder cannot be written or holds something else.
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader('condcov.report'), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.globals.update(title=title, version=condcov.__version__)
+    environment.globals.update(title='Condition coverage', version=condcov.__version__)
     files = [{'shown': file.path, 'page': page_name(file.path), 'levels': _levels(file.levels)}
              for file in result.files]
     with output.new_folder(destination) as folder:

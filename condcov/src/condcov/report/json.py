@@ -20,13 +20,8 @@ VERSION = 1
 _ENDS = {model.TRUE: 'true', model.FALSE: 'false'}
 
 
-def write(result: Result, destination: str | os.PathLike[str], *, indent: int | None = None) -> None:
-    """Write the JSON report of a result to the file `destination`.
-
-    indent  the number of spaces of each level; None for one long line
-
-    Raises CondcovError if the file cannot be written.
-    """
+def write(result: Result, destination: str | os.PathLike[str]) -> None:
+    """Write the JSON report of a result to the file `destination`.  Raises CondcovError if it cannot be written."""
     document = {
         'format': 'condcov',
         'version': VERSION,
@@ -35,7 +30,7 @@ def write(result: Result, destination: str | os.PathLike[str], *, indent: int | 
         'files': [_file(file) for file in result.files],
     }
     with output.new_file(destination) as stream:
-        json.dump(document, stream, indent=indent)
+        json.dump(document, stream)
         stream.write('\n')
 
 

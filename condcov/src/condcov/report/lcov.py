@@ -24,29 +24,28 @@ _OUTCOMES = {
 }
 
 
-def write(result: Result, destination: str | os.PathLike[str], *, names: bool = True, test: str = '') -> None:
+def write(result: Result, destination: str | os.PathLike[str], *, names: bool = True) -> None:
     """Write the tracefile of a result to the file `destination`.
 
     names   whether the name of a branch is the condition and its outcome ('a > 0 is true'), which lcov 2.0 and later
             reads; otherwise it is a number, as lcov 1.x requires (it silently ignores the others)
-    test    the name of the test: letters, digits and underscores
 
     Raises CondcovError if the file cannot be written.
     """
     with output.new_file(destination) as stream:
         for file in result.files:
-            for record in _records(file, names, test):
+            for record in _records(file, names):
                 stream.write(record + '\n')
 
 
-def _records(file: FileResult, names: bool, test: str) -> Iterator[str]:
+def _records(file: FileResult, names: bool) -> Iterator[str]:
     lines = outcomes.by_line(file)
     executable = sorted(file.source.lines | lines.keys())
     if not executable:                  # lcov reports an error for such a file
         return
     hit = file.source.lines.difference(file.missing_lines).union(
         line for line, here in lines.items() if any(outcome.count for outcome in here))
-    yield f'TN:{test}'
+    yield 'TN:'
     yield f'SF:{file.path}'
     yield from _branches(file, lines, hit, names)
     yield from _mcdc(file, lines)

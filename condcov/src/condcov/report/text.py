@@ -15,12 +15,9 @@ import rich.text
 
 from condcov.analysis.results import FileResult, Gap, Level, Result
 from condcov.code import source_text
-from condcov.errors import CondcovError
 from condcov.model import LEVELS
 from condcov.report import messages, underline
 from condcov.report.messages import LEVEL_TITLES
-
-SORTS = ('name', *LEVELS)
 
 # The width where there is no terminal: enough for anything.
 UNLIMITED = 1 << 16
@@ -38,29 +35,23 @@ def write(result: Result, stream: TextIO, *, sort: str = 'name', skip_covered: b
           show_gaps: bool = True) -> None:
     """Write the report of a result to a text stream.
 
-    sort            'name', or a level, for the least covered first; a leading '-' reverses the order
+    sort            'name', or a level, for the least covered first
     skip_covered    leave out files in which nothing is missing
     show_gaps       whether the gaps follow the table
-
-    Raises CondcovError for any other `sort`.
     """
-    if sort.removeprefix('-') not in SORTS:
-        raise CondcovError(f'cannot sort by {sort!r}: sort by {", ".join(SORTS[:-1])} or {SORTS[-1]}')
     _Report(stream).write(result, _sorted(result.files, sort), skip_covered, show_gaps)
 
 
 def _sorted(files: Iterable[FileResult], sort: str) -> list[FileResult]:
-    level = sort.removeprefix('-')
-    reverse = sort.startswith('-')
-    if level == 'name':
-        return sorted(files, key=lambda file: file.path, reverse=reverse)
+    if sort == 'name':
+        return sorted(files, key=lambda file: file.path)
 
     def percent(file: FileResult) -> float:
         # Nothing to cover counts as everything covered.
-        value = file.levels[level].percent
+        value = file.levels[sort].percent
         return 100.0 if value is None else value
 
-    return sorted(sorted(files, key=lambda file: file.path), key=percent, reverse=reverse)
+    return sorted(files, key=lambda file: (percent(file), file.path))
 
 
 class _Report:
