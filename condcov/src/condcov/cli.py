@@ -77,29 +77,29 @@ def parser() -> Parser:
 
     def selecting(found: argparse.ArgumentParser, what: str) -> None:
         found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
-                           help=f'{what} only files whose paths match one of these patterns')
+                           help=f'{what} only files that match one of these comma-separated patterns')
         found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
-                           help=f'do not {what} files whose paths match one of these patterns')
+                           help=f'do not {what} files that match one of these patterns')
 
     run = command('run', 'run a program and record its coverage',
                   usage='condcov run [option]... (PROGRAM | -m MODULE) [argument]...')
     run.add_argument('--source', type=names, action='extend', metavar='NAMES',
-                     help='record these packages and modules, and all files in these folders')
+                     help='record only these packages, modules and folders (comma-separated)')
     selecting(run, 'record')
-    run.add_argument('--context', metavar='NAME', help='the name of the context to record')
+    run.add_argument('--context', metavar='NAME', help='the name of the context to record in')
     run.add_argument('--append', action='store_true', help='add to the data of earlier runs')
     run.add_argument('--counts', action='store_true', default=None,
                      help='count how often each path through a decision is taken')
     run.add_argument('--parallel', action='store_true',
                      help='leave one data file per process, for "condcov combine"')
     run.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
-                     help='run a module; the arguments after its name are passed to it')
+                     help='run this module; the arguments after it are passed to it')
     run.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
     def reporting(found: argparse.ArgumentParser) -> None:
         selecting(found, 'report')
         found.add_argument('--contexts', type=regex, metavar='REGEX',
-                           help='report only data of contexts whose names match')
+                           help='report only what was recorded in contexts whose names match')
         found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
                            help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
                                 'condition or mcdc')
@@ -114,17 +114,17 @@ def parser() -> Parser:
         found = command(name, help)
         reporting(found)
         found.add_argument('-o', '--output', default=destination, metavar='FOLDER' if name == 'html' else 'FILE',
-                           help=f'where to write it (default: {destination})')
+                           help=f'where to write the report (default: {destination})')
         if name == 'lcov':
             found.add_argument('--numbers', dest='names', action='store_false',
                                help='number the branches instead of naming them, for lcov 1.x')
 
     combine = command('combine', 'combine the data files of several processes or runs')
-    combine.add_argument('--append', action='store_true', help='add to the existing data file')
+    combine.add_argument('--append', action='store_true', help='keep the existing data and add to it')
     combine.add_argument('--keep', action='store_true', help='keep the original data files')
     combine.add_argument('files', nargs='*', metavar='FILE',
-                         help='a data file, or a folder with data files (default: the current folder)')
-    command('erase', 'erase the data')
+                         help='a data file, or a folder with data files (default: the folder of the data file)')
+    command('erase', 'delete the data files')
     return top
 
 

