@@ -1,20 +1,21 @@
-# Debian's source package of the release, from this machine's own apt sources. Sourced by archive.sh, which has $tmp.
+# Get Debian's source package of the release from the apt sources of this machine. Sourced by archive.sh, which sets
+# $tmp.
 # shellcheck shell=sh
 
-# Ask for the versions whose .orig archive is the release: in $apt_versions, newest first. One asking serves a whole run.
+# Set $apt_versions to the versions whose .orig archive is the release, newest first. A run asks apt once.
 apt_versions=
 apt_why=
-apt_ask() { # false, with the cause in $apt_why, if there are none
+apt_ask() { # fail, with the cause in $apt_why, if there are none
     [ -z "$apt_versions$apt_why" ] || { [ -n "$apt_versions" ]; return; }
-    if ! have apt-get || ! have apt-cache; then apt_why='no apt-get here'; return 1; fi
+    if ! have apt-get || ! have apt-cache; then apt_why='this machine has no apt-get'; return 1; fi
     workplace
     apt=$tmp/apt
     output=$(mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got" 2>&1) || {
         apt_why=$(why "$output"); return 1; }
 
-    # The machine's own sources, asked for source packages, and its own settings less the hooks and folders. Nothing
-    # outside of build/ is written. What is not signed is not taken, whatever the machine's settings say: of the
-    # security fixes nothing but the signature tells that they are Debian's.
+    # Use the machine's sources, changed to source packages, and its settings without hooks and folders, so that nothing
+    # outside build/ is written. Require a signature whatever the settings say: the signature alone proves that the
+    # security fixes are Debian's.
     main=/etc/apt/sources.list
     parts=/etc/apt/sources.list.d
     eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d 2>/dev/null)"
@@ -50,10 +51,10 @@ CONF
     complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
     apt_versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
         awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
-    [ -n "$apt_versions" ] || { apt_why="no version on offer has the archive${complaint:+ ($complaint)}"; return 1; }
+    [ -n "$apt_versions" ] || { apt_why="no version that apt lists has the archive${complaint:+ ($complaint)}"; return 1; }
 }
 
-apt_run() { # WHAT COMMAND...: with all that it says in $output, on a terminal too: apt adds advice that is not ours to give
+apt_run() { # WHAT COMMAND...: set $output and show none of it: apt adds advice that does not apply here
     progress "$apt/log" "$@"
     apt_status=$?
     output=$(cat "$apt/log")
@@ -61,13 +62,13 @@ apt_run() { # WHAT COMMAND...: with all that it says in $output, on a terminal t
 }
 
 apt_source() { (cd "$apt/got" && apt-get -q source --download-only "$1" "$source=$2"); }
-apt_get() { # --tar-only|--diff-only VERSION NAME WHAT: that archive of the source package, in $apt_got; false with $apt_why
+apt_get() { # --tar-only|--diff-only VERSION NAME WHAT: fetch an archive of the package as $apt_got, or set $apt_why
     rm -rf "$apt/got"
     mkdir "$apt/got" 2>/dev/null || full
     apt_run "$4" apt_source "$1" "$2" || { apt_why=$(why "$(printf '%s\n' "$output" | grep '^E:' | head -n 1)"); return 1; }
     apt_got=$(find -L "$apt/got" -type f -name "$3" | head -n 1)
-    [ -n "$apt_got" ] || { apt_why='apt gave no such file'; return 1; }
-    # of a mirror in a folder of this machine apt gives a link
+    [ -n "$apt_got" ] || { apt_why='apt did not fetch the file'; return 1; }
+    # If the mirror is a local folder, apt makes a symbolic link.
     if [ -L "$apt_got" ]; then
         cp "$apt_got" "$apt/file" 2>/dev/null || full
         apt_got=$apt/file

@@ -1,9 +1,9 @@
 #!/bin/sh
-# archive.sh FILE FIXES: put the release archive that UPSTREAM names into build/downloads, and beside it the archive of
-# Debian's security fixes to it, saying the roads they came by; FILE and FIXES are the values of ./configure's
-# --with-cpython-source and --with-security-fixes, see fixes.sh. Where the trees have both already, nothing is fetched.
-# The roads of the release in order: FILE if given (then no other), build/downloads, apt's source package, the Python
-# project's site. The checksum decides on each.
+# archive.sh FILE FIXES: put the release archive that UPSTREAM names and the archive of Debian's security fixes into
+# build/downloads, and print where they come from. FILE and FIXES are the values of ./configure's --with-cpython-source
+# and --with-security-fixes, see fixes.sh. Nothing is fetched if the source trees already have both.
+# The release comes from FILE if one is given, else from the first of these that has it: build/downloads, apt's source
+# package, the Python project's site. Its checksum is always verified.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 LC_ALL=C
@@ -23,51 +23,51 @@ on_exit cleanup
 workplace() {
     [ -z "$tmp" ] || return 0
     { mkdir -p "$DOWNLOADS" && tmp=$(mktemp -d "$ROOT/$DOWNLOADS/tmp.XXXXXX"); } 2>/dev/null ||
-        die "cannot write to $DOWNLOADS; is the disk full, or the folder somebody else's?"
+        die "cannot write to $DOWNLOADS; is the disk full, or does the folder belong to another user?"
 }
 
-differs() { # FILE: true, with the cause in $cause, if it is not the archive
+differs() { # FILE: whether it is not the archive; sets $cause
     differs_sum=$(sum_of "$1" 2>/dev/null) || differs_sum='unreadable'
     cause="SHA-256 $differs_sum instead of $want, $(wc -c <"$1" 2>/dev/null || echo 0) bytes"
     [ "$differs_sum" != "$want" ]
 }
 
-keep() { # FILE in $tmp: becomes the cached archive
+keep() { # FILE in $tmp: move it to build/downloads as the archive
     mv -f "$1" "$cached" || die "cannot write to $DOWNLOADS; is the disk full?"
 }
 
 tried=
-failed() { # ROAD WHY
+failed() { # SOURCE WHY
     tried="$tried${tried:+; }$1: $2"
     say "archive: $1: $2"
 }
 
-release_named() { # FILE: take it as the release archive
+release_named() { # FILE: use it as the release archive
     if [ ! -f "$1" ] || [ ! -r "$1" ]; then die "--with-cpython-source: there is no readable file $1"; fi
     if differs "$1"; then
         die "--with-cpython-source: $1 is not the $archive that UPSTREAM names ($cause); get that file from $url"
     fi
     if [ -f "$cached" ] && ! differs "$cached"; then return 0; fi
     workplace
-    say "archive: taking $1"
+    say "archive: using $1"
     output=$(cp "$1" "$tmp/part" 2>&1) || die "cannot copy $1 to $DOWNLOADS: $(why "$output"); make room and run it again"
     keep "$tmp/part"
 }
 [ -z "${1-}" ] || release_named "$1"
 
-fixes_named() { # FILE: take it as the archive of fixes
+fixes_named() { # FILE: use it as the archive of fixes
     if [ ! -f "$1" ] || [ ! -r "$1" ]; then die "--with-security-fixes: there is no readable file $1"; fi
     if fixes_cached && [ "$(sum_of "$1")" = "$fixes_sum" ]; then return 0; fi
     workplace
     output=$(cp "$1" "$tmp/named" 2>&1) || die "cannot copy $1 to $DOWNLOADS: $(why "$output"); make room and run it again"
     fixes_version=$(fixes_version_of "$tmp/named") ||
         die "--with-security-fixes: $1 is not the .debian.tar archive of a version of Debian's $source $(upstream VERSION); apt-get source --download-only $source gets one"
-    say "fixes: taking $1, of version $fixes_version"
+    say "fixes: using $1, of version $fixes_version"
     fixes_keep "$tmp/named"
     rm -f "$FIXES_MISSED"
 }
 
-fixes_by_apt() { # false, with the cause in $fixes_why
+fixes_by_apt() { # get the newest archive of fixes, or fail with the cause in $fixes_why
     fixes_why=
     apt_ask || { fixes_why=$apt_why; fixes_miss - "$apt_why"; return 1; }
     newest=${apt_versions%%[!A-Za-z0-9.+~-]*}
@@ -77,7 +77,7 @@ fixes_by_apt() { # false, with the cause in $fixes_why
             fixes_got "$version"
             return 0
         fi
-        if apt_get --diff-only "$version" '*.debian.tar*' "fixes: fetching those of Debian's source package $source $version"; then
+        if apt_get --diff-only "$version" '*.debian.tar*' "fixes: fetching Debian's $source $version"; then
             if fixes_version=$(fixes_version_of "$apt_got"); then
                 fixes_keep "$apt_got"
                 fixes_got "$version"
@@ -92,7 +92,7 @@ fixes_by_apt() { # false, with the cause in $fixes_why
     return 1
 }
 
-fixes_got() { # VERSION: note whether a newer one was listed and not fetched
+fixes_got() { # VERSION: record whether a newer one was listed and could not be fetched
     if [ "$1" = "$newest" ]; then rm -f "$FIXES_MISSED"; else fixes_miss "$newest" "$fixes_why"; fi
 }
 
@@ -100,16 +100,16 @@ case ${2-} in
     none) ;;
     newest)
         fixes_by_apt ||
-            die "--with-security-fixes: apt has none ($fixes_why); name an archive with --with-security-fixes=FILE.debian.tar.xz, or leave the option out to take the one in $DOWNLOADS, if any" ;;
+            die "--with-security-fixes: apt has none ($fixes_why); name an archive with --with-security-fixes=FILE.debian.tar.xz, or leave the option out to use the one in $DOWNLOADS, if any" ;;
     '')
         if { fixes_cached && ! fixes_due; } || { fixes_laid && ! fixes_cached; }; then
             :
         elif fixes_unavailable && fixes_missed && ! fixes_due; then
-            say "fixes: none, as apt had none within the last day; --with-security-fixes asks again now"
+            say "fixes: none, because apt had none within the last day; --with-security-fixes asks again now"
         elif fixes_cached; then
-            fixes_by_apt || say "fixes: apt has none now ($fixes_why), so those in $DOWNLOADS are taken"
+            fixes_by_apt || say "fixes: apt has none now ($fixes_why), so those in $DOWNLOADS are used"
         elif ! fixes_by_apt; then
-            say "fixes: none to be had ($fixes_why), so the release is taken without; --with-security-fixes asks again now, and any run a day later"
+            say "fixes: none available ($fixes_why), so the release is built without; --with-security-fixes asks again now, and so does any run a day later"
         fi ;;
     *) fixes_named "$2" ;;
 esac
@@ -125,13 +125,13 @@ else
 fi
 
 by_apt() {
-    road="apt's source package $source"
-    apt_ask || { failed "$road" "$apt_why"; return 1; }
+    from="apt's source package $source"
+    apt_ask || { failed "$from" "$apt_why"; return 1; }
     for version in $apt_versions; do
         if ! apt_get --tar-only "$version" '*.orig.tar*' "archive: fetching Debian's source package $source $version"; then
-            failed "$road $version" "$apt_why"
+            failed "$from $version" "$apt_why"
         elif differs "$apt_got"; then
-            failed "$road $version" "not the archive ($cause)"
+            failed "$from $version" "not the archive ($cause)"
         else
             keep "$apt_got"
             return 0
@@ -141,25 +141,19 @@ by_apt() {
 }
 
 by_site() {
-    road=$url
-    curl_shows=-sS
-    wget_shows=-nv
-    if [ -t 1 ]; then curl_shows=-#; wget_shows=--progress=bar; fi
     if have curl; then
-        say "archive: fetching $url"
-        shown curl -fL $curl_shows --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url" || {
-            failed "$road" "$(why "$output")"; return 1; }
+        set -- curl -fL -sS --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url"
     elif have wget; then
-        say "archive: fetching $url"
-        shown wget $wget_shows --tries=1 --timeout=20 -O "$tmp/part" "$url" || {
-            failed "$road" "$(why "$output")"; return 1; }
+        set -- wget -nv --tries=1 --timeout=20 -O "$tmp/part" "$url"
     else
-        failed "$road" "neither curl nor wget here"
+        failed "$url" "this machine has neither curl nor wget"
         return 1
     fi
-    if differs "$tmp/part"; then failed "$road" "not the archive ($cause)"; return 1; fi
+    progress_of_file "$tmp/part"
+    progress "$tmp/log" "archive: fetching $url" "$@" || { failed "$url" "$(why "$(cat "$tmp/log")")"; return 1; }
+    if differs "$tmp/part"; then failed "$url" "not the archive ($cause)"; return 1; fi
     keep "$tmp/part"
 }
 
 by_apt || by_site ||
-    die "no road led to $archive ($tried); get the file from $url by other means and name it with --with-cpython-source=FILE"
+    die "cannot get $archive ($tried); download it from $url by other means and name it with --with-cpython-source=FILE"

@@ -1,9 +1,10 @@
 #!/bin/sh
-# build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, condcov in it, and ./python with it.
-# build.sh beside BUILDDIR: the same without condcov, and ./python stays what it is.
-# build.sh condcov BUILDDIR: the same as fork, and condcov is put in again.
-# build.sh stock BUILDDIR: the same for the build of the release without the overlay that goes with BUILDDIR.
-# build.sh install BUILDDIR DESTDIR: the fork's build, then CPython's own make altinstall, and condcov with its command.
+# build.sh fork BUILDDIR: bring the fork's build in BUILDDIR up to date, with condcov, and link ./python to it.
+# build.sh interpreter BUILDDIR: the same without condcov and without changing ./python.
+# build.sh condcov BUILDDIR: the same as fork, but reinstall condcov.
+# build.sh stock BUILDDIR: bring the stock build up to date, the release without the overlay but with BUILDDIR's
+# options.
+# build.sh install BUILDDIR DESTDIR: build the fork, then run CPython's make altinstall and install condcov.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -15,7 +16,7 @@ dir=$(builddir_of "$2")
 shift 2
 [ -f "$dir/.options" ] || die "$dir is not configured; run ./configure --builddir=$dir"
 options=$(options_of "$dir")
-configured "$dir" "$options" || die "$dir belongs to another place or release; run ./configure --builddir=$dir again${options:+ with $options}"
+configured "$dir" "$options" || die "$dir was configured for another folder, release or set of security fixes; run ./configure --builddir=$dir again${options:+ with $options}"
 
 if [ "$what" = stock ]; then
     stock=$(stockdir_of "$dir")
@@ -24,8 +25,8 @@ if [ "$what" = stock ]; then
     exit
 fi
 
-# What `python -VV` shows: the last commit of what is built, and a + if there are changes that are not committed; then
-# the version of the source package whose security fixes are in, if there are any.
+# What `python -VV` shows: the last commit that changed the build, with a + if there are uncommitted changes; then the
+# version of the source package whose security fixes are applied, if any.
 built='Python Include Lib Modules Objects UPSTREAM build-aux'
 commit() {
     # shellcheck disable=SC2086
@@ -43,14 +44,14 @@ version=$(commit)$(fixes)
 destdir=${1-}
 set -- "GITTAG=echo settracestate" "GITBRANCH=echo settracestate" "GITVERSION=echo $version"
 objects_build "$FORK" "$dir" "$version" "$@"
-[ "$what" = beside ] || ln -sfn "$dir/python" python
+[ "$what" = interpreter ] || ln -sfn "$dir/python" python
 case $what in
     fork | install) sh build-aux/condcov.sh make "$dir" ;;
     condcov) sh build-aux/condcov.sh again "$dir" ;;
 esac
 [ "$what" = install ] || exit 0
 
-# CPython would install the file that lets this interpreter find condcov, too.
+# CPython would also install the file that lets this interpreter find condcov.
 put_back() { sh build-aux/condcov.sh make "$dir"; }
 on_exit put_back
 sh build-aux/condcov.sh out "$dir"

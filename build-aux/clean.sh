@@ -1,6 +1,6 @@
 #!/bin/sh
-# clean.sh objects: remove everything that was compiled. Whatever make needs to compile it again stays.
-# clean.sh all: remove everything that was made.
+# clean.sh objects: remove everything that was compiled, and keep what make needs to compile it again.
+# clean.sh all: remove everything that ./configure and make created.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/objects.sh

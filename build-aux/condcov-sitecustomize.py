@@ -1,12 +1,12 @@
-"""Lets the interpreter of a builddir find condcov; condcov.sh copies it there, beside the extension modules."""
+"""Lets the interpreter of a builddir find condcov; condcov.sh copies it there, next to the extension modules."""
 
 import os
 import sys
 
-# In a virtual environment pip would take for installed what is here.
+# In a virtual environment, pip would take these packages for installed.
 if sys.prefix == sys.base_prefix:
     sys.path.append(os.path.normpath(f'{__file__}/../../../condcov/site'))
-    # as a1_condcov.pth does, which only an installed interpreter reads
+    # Do what a1_condcov.pth does, which only an installed interpreter reads.
     if 'CONDCOV_PROCESS' in os.environ:
         try:
             from condcov.record import subprocess_hook
@@ -15,7 +15,7 @@ if sys.prefix == sys.base_prefix:
         else:
             subprocess_hook.begin()
 
-# Now the one that this one hides, of whoever uses the interpreter or a virtual environment of it.
+# This module hides a sitecustomize of the user or of a virtual environment: import that one too.
 def _hidden():
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import PathFinder

@@ -1,9 +1,9 @@
 #!/bin/sh
-# condcov.sh make BUILDDIR: put condcov and what it needs into the interpreter of BUILDDIR, unless they are in. Where they
-# cannot be had, that is said once; it is no error, and make does not try again.
-# condcov.sh again BUILDDIR: the same, done again and an error.
-# condcov.sh out BUILDDIR: have the interpreter do without for a while; "make" puts it back.
-# condcov.sh install BUILDDIR DESTDIR: install them for the interpreter that was installed below DESTDIR.
+# condcov.sh make BUILDDIR: put condcov and its dependencies into the interpreter of BUILDDIR, unless they are there. A
+# failure is reported once and is not an error; make does not try again.
+# condcov.sh again BUILDDIR: do it again; a failure is an error.
+# condcov.sh out BUILDDIR: hide condcov from the interpreter until the next "make".
+# condcov.sh install BUILDDIR DESTDIR: install condcov for the interpreter that was installed below DESTDIR.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -12,15 +12,15 @@ unset LC_ALL
 
 PACKAGE=condcov
 PINS=build-aux/requirements/condcov.txt
-WHEELS=$DOWNLOADS/wheels        # what the package index served, so that it is asked once
+WHEELS=$DOWNLOADS/wheels        # a cache of wheels from the package index
 
 what=$1
 dir=$2
-put=$dir/condcov                # wheels, the packages unpacked in site, and in .made what they were made of
-failed=$dir/.condcov-failed     # what they could not be made of
+put=$dir/condcov                # the wheels, the packages unpacked in site, and in .made the checksum of the sources
+failed=$dir/.condcov-failed     # the checksum of the sources for which this failed
 log=$dir/condcov.log
 
-contents() { # of all that condcov is made of: one checksum
+contents() { # print one checksum of all sources of condcov
     # shellcheck disable=SC2086
     find build-aux/condcov.sh "$PINS" "$PACKAGE" -path "$PACKAGE/tests" -prune -o -path "$PACKAGE/docs" -prune -o \( $NOT_OURS \) -prune -o -type f -print |
         LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
@@ -37,12 +37,11 @@ go_out() {
     rm -f "$(begins_at)"
 }
 
-# The interpreter has no pip, but the one that ensurepip installs runs from its wheel. -s: what the user has installed for
-# himself is neither used nor touched.
+# The interpreter has no pip, but ensurepip's pip runs from its wheel. -s ignores the user's own packages.
 pip() { # ARGUMENT...
     "$ROOT/$dir/python" -s "$ROOT/$pip_wheel/pip" "$@" </dev/null
 }
-pip_here() { # ARGUMENT...: without the user's settings, with the wheels in $tmp or $put only
+pip_here() { # ARGUMENT...: run pip without the user's settings and without a package index
     (
         for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
         PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INDEX=1 PIP_ROOT_USER_ACTION=ignore
@@ -50,7 +49,7 @@ pip_here() { # ARGUMENT...: without the user's settings, with the wheels in $tmp
         pip "$@"
     )
 }
-pip_index() { # ARGUMENT...: with the user's settings, and quick to give up unless his environment says otherwise
+pip_index() { # ARGUMENT...: run pip with the user's settings, but give up soon unless the environment says otherwise
     (
         [ -n "${PIP_TIMEOUT-}${PIP_DEFAULT_TIMEOUT-}" ] || PIP_TIMEOUT=10
         PIP_RETRIES=${PIP_RETRIES-1} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_VIRTUALENV=0
@@ -59,7 +58,7 @@ pip_index() { # ARGUMENT...: with the user's settings, and quick to give up unle
     )
 }
 
-fetch() { # the wheels of what is pinned: those fetched before, if they are all there
+fetch() { # get the wheels of the pinned packages, from the cache if it has them all
     if pip_here wheel -q --no-deps --find-links "$WHEELS" -w "$tmp/wheels" -r "$PINS" >"$tmp/log" 2>&1; then return; fi
     rm -rf "$tmp/wheels"
     pip_index wheel --no-deps -w "$tmp/wheels" -r "$PINS" || return
@@ -71,22 +70,21 @@ assemble() {
     fetch &&
         pip_here wheel --no-deps --find-links "$tmp/wheels" -w "$tmp/wheels" "./$PACKAGE" &&
         pip_here install --find-links "$tmp/wheels" --target "$tmp/site" condcov || return
-    # The commands name the interpreter to be installed, and a .pth has no effect in this folder.
+    # The commands name the interpreter to be installed, and a .pth file has no effect in this folder.
     rm -rf "$tmp/site/bin" "$tmp/log" && find "$tmp/site" -maxdepth 1 -name '*.pth' -exec rm {} + &&
         echo "$want" >"$tmp/.made"
 }
 
-# Below a DESTDIR. Where the commands will be, there is no interpreter yet; and so pip, also when ensurepip has run it,
-# takes for granted that its name is python.
-name_interpreter() { # ROOT
+# With a DESTDIR, the interpreter is not in its final folder yet, so pip assumes that its name is python.
+name_interpreter() { # ROOT: correct the first line of the commands
     bin=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("BINDIR"))')
     version=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("VERSION"))')
     [ -x "$bin/python$version" ] || find "$1$bin" -type f -exec grep -lx "#!$bin/python" {} + |
         while IFS= read -r command; do sed -i "1s,^#!$bin/python\$,&$version," "$command"; done
 }
 
-# pip installs the commands of what condcov needs too, such as coverage and pygmentize. A prefix gets ours only.
-only_ours() { # ROOT
+# pip also installs the commands of condcov's dependencies, such as coverage and pygmentize.
+only_ours() { # ROOT: remove them
     library=$("$ROOT/$dir/python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDEST"))')
     for wheel in $(cd "$put/wheels" && find . -name '*.whl' ! -name 'condcov-*'); do
         record=$(printf '%s\n' "${wheel#./}" | cut -d- -f1,2).dist-info/RECORD
@@ -119,10 +117,10 @@ case $what in
         exit ;;
     install)
         if [ ! -d "$put" ]; then
-            say "condcov is not installed, as it is not in $dir/python; make condcov puts it there"
+            say "condcov is not installed, because it is not in $dir/python; make condcov puts it there"
             exit
         fi
-        # Below DESTDIR nothing that pip sees is to be replaced. A relative DESTDIR is one from where CPython is made.
+        # With a DESTDIR, pip must not replace packages outside it. A relative DESTDIR is relative to the builddir.
         case $3 in
             '') root=/ old=--force-reinstall ;;
             /*) root=$3 old=--ignore-installed ;;
@@ -151,7 +149,7 @@ on_exit cleanup
 cleanup
 mkdir "$tmp" 2>/dev/null || full
 rm -f "$log" "$failed"
-if progress "$log" "$dir: condcov and what it needs" assemble; then
+if progress "$log" "$dir: preparing condcov and its dependencies" assemble; then
     rm -rf "$put"
     mv "$tmp" "$put"
     go_in
@@ -160,7 +158,7 @@ if progress "$log" "$dir: condcov and what it needs" assemble; then
 fi
 echo "$want" >"$failed" || full
 is="condcov is not in $dir/python"
-if [ -d "$put" ]; then is="condcov in $dir/python stays as it was"; else go_out; fi
-is="$is ($(cause)); make condcov tries again, for when pip can reach a package index, or the folder that PIP_FIND_LINKS names"
+if [ -d "$put" ]; then is="condcov in $dir/python is unchanged"; else go_out; fi
+is="$is ($(cause)); pip needs to reach a package index, or the folder that PIP_FIND_LINKS names; make condcov tries again"
 [ "$what" != again ] || die "$is"
 say "$is"

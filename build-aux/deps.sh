@@ -1,9 +1,9 @@
 #!/bin/sh
-# deps.sh check|install: the packages that the build needs. `check` lists those that are missing, `install` installs them.
+# deps.sh check|install: list the missing packages that the build needs and fail, or install them.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 
-# Debian's package, and the command that makes it unnecessary ("-": none, it is a library that CPython's modules need).
+# Debian's package, and the command that it provides ("-": none, because it is a library for CPython's modules).
 packages='
 gcc                 cc
 libc6-dev           -
@@ -53,7 +53,7 @@ elif have sudo; then
 else
     sudo=none
 fi
-known() { # whether apt's lists have all that is missing
+known() { # whether apt's lists have all missing packages
     # shellcheck disable=SC2086
     apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= show $wanted >/dev/null 2>&1
 }
@@ -63,14 +63,14 @@ if [ "$1" = check ]; then
     [ -z "$sudo" ] || command="sudo $command"
     say "these packages are missing: $wanted" >&2
     say "to install them: $command" >&2
-    die "build dependencies are missing; run the command above, or give configure the option --install-deps to have it run"
+    die "build dependencies are missing; run the command above, or ./configure --install-deps, which runs it for you"
 fi
-[ "$sudo" != none ] || die "--install-deps needs root or sudo, and this is neither; as root: $command"
+[ "$sudo" != none ] || die "--install-deps needs root or sudo; as root, run: $command"
 
 log=$(mktemp) || die "cannot write to ${TMPDIR:-/tmp}; is the disk full?"
 remove_log() { rm -f "$log"; }
 on_exit remove_log
-apt() { # WHAT ARGUMENT...: with all that apt-get says in $output
+apt() { # WHAT ARGUMENT...: run apt-get and set $output
     apt_what=$1
     shift
     apt_status=0
@@ -91,7 +91,7 @@ install() {
 known || update
 install || {
     [ -z "$updated" ] || die "apt-get could not install the packages: $(why "$output")"
-    # the lists may be older than the mirror
+    # The lists may be out of date.
     update
     install || die "apt-get could not install the packages: $(why "$output")"
 }

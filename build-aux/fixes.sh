@@ -1,26 +1,26 @@
-# Debian's fixes to the release: which archive of them build/downloads has, which of its entries are taken, and their
-# application. Sourced after common.sh, with LC_ALL=C.
+# Debian's fixes to the release: find their archive in build/downloads, select its entries and apply them. Sourced after
+# common.sh, with LC_ALL=C.
 #
-# FIXES, here and in the scripts that source this file, says which fixes are wanted:
-#   ''      those of the archive in build/downloads, else of the newest that apt serves, else none; where the last run
-#           missed something, apt is asked again, once a day
-#   newest  those of the newest archive that apt serves
-#   none    none
-#   a path  those of that file
+# FIXES, here and in the scripts that source this file, is one of:
+#   ''      the fixes in build/downloads, else the newest that apt can fetch, else none; if a fetch failed, apt is asked
+#           again once a day
+#   newest  the newest fixes that apt can fetch
+#   none    no fixes
+#   a path  the fixes in that archive
 # shellcheck shell=sh
 
 FIXES_RULE=build-aux/security-fixes
-FIXES_RECORD=$DOWNLOADS/security-fixes      # a line "FILE SHA256 VERSION", made when FILE is there
-FIXES_MISSED=$DOWNLOADS/security-fixes-missed   # a line "SECONDS VERSION REASON": when apt was last asked and did not give the
-                                            # newest version that it listed ("-": it listed none), and why
+FIXES_RECORD=$DOWNLOADS/security-fixes          # a line "FILE SHA256 VERSION", written after FILE
+FIXES_MISSED=$DOWNLOADS/security-fixes-missed   # a line "SECONDS VERSION REASON": when and why apt failed to fetch the
+                                                # newest version that it listed ("-": it listed none)
 
-fixes_cached() { # whether build/downloads has an archive, and then $fixes_file $fixes_sum $fixes_version of it
+fixes_cached() { # whether build/downloads has an archive; sets $fixes_file $fixes_sum $fixes_version
     { read -r fixes_file fixes_sum fixes_version <"$FIXES_RECORD"; } 2>/dev/null || return 1
     fixes_file=$DOWNLOADS/$fixes_file
     [ "$(sum_of "$fixes_file" 2>/dev/null)" = "$fixes_sum" ]
 }
 
-fixes_miss() { # VERSION REASON: note that they could not be had; that apt lists none now does not undo that it listed one
+fixes_miss() { # VERSION REASON: record that it could not be fetched; "-" does not replace the record of a version
     if [ "$1" = - ] && [ -n "$(fixes_newer)" ]; then
         fixes_missed
         set -- "$missed_version" "$missed_why"
@@ -28,7 +28,7 @@ fixes_miss() { # VERSION REASON: note that they could not be had; that apt lists
     { mkdir -p "$DOWNLOADS" && echo "$(date +%s) $1 $2" >"$FIXES_MISSED"; } 2>/dev/null || full
 }
 
-fixes_missed() { # whether the last asking missed something, and then $missed_at $missed_version $missed_why
+fixes_missed() { # whether apt failed the last time; sets $missed_at $missed_version $missed_why
     missed_version=-
     missed_why='none was listed'
     { read -r missed_at missed_version missed_why <"$FIXES_MISSED"; } 2>/dev/null
@@ -38,11 +38,11 @@ fixes_due() { # whether to ask apt again
     fixes_missed && [ $(($(date +%s) - missed_at)) -ge 86400 ]
 }
 
-fixes_newer() { # the version that was listed and could not be fetched, if any
+fixes_newer() { # print the version that was listed and could not be fetched, if any
     if fixes_missed && [ "$missed_version" != - ]; then printf '%s\n' "$missed_version"; fi
 }
 
-fixes_version_of() { # FILE: the version of the source package whose packaging it is; false if it is no such thing
+fixes_version_of() { # FILE: print its version; fail if it is not a .debian.tar archive of this release
     fixes_about=$(tar -xOf "$1" debian/changelog 2>/dev/null | sed -n 1p)
     fixes_of=$(printf '%s\n' "$fixes_about" | sed -n "s/^$(upstream DEBIAN_SOURCE) (\($(upstream VERSION)-[A-Za-z0-9.+~-]*\)) .*/\1/p")
     [ -n "$fixes_of" ] || return 1
@@ -50,7 +50,7 @@ fixes_version_of() { # FILE: the version of the source package whose packaging i
     printf '%s\n' "$fixes_of"
 }
 
-fixes_keep() { # FILE: becomes the archive in build/downloads; $fixes_version is its version
+fixes_keep() { # FILE: move it to build/downloads as the archive of fixes; $fixes_version is its version
     fixes_name=$(upstream DEBIAN_SOURCE)_$fixes_version.debian.tar.xz
     fixes_old=$(cut -d' ' -f1 "$FIXES_RECORD" 2>/dev/null) || fixes_old=
     { rm -f "$FIXES_RECORD" && echo "$fixes_name $(sum_of "$1") $fixes_version" >"$1.record" &&
@@ -58,24 +58,25 @@ fixes_keep() { # FILE: becomes the archive in build/downloads; $fixes_version is
     if [ -n "$fixes_old" ] && [ "$fixes_old" != "$fixes_name" ]; then rm -f "$DOWNLOADS/$fixes_old"; fi
 }
 
-# The base is the release with the fixes. $RELEASE names what the two trees are: the release's checksum, and where fixes
-# are in, that of their archive, and one for the way they were chosen and applied, and the newer version that is missing, if any.
+# The base is the release with the fixes. $RELEASE describes the two trees: the checksum of the release and, if they
+# have fixes, the checksums of their archive and of the code that applies them, then the newer version that is missing,
+# if any.
 fixes_ways() {
     cat "$FIXES_RULE" build-aux/fixes.sh | sha256sum | cut -d' ' -f1
 }
 
-fixes_laid() { # whether the trees are this release with fixes, chosen and applied as they would be now
+fixes_laid() { # whether the trees are this release with fixes, selected and applied by the present code
     case $(cat "$RELEASE" 2>/dev/null) in
         "$(upstream SHA256) "*" $(fixes_ways)" | "$(upstream SHA256) "*" $(fixes_ways) "*) return 0 ;;
         *) return 1 ;;
     esac
 }
 
-fixes_unavailable() { # whether the trees are this release without fixes, because there were none to be had
+fixes_unavailable() { # whether the trees are this release without fixes, because none were available
     [ "$(cat "$RELEASE" 2>/dev/null)" = "$(upstream SHA256)" ] && [ "$(fixes_in)" = unavailable ]
 }
 
-base_wanted() { # FIXES: what $RELEASE has to hold
+base_wanted() { # FIXES: print what $RELEASE should hold
     if [ "$1" = none ]; then
         upstream SHA256
     elif fixes_cached; then
@@ -88,13 +89,13 @@ base_wanted() { # FIXES: what $RELEASE has to hold
     fi
 }
 
-base_laid() { # FIXES: whether the trees are what is wanted
+base_laid() { # FIXES: whether the trees are up to date
     [ "$(cat "$RELEASE" 2>/dev/null)" = "$(base_wanted "$1")" ]
 }
 
-fixes_judge() { # ENTRY of the series: $fixes_verdict is take, leave or unknown, $fixes_reason why
+fixes_judge() { # ENTRY of the series: set $fixes_verdict to take, leave or unknown, and $fixes_reason
     fixes_verdict=unknown
-    fixes_reason="no line of $FIXES_RULE fits it"
+    fixes_reason="no line of $FIXES_RULE matches it"
     while read -r fixes_does fixes_pattern fixes_words; do
         case $fixes_does in
             '' | '#'*) continue ;;
@@ -111,24 +112,24 @@ fixes_judge() { # ENTRY of the series: $fixes_verdict is take, leave or unknown,
     done <"$FIXES_RULE"
 }
 
-# Debian links into the interpreter what the release builds as modules of their own, and a fix may count on it: it includes
-# an internal header, which only the core sees. CPython's way for a module to see it is a macro.
-fixes_core() { # BARE FILE: define it in FILE, if that begins to include such headers and does without the macro
+# Debian links some modules into the interpreter that the release builds as extension modules. A fix to one of them may
+# include an internal header, which an extension module may only do if it defines a macro.
+fixes_core() { # BARE FILE: define that macro in FILE, if the fix adds the first such header
     if grep -q '^#include "pycore_' "$2" && ! grep -q '^#include "pycore_' "$1" && ! grep -q Py_BUILD_CORE "$2"; then
         fixes_text=$(cat "$2")
         printf '%s\n' '#ifndef Py_BUILD_CORE_BUILTIN' '#  define Py_BUILD_CORE_MODULE 1' '#endif' "$fixes_text" 2>/dev/null >"$2" || full
     fi
 }
 
-# Of two equal trees NEW/stock and NEW/fork both become the release with the fixes. NEW/bare gets the release's own of
-# every file that they change, NEW/fixed the names of these files and of those they add, NEW/fixes what was decided.
+# Apply the fixes to two equal trees, NEW/stock and NEW/fork. Keep in NEW/bare the published version of each file that
+# they change, in NEW/fixed the names of the files that they change or add, and in NEW/fixes the decisions.
 fixes_apply() { # NEW
     fixes_whose="$(upstream DEBIAN_SOURCE) $fixes_version"
-    fixes_other="--without-security-fixes builds the bare release, --with-security-fixes=FILE takes another archive"
+    fixes_other="--without-security-fixes builds the release as published, --with-security-fixes=FILE uses another archive"
     output=$(mkdir "$1/deb" "$1/bare" 2>&1 && tar -xf "$fixes_file" -C "$1/deb" debian/patches 2>&1) ||
         die "cannot unpack $fixes_file: $(why "$(printf '%s\n' "$output" | grep -v 'Exiting with failure')"); make room if the disk is full, and run it again"
     fixes_from=$ROOT/$1/deb/debian/patches
-    # as dpkg-source reads it: a comment begins at the start or after a space, and -p1 may follow a name
+    # Read it as dpkg-source does: a comment begins at the start or after a space, and -p1 may follow a name.
     sed 's/^#.*//; s/[[:space:]]#.*//; s/[[:space:]]*$//; s/[[:space:]]-p1$//; s/^[[:space:]]*//; /^$/d' \
         "$fixes_from/series" 2>/dev/null >"$1/series" || full
     (cd "$1/fork" && find . -type f -exec sha256sum {} +) | sort 2>/dev/null >"$1/before" || full
@@ -138,11 +139,11 @@ fixes_apply() { # NEW
         echo "$fixes_verdict $fixes_entry: $fixes_reason" 2>/dev/null >>"$1/verdicts" || full
         case $fixes_verdict in
             leave) continue ;;
-            unknown) say "fixes: not taken: $fixes_entry of $fixes_whose ($fixes_reason)"; continue ;;
+            unknown) say "fixes: not applied: $fixes_entry of $fixes_whose ($fixes_reason)"; continue ;;
         esac
         [ -f "$fixes_from/$fixes_entry" ] ||
-            die "the series of $fixes_whose names $fixes_entry, which $fixes_file does not hold; $fixes_other"
-        # as dpkg-source applies it, which accepts another place in the file and no other context
+            die "the series of $fixes_whose names $fixes_entry, which is not in $fixes_file; $fixes_other"
+        # Like dpkg-source, accept another line number but no other context.
         output=$(patch -d "$1/stock" -p1 -t -N -F 0 -u -V never -E --no-backup-if-mismatch -r - \
             -i "$fixes_from/$fixes_entry" 2>&1 </dev/null) || {
             case $output in *'space left'*) full ;; esac
@@ -151,7 +152,7 @@ fixes_apply() { # NEW
         }
         fixes_count=$((fixes_count + 1))
     done <"$1/series"
-    # CPython's configure keeps all variables of its Makefile for sysconfig.
+    # sysconfig reads every variable of CPython's Makefile.
     fixes_say="$fixes_whose: $fixes_count fixes"
     fixes_lacks=$(fixes_newer)
     [ -z "$fixes_lacks" ] || fixes_say="$fixes_say; $fixes_lacks was listed and could not be fetched"
@@ -161,7 +162,7 @@ fixes_apply() { # NEW
     (cd "$1/stock" && find . -type f -exec sha256sum {} +) | sort 2>/dev/null >"$1/after" || full
     comm -3 "$1/before" "$1/after" | sed 's/^[[:space:]]*//' | cut -c67- | sed 's,^\./,,' | sort -u 2>/dev/null >"$1/fixed" || full
     if grep -qx configure.ac "$1/fixed" && ! grep -qx configure "$1/fixed"; then
-        die "the fixes of $fixes_whose change configure.ac and not configure, which this build does not make anew; $fixes_other"
+        die "the fixes of $fixes_whose change configure.ac and not configure, which this build does not regenerate; $fixes_other"
     fi
     while IFS= read -r fixes_path; do
         case $fixes_path in
@@ -174,5 +175,5 @@ fixes_apply() { # NEW
             { mkdir -p "$(dirname "$1/fork/$fixes_path")" && cp -p "$1/stock/$fixes_path" "$1/fork/$fixes_path"; } 2>/dev/null || full
         fi
     done <"$1/fixed"
-    say "fixes: $fixes_count of $fixes_whose applied; $FIXES lists them and the others"
+    say "fixes: $fixes_count of $fixes_whose applied; $FIXES lists these and the others"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# lay.sh: bring build/src/fork up to date with the overlay. A file is rewritten only if its content changes, and an edit
-# made in build/src/fork is never overwritten.
-# lay.sh --unedited: change nothing; true if build/src/fork has no edits that `make patches` would have to write back.
+# lay.sh: bring build/src/fork up to date with the overlay. Rewrite a file only if its content changes, and never
+# overwrite an edit made in build/src/fork.
+# lay.sh --unedited: change nothing; succeed if build/src/fork has no edits that `make patches` would write back.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -16,14 +16,14 @@ twice=$(cut -d' ' -f1 "$tmp/want" | uniq -d | head -n 1)
 [ -f "$LAID" ] || : >"$LAID"
 cat "$tmp/want" "$LAID" | cut -d' ' -f1 | sort -u >"$tmp/targets" 2>/dev/null || full
 if [ "${1-}" = --unedited ]; then
-    # edits of files that the overlay has nothing of
+    # Include edits of files that the overlay does not touch.
     touched >>"$tmp/targets" || full
     if grep -q '[[:space:]"\\]' "$tmp/targets"; then exit 1; fi
 fi
 sums_in "$FORK" <"$tmp/targets" >"$tmp/now" || full
 sums_in "$STOCK" <"$tmp/targets" >"$tmp/stock" || full
 
-# What to do with each target: keep, edited (leave it alone), lay, drop; and whether the target has an edit of its own.
+# Decide on each target: keep, edited (leave it alone), lay or drop; and note whether the target was edited.
 awk -v want="$tmp/want" -v laid="$LAID" -v now="$tmp/now" -v stock="$tmp/stock" '
     BEGIN {
         while ((getline < want) > 0) { w[$1] = $2 " " $3; file[$1] = $4 }
@@ -60,7 +60,7 @@ while read -r action edited target kind file; do
         *) continue ;;
     esac
     if [ "$edited" = 1 ] && ! cmp -s "$tmp/new/$target" "$FORK/$target"; then
-        die "$FORK/$target was edited and so was $file: a conflict, and both are left as they are; move $FORK/$target away, run make to have the overlay's there, and bring your edit in again"
+        die "$FORK/$target was edited and so was $file: a conflict, so neither was changed; move $FORK/$target away, run make to lay the overlay's version, and apply your edit again"
     fi
 done <"$tmp/plan"
 
@@ -80,7 +80,7 @@ while read -r action edited target kind file; do
     fi
 done <"$tmp/plan"
 
-# The record: what was laid now, and the old line for what has edits.
+# Record what was laid now, and keep the old line of each file that has edits.
 sums_in "$FORK" <"$tmp/targets" >"$tmp/now" || full
 awk -v laid="$LAID" -v now="$tmp/now" -v plan="$tmp/plan" '
     BEGIN {

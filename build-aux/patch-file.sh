@@ -1,5 +1,5 @@
 #!/bin/sh
-# patch-file.sh: the whole overlay as one diff that applies with `patch -p1` to the release as published.
+# patch-file.sh: write the whole overlay as one diff, which `patch -p1` applies to the release as published.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -17,7 +17,7 @@ overlay_list | while read -r target kind sum file; do
         sed -n '/^--- a\//,$p' "$file"
         continue
     fi
-    # git's header carries what a plain diff cannot: an empty file, and the executable bit
+    # git's header expresses what a plain diff cannot: an empty file and the executable bit.
     mode=100644
     [ ! -x "$file" ] || mode=100755
     printf 'new file mode %s\n' "$mode"

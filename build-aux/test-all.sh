@@ -10,10 +10,10 @@ stock=$(stockdir_of "$dir")
 sh build-aux/build.sh fork "$dir"
 sh build-aux/build.sh stock "$dir"
 
-say "$dir and $stock: ${TESTS:-the whole test suite of CPython, an hour or so,} on both"
+say "$dir and $stock: running ${TESTS:-the whole test suite of CPython, which takes about an hour,} on both"
 rm -f "$dir/test-all.report"
 status=0
-# Stock CPython runs the comparison, so that a fault of the fork cannot spoil it.
+# Stock CPython runs the comparison, so that a bug in the fork cannot affect it.
 # shellcheck disable=SC2086
 $SIGNALS "$stock/python" -m qa.compare suite --fork "$dir/python" --stock "$stock/python" \
     --report "$dir/test-all.report" ${IGNORE:+--ignore "$IGNORE"} ${TESTS-} </dev/null || status=$?

@@ -53,8 +53,8 @@ case ${1-} in
         [ -n "$mirror" ] || die "apt's sources on this machine have no mirror of Debian $codename"
 
         start=$(date +%s)
-        say "debootstrap --variant=minbase $codename (log: $root.log)"
-        debootstrap --variant=minbase "$codename" "$root" "$mirror" >"$root.log" 2>&1 ||
+        progress "$root.log" "debootstrap --variant=minbase $codename" \
+            debootstrap --variant=minbase "$codename" "$root" "$mirror" ||
             die "debootstrap failed: $(why "$(cat "$root.log")")"
         printf '%s\n' "$list" >"$root/etc/apt/sources.list"
         apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]*)\b' >"$root/etc/apt/apt.conf.d/00machine" || :

@@ -1,7 +1,8 @@
 #!/bin/sh
-# test-leaks.sh BUILDDIR: the fork's tests and CPython's of tracing, each six times, to find references, memory blocks and
-# file descriptors that are lost at every turn (-R 3:3). A test that leaks on the fork runs on stock CPython too: what
-# leaks there as well is not the fork's. Needs builds with --with-pydebug; a quarter of an hour on two processors.
+# test-leaks.sh BUILDDIR: run the fork's tests and CPython's tests of tracing six times each (-R 3:3), to find
+# references, memory blocks and file descriptors that leak each time. A test of CPython's that leaks on the fork runs on
+# stock CPython too, and is reported if it does not leak there. Needs a --with-pydebug build; takes 15 minutes on two
+# processors.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
@@ -17,16 +18,18 @@ case $(options_of "$dir" 2>/dev/null) in
     *--with-pydebug*) ;;
     *) die "only a debug build counts references; run ./configure --builddir=build/debug --with-pydebug and make BUILDDIR=build/debug test-leaks" ;;
 esac
-sh build-aux/build.sh beside "$dir"
+sh build-aux/build.sh interpreter "$dir"
 sh build-aux/build.sh stock "$dir"
 
-attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed those that leak or fail
+attempt() { # WHAT PYTHON TEST...: run the tests six times each, and list in $log.failed those that leak or fail
     log=$dir/test-leaks-$1.log
     attempt_python=$2
     shift 2
     attempt_status=0
-    # The time that a test gives the programs it starts is a part of this one, in seconds.
-    suite "$attempt_python" -R "3:3:$ROOT/$dir/test-leaks.reflog" --timeout=7200 "$@" >"$log" 2>&1 || attempt_status=$?
+    # Tests derive from this limit, in seconds, how long they wait for the programs that they start.
+    progress_of "$TEST_DONE" $# 'test files'
+    progress "$log" "${attempt_python%/python}: $# test files, six times each" \
+        suite "$attempt_python" -R "3:3:$ROOT/$dir/test-leaks.reflog" --timeout=7200 "$@" || attempt_status=$?
     failed_in "$log" >"$log.failed" || full
     if [ "$attempt_status" != 0 ] && [ ! -s "$log.failed" ]; then
         ended_early "$log"
@@ -36,7 +39,6 @@ attempt() { # WHAT PYTHON TEST...: run them six times each; leave in $log.failed
 ours=$(our_tests)
 # shellcheck disable=SC2086
 set -- $ours $theirs
-say "$dir: $# test files, six times each (log: $dir/test-leaks-fork.log)"
 attempt fork "$dir/python" "$@"
 failed=$(cat "$log.failed")
 alone=

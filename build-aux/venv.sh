@@ -1,6 +1,6 @@
 #!/bin/sh
-# venv.sh NAME REQUIREMENTS PYTHON [condcov]: the virtual environment build/NAME of PYTHON with exactly the packages that
-# the file REQUIREMENTS lists, and with condcov too if it is named. Does only what has changed since the last time.
+# venv.sh NAME REQUIREMENTS PYTHON [condcov]: the virtual environment build/NAME of PYTHON with exactly the packages
+# that the file REQUIREMENTS lists, and with condcov too if it is named. Does only what has changed since the last time.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 
@@ -29,7 +29,7 @@ fi
 [ "${4-}" = condcov ] || exit 0
 want=$(condcov_sources | LC_ALL=C sort | xargs sha256sum)
 [ "$(cat "$venv/.condcov" 2>/dev/null)" != "$want" ] || exit 0
-say "$venv: installing condcov"
-output=$("$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
-    --force-reinstall ./condcov </dev/null 2>&1) || die "cannot install condcov in $venv: $(why "$output")"
+progress "$venv/.log" "$venv: installing condcov" "$venv/bin/python" -m pip install -q --disable-pip-version-check \
+    --no-deps --no-build-isolation --force-reinstall ./condcov </dev/null ||
+    die "cannot install condcov in $venv: $(why "$(cat "$venv/.log")")"
 printf '%s\n' "$want" >"$venv/.condcov"

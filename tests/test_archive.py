@@ -10,7 +10,7 @@ from support.fake_release import TOOLS, full_disk
 pytestmark = pytest.mark.slow
 
 
-def roads_end(checkout, *options, **how):
+def failure(checkout, *options, **how):
     line = checkout.fails('./configure', *options, **how)
     assert not checkout.exists('build/src/.release') and checkout.leftovers() == []
     assert not checkout.exists(f'build/downloads/{checkout.release.name}')
@@ -30,19 +30,19 @@ def test_named_file(checkout, tmp_path):
 def test_named_file_that_is_wrong_or_cut_or_missing(checkout, tmp_path):
     cut = tmp_path / 'cut.tgz'
     cut.write_bytes(checkout.release.read_bytes()[:1000])
-    line = roads_end(checkout, f'--with-cpython-source={cut}')
+    line = failure(checkout, f'--with-cpython-source={cut}')
     assert str(cut) in line and '1000 bytes' in line and checkout.sum in line
-    assert 'no readable file /nowhere' in roads_end(checkout, '--with-cpython-source=/nowhere')
-    assert 'no readable file' in roads_end(checkout, f'--with-cpython-source={tmp_path}')
-    # also where the release is there already
+    assert 'no readable file /nowhere' in failure(checkout, '--with-cpython-source=/nowhere')
+    assert 'no readable file' in failure(checkout, f'--with-cpython-source={tmp_path}')
+    # The option is checked even if the release is there already.
     checkout.cached()
     checkout.configure()
     assert str(cut) in checkout.fails('./configure', f'--with-cpython-source={cut}')
     checkout.configure()
 
 
-def test_no_road(checkout):
-    line = roads_end(checkout)
+def test_no_source(checkout):
+    line = failure(checkout)
     for part in ('build/downloads/Python-9.9.9.tgz: not there', "apt's source package python9.9: no version",
                  'https://www.python.invalid/Python-9.9.9.tgz: E: the stub', '--with-cpython-source=FILE'):
         assert part in line
@@ -60,7 +60,7 @@ def test_damaged_cache_is_fetched_again(checkout):
 
 def test_site_by_curl_or_wget(checkout):
     checkout.stub('curl', f'while [ "$1" != -o ]; do shift; done; head -c 500 {checkout.release} > "$2"')
-    assert '500 bytes' in roads_end(checkout)
+    assert '500 bytes' in failure(checkout)
     (checkout.bin / 'curl').unlink()
     checkout.stub('wget', f'while [ "$1" != -O ]; do shift; done; cp {checkout.release} "$2"')
     checkout.configure(env=checkout.only_commands(*TOOLS))
@@ -120,7 +120,7 @@ def test_apt_asks_the_machines_own_sources_in_private(checkout, apt):
 
 
 def test_apt_takes_nothing_that_is_not_signed(checkout, apt):
-    # whatever the machine's own settings allow
+    # The machine's own settings cannot weaken this.
     etc = apt / 'etc'
     (etc / 'sources.list').write_text('deb [trusted=yes] http://one.invalid/ ./\n'
                                       'deb [arch=amd64 allow-insecure=yes trusted=yes signed-by=/k.gpg] http://two.invalid/ ./\n')
@@ -143,7 +143,7 @@ def test_apt_takes_nothing_that_is_not_signed(checkout, apt):
 
 def test_apt_that_gives_another_file(checkout, apt):
     checkout.stub('apt-get', 'case $* in *update) ;; *) echo other > python9.9_9.9.9.orig.tar.gz ;; esac')
-    assert 'python9.9 9.9.9-1: not the archive' in roads_end(checkout).replace('source package ', '')
+    assert 'python9.9 9.9.9-1: not the archive' in failure(checkout).replace('source package ', '')
 
 
 @pytest.mark.parametrize('size', ['16k', '512k', '1200k', '2500k'])

@@ -8,8 +8,8 @@ import pytest
 
 from support.commands import output
 
-# A python of which condcov.sh asks pip only. It has an index if there is a file index beside it, and the packages that
-# it installs are a file each.
+# A fake python with nothing but pip. It has a package index if there is a file named index next to it, and each package
+# that it installs is one file.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"
@@ -105,7 +105,7 @@ def test_what_was_fetched_serves_again(pretended):
     assert pretended.make().stdout == f'{UP_TO_DATE}\n'
     shutil.rmtree(pretended.path / 'build/downloads/wheels')
     pretended.write('condcov/src/condcov/__init__.py', 'changed = 2\n')
-    assert 'condcov in build/release/python stays as it was (ERROR: ' in pretended.make().stdout
+    assert 'condcov in build/release/python is unchanged (ERROR: ' in pretended.make().stdout
     assert made(pretended) == IN
     (pretended.path / START).unlink()
     assert pretended.make().stdout == f'{UP_TO_DATE}\n'
@@ -141,13 +141,13 @@ def test_left_out(pretended):
 
 
 def test_install(pretended, tmp_path):
-    assert 'make: condcov is not installed, as it is not in build/release/python; make condcov puts it there' in pretended.make(
+    assert 'make: condcov is not installed, because it is not in build/release/python; make condcov puts it there' in pretended.make(
         'install', f'DESTDIR={tmp_path}/bare').stdout
     pretended.write('build/release/index', '')
     pretended.make('condcov')
     pretended.make('install', f'DESTDIR={tmp_path}/dest')
     assert (tmp_path / 'dest/nowhere/bin/condcov').read_text() == '#!/nowhere/bin/python3.11\n'
-    # of the commands of what it needs, none
+    # but not the commands of its dependencies
     assert [path.name for path in (tmp_path / 'dest/nowhere/bin').iterdir()] == ['condcov']
     record = tmp_path / 'dest/nowhere/lib/site-packages/coverage-1.dist-info/RECORD'
     assert record.read_text() == 'coverage/__init__.py,,\n'
@@ -172,7 +172,7 @@ def test_it_records_a_program_and_its_child(python, condcov, tmp_path):
     output(python, '-m', 'condcov', 'run', 'program.py', cwd=tmp_path)
     output(python, '-m', 'condcov', 'json', '-o', 'report.json', cwd=tmp_path)
     report = json.loads((tmp_path / 'report.json').read_text())
-    assert sorted(file['path'] for file in report['files']) == ['child.py', 'program.py']        # nothing of what is in the build
+    assert sorted(file['path'] for file in report['files']) == ['child.py', 'program.py']        # no files of the build
     assert '`a` was never false' in output(python, '-m', 'condcov', 'report', cwd=tmp_path)
 
 
@@ -197,7 +197,7 @@ def test_a_virtual_environment_does_not_see_it(python, condcov, tmp_path):
         assert f"No module named '{name}'" in done.stderr
     packages = json.loads(output(inside, '-m', 'pip', 'list', '--format=json', '--disable-pip-version-check'))
     assert sorted(package['name'] for package in packages) == ['pip', 'setuptools']
-    # Nor does the file that lets the interpreter find condcov hide that of the environment.
+    # The build's sitecustomize does not hide the environment's.
     (folder,) = (tmp_path / 'venv/lib').glob('python*/site-packages')
     (folder / 'sitecustomize.py').write_text('its = __file__\n')
     program = 'import sitecustomize; print(sitecustomize.its, sitecustomize.__file__)'

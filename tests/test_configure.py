@@ -15,9 +15,9 @@ def test_first_run_makes_everything_and_second_does_nothing(checkout):
     state = {path: path.stat().st_mtime_ns for path in checkout.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
     second = checkout.configure()
     assert second.stdout.splitlines() == [
-        'configure: fixes: none, as apt had none within the last day; --with-security-fixes asks again now',
+        'configure: fixes: none, because apt had none within the last day; --with-security-fixes asks again now',
         'configure: build/release is configured already', first.stdout.splitlines()[-1]]
-    assert 'configure: ready, with no security fixes, as apt had none (no version on offer' in second.stdout
+    assert 'configure: ready, with no security fixes, as apt had none (no version that apt lists' in second.stdout
     assert state == {path: path.stat().st_mtime_ns for path in state}
     assert checkout.git('status', '--porcelain') == ''
     assert checkout.leftovers() == []
@@ -38,12 +38,12 @@ def test_options_reach_cpythons_configure(checkout):
     assert 'configured already' in again.stdout
 
 
-def test_other_options_configure_afresh(checkout):
+def test_other_options_start_over(checkout):
     checkout.cached()
     checkout.configure()
     checkout.write('build/release/old.o', '')
     changed = checkout.configure('--with-pydebug')
-    assert 'build/release: begun afresh, as it was configured with no options\n' in changed.stdout
+    assert 'build/release: starting over, because it was configured with no options\n' in changed.stdout
     assert '--with-pydebug' in checkout.read('build/release/args') and not checkout.exists('build/release/old.o')
 
 
@@ -104,13 +104,13 @@ def test_interrupted_configure_leaves_a_finished_build_alone(ready):
     (ready.bin / 'touch').unlink()
     assert ready.make().stdout == 'make: build/release/python is up to date\n'
     said = ready.configure('--prefix=/opt/x').stdout
-    assert 'build/release: begun afresh, as it was configured with no options\n' in said
+    assert 'build/release: starting over, because it was configured with no options\n' in said
     ready.make()
     assert ready.run('./python').stdout == 'built with --enable-option-checking=fatal --prefix=/opt/x\n'
     assert not ready.exists('build/release.new')
 
 
-def test_configured_folder_does_not_name_the_one_it_was_configured_in(checkout):
+def test_builddir_does_not_name_the_temporary_one(checkout):
     checkout.cached()
     checkout.configure('--prefix=/opt/x')
     assert checkout.read('build/release/where') == f'{checkout.path}/build/release\n'
@@ -124,7 +124,7 @@ def test_help_changes_nothing(checkout):
 
 
 @pytest.mark.parametrize('name', ['with space', 'a:b', 'a%b', 'a=b', 'a,b', 'a#b', 'a$b', 'a~b', 'é'])
-def test_folder_that_make_cannot_work_in_is_refused(checkout, name):
+def test_path_that_make_cannot_handle(checkout, name):
     moved = checkout.path.parent / name
     checkout.path.rename(moved)
     checkout.path = moved
@@ -159,7 +159,7 @@ def test_missing_packages_are_listed_and_nothing_else_happens(checkout):
     assert 'to install them: sudo apt-get install -y --no-install-recommends gcc make' in lines[1]
     assert lines[2].startswith('configure: error: ') and '--install-deps' in lines[2] and len(lines) == 3
     assert not checkout.exists('build')
-    checkout.stub('apt-cache', 'exit 100')      # lists never fetched
+    checkout.stub('apt-cache', 'exit 100')      # apt's lists were never fetched
     done = checkout.run('./configure', status=1, env=checkout.only_commands(*TOOLS))
     assert 'sudo apt-get update && sudo apt-get install' in done.stderr
 
@@ -212,7 +212,7 @@ def test_install_deps_that_fails(checkout):
     assert not checkout.exists('build')
 
 
-def test_tools_are_looked_for_where_there_is_no_dpkg(checkout):
+def test_tools_are_checked_without_dpkg(checkout):
     (checkout.bin / 'dpkg-query').unlink()
     (checkout.bin / 'apt-get').unlink()
     line = checkout.fails('./configure', env=checkout.only_commands(*(set(TOOLS) - {'patch'})))

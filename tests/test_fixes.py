@@ -36,7 +36,7 @@ def tree(path):
 
 
 def published(checkout, tmp_path):
-    """The release as it was published."""
+    """The release as published."""
     shutil.unpack_archive(checkout.release, tmp_path / 'published')
     return tree(tmp_path / 'published/Python-9.9.9')
 
@@ -59,7 +59,7 @@ def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(checkout, apt, 
         '-q update', '-q source --download-only --diff-only python9.9=9.9.9-10', '-q source --download-only --diff-only python9.9=9.9.9-1']
     assert 'fixes: 9.9.9-10: E: Failed to fetch' in done.stdout
     assert 'fixes: 3 of python9.9 9.9.9-1 applied' in done.stdout
-    assert 'fixes: not taken: odd.diff of python9.9 9.9.9-1 (no line of build-aux/security-fixes fits it)' in done.stdout
+    assert 'fixes: not applied: odd.diff of python9.9 9.9.9-1 (no line of build-aux/security-fixes matches it)' in done.stdout
     assert 'deb-setup' not in done.stdout and done.stderr == ''
     assert stock(checkout) == fork(checkout)
     before, after = published(checkout, tmp_path), stock(checkout)
@@ -72,13 +72,13 @@ def test_the_newest_that_the_mirror_has_is_applied_to_both_trees(checkout, apt, 
         MISSED,
         'leave deb-setup.diff: packaging: compiler flags',
         'take CVE-2099-1.patch: security',
-        'unknown odd.diff: no line of build-aux/security-fixes fits it',
+        'unknown odd.diff: no line of build-aux/security-fixes matches it',
         'take CVE-2099-1-test.patch: security',
         'take frame_dealloc-crash.diff: crash: a freed frame is used']
     assert checkout.leftovers() == []
 
 
-def test_once_there_they_are_not_asked_for_again(checkout, apt):
+def test_fixes_in_the_cache_are_used_without_asking_apt(checkout, apt):
     checkout.configure()
     apt.unlink()
     state = {path: path.stat().st_mtime_ns for path in checkout.path.rglob('*') if '.git/' not in str(path) and path.is_file()}
@@ -93,7 +93,7 @@ def test_once_there_they_are_not_asked_for_again(checkout, apt):
     assert shown(checkout) == MISSED and not apt.exists()
 
 
-def test_the_release_and_the_fixes_come_with_one_asking(checkout, apt):
+def test_apt_is_asked_once_for_the_release_and_the_fixes(checkout, apt):
     (checkout.path / 'build/downloads' / checkout.release.name).unlink()
     checkout.stub('curl', f'while [ "$1" != -o ]; do shift; done; cp {checkout.release} "$2"')
     checkout.configure()
@@ -113,21 +113,21 @@ def test_mirror_in_a_folder_of_the_machine(checkout, apt, fixes):
     assert not any(path.is_symlink() for path in (checkout.path / 'build/downloads').iterdir())
 
 
-def test_where_there_are_none_a_line_says_so(checkout, apt, tmp_path):
+def test_no_fixes_available(checkout, apt, tmp_path):
     has = [checkout.bin / name for name in ('apt-get', 'apt-cache')]
     for path in has:
         path.rename(f'{path}.has')
     offline(checkout)
-    line = 'configure: fixes: none to be had (no version on offer has the archive), so the release is taken without; --with-security-fixes asks again now, and any run a day later'
+    line = 'configure: fixes: none available (no version that apt lists has the archive), so the release is built without; --with-security-fixes asks again now, and so does any run a day later'
     assert line in checkout.configure().stdout.splitlines()
     assert shown(checkout) == 'unavailable' and stock(checkout) == published(checkout, tmp_path) == fork(checkout)
-    # demanded, they are an error
-    assert 'apt has none (no version on offer' in checkout.fails('./configure', '--with-security-fixes')
+    # With the option, this is an error.
+    assert 'apt has none (no version that apt lists' in checkout.fails('./configure', '--with-security-fixes')
     assert 'configured already' in checkout.configure().stdout
     for path in has:
         path.with_name(f'{path.name}.has').rename(path)
     assert 'fixes: none, as apt had none' in checkout.configure().stdout and not apt.exists()
-    assert 'begun afresh' in checkout.configure('--with-security-fixes').stdout
+    assert 'starting over' in checkout.configure('--with-security-fixes').stdout
     assert shown(checkout) == MISSED
     offline(checkout)
     assert 'apt has none' in checkout.fails('./configure', '--with-security-fixes')
@@ -140,7 +140,7 @@ def days_later(checkout, days):
     checkout.write('build/downloads/security-fixes-missed', f'{int(seconds) - days * 86400} {rest}')
 
 
-def test_what_was_listed_and_could_not_be_fetched_is_asked_for_again_a_day_later(ready, apt, tmp_path):
+def test_a_failed_fetch_is_tried_again_a_day_later(ready, apt, tmp_path):
     said = ready.configure('--with-security-fixes').stdout
     assert said.splitlines()[-1] == f'configure: ready, with the security fixes of {MISSED}; now run make'
     ready.make()
@@ -156,11 +156,11 @@ def test_what_was_listed_and_could_not_be_fetched_is_asked_for_again_a_day_later
     apt.unlink()
     ready.configure()
     assert not apt.exists()
-    # a mirror that is away for a day makes nothing of it undone
+    # An unreachable mirror does not undo this.
     works = [(name, (ready.bin / name).read_text()) for name in ('apt-get', 'apt-cache')]
     days_later(ready, 1)
     offline(ready)
-    assert 'fixes: apt has none now (no version on offer' in ready.configure().stdout and shown(ready) == MISSED
+    assert 'fixes: apt has none now (no version that apt lists' in ready.configure().stdout and shown(ready) == MISSED
     for name, text in works:
         (ready.bin / name).write_text(text.replace('*-10) echo "Err', '*-100) echo "Err'))
     newer = make_fixes(tmp_path / 'newer', '9.9.9-10')
@@ -179,7 +179,7 @@ def test_trees_of_before_the_fixes(checkout, apt):
     (checkout.path / 'build/src/security-fixes').unlink()
     has = (checkout.bin / 'apt-cache').read_text()
     checkout.stub('apt-cache', 'exit 100')
-    assert 'fixes: none to be had' in checkout.configure().stdout and shown(checkout) == 'unavailable'
+    assert 'fixes: none available' in checkout.configure().stdout and shown(checkout) == 'unavailable'
     (checkout.path / 'build/src/security-fixes').unlink()
     (checkout.bin / 'apt-cache').write_text(has)
     checkout.configure()
@@ -191,11 +191,11 @@ def test_no_debian(checkout):
     for name in 'apt-get', 'apt-cache':
         (checkout.bin / name).unlink()
     checkout.stub('make', '')
-    assert 'fixes: none to be had (no apt-get here)' in checkout.configure(env=checkout.only_commands(*TOOLS)).stdout
+    assert 'fixes: none available (this machine has no apt-get)' in checkout.configure(env=checkout.only_commands(*TOOLS)).stdout
 
 
 def test_without(ready, fixes, tmp_path):
-    """The option decides at each ./configure, and the trees follow it."""
+    """The trees follow the option of each ./configure."""
     bare = stock(ready)
     ready.configure('--without-security-fixes')
     assert shown(ready) == 'none' and stock(ready) == bare == published(ready, tmp_path)
@@ -205,7 +205,7 @@ def test_without(ready, fixes, tmp_path):
     ready.make()
     ready.configure(f'--with-security-fixes={fixes}')
     assert shown(ready) == SHOWN and 'a better fix' in ready.fork('Python/ceval.c').read_text()
-    assert 'build/other belongs to another place or release' in ready.fails('make', 'BUILDDIR=build/other')
+    assert 'build/other was configured for another folder, release or set of security fixes' in ready.fails('make', 'BUILDDIR=build/other')
     ready.make()
     ready.configure('--without-security-fixes')
     assert stock(ready) == bare and not ready.exists('build/src/bare') and 'our hook' in ready.fork('Python/ceval.c').read_text()
@@ -238,7 +238,7 @@ def test_named_file(checkout, fixes, apt):
     lambda folder: make_fixes(folder, source='python9.8'),
     lambda folder: make_fixes(folder, series=False),
 ])
-def test_named_file_that_is_no_such_archive(checkout, tmp_path, make):
+def test_named_file_that_is_not_an_archive_of_fixes(checkout, tmp_path, make):
     checkout.cached()
     path = make(tmp_path / 'fixes')
     line = checkout.fails('./configure', f'--with-security-fixes={path}')
@@ -247,7 +247,7 @@ def test_named_file_that_is_no_such_archive(checkout, tmp_path, make):
     assert not checkout.exists('build/downloads/security-fixes')
 
 
-def test_named_file_that_is_cut(checkout, fixes, tmp_path):
+def test_named_file_that_is_truncated(checkout, fixes, tmp_path):
     checkout.cached()
     checkout.configure('--without-security-fixes')
     cut = tmp_path / 'cut.debian.tar.xz'
@@ -272,9 +272,9 @@ def test_damaged_archive_in_the_cache(checkout, apt):
 
 @pytest.mark.parametrize('name, text, message', [
     ('CVE-2099-3.patch', diff('Lib/os.py', '@@ -1 +1 @@', '-x = 7', '+x = 8'), 'does not apply to CPython 9.9.9 (Hunk #1 FAILED'),
-    # one line of context is another's: what fits only loosely is not put anywhere
+    # One line of context differs, and fuzz is not allowed.
     ('CVE-2099-3.patch', diff('Python/ceval.c', '@@ -2,3 +2,4 @@', ' line two', ' line 3', '+x', ' line 4'), 'does not apply'),
-    # what is in already
+    # The fix is in the file already.
     ('CVE-2099-3.patch', FIXES['frame_dealloc-crash.diff'], 'does not apply'),
     ('CVE-2099-3.patch', diff('Lib/nothing.py', '@@ -1 +1 @@', '-a', '+b'), 'does not apply'),
     ('CVE-2099-3.patch', 'rubbish\n', 'does not apply'),
@@ -290,7 +290,7 @@ def test_fix_that_cannot_be_applied(ready, tmp_path, name, text, message):
         ready.configure(before)
         state = stock(ready), fork(ready), ready.read('build/src/security-fixes'), ready.read('build/src/.laid')
         line = ready.fails('./configure', f'--with-security-fixes={bad}')
-        assert message in line and '9.9.9-2' in line and '--without-security-fixes builds the bare release' in line
+        assert message in line and '9.9.9-2' in line and '--without-security-fixes builds the release as published' in line
         assert state == (stock(ready), fork(ready), ready.read('build/src/security-fixes'), ready.read('build/src/.laid'))
         assert ready.leftovers() == []
         ready.configure(before)
@@ -315,7 +315,7 @@ def test_fix_of_a_module_that_includes_an_internal_header(checkout, tmp_path):
     assert checkout.fork('Modules/m.c').read_text() == '#define Py_BUILD_CORE_MODULE 1\n#include "pycore_ceval.h"\nm\n'
 
 
-def test_fix_that_takes_a_file_away_or_changes_a_script(checkout, tmp_path):
+def test_fix_that_removes_a_file_or_changes_a_script(checkout, tmp_path):
     checkout.cached()
     checkout.configure('--without-security-fixes')
     checkout.configure('--with-security-fixes=' + str(make_fixes(tmp_path / 'fixes', fixes={
@@ -340,14 +340,14 @@ def test_another_rule_is_followed(checkout, apt):
     checkout.configure()
     checkout.write('build-aux/security-fixes', 'take odd.diff crash\n' + checkout.read('build-aux/security-fixes'))
     said = checkout.configure().stdout
-    assert 'fixes: 4 of' in said and 'not taken' not in said and checkout.fork('Modules/m.c').read_text() == 'odd m\n'
+    assert 'fixes: 4 of' in said and 'not applied' not in said and checkout.fork('Modules/m.c').read_text() == 'odd m\n'
 
 
 def test_edits_are_not_lost(ready, fixes):
     for name in 'Python/ours.c', 'Python/ceval.c', 'Lib/os.py':
         before = ready.fork(name).read_text()
         ready.fork(name).write_text(before + 'edited\n')
-        assert 'has edits that belong to the old one' in ready.fails('./configure', f'--with-security-fixes={fixes}')
+        assert 'has edits made to the present ones' in ready.fails('./configure', f'--with-security-fixes={fixes}')
         assert ready.fork(name).read_text() == before + 'edited\n'
         ready.fork(name).write_text(before)
     ready.configure(f'--with-security-fixes={fixes}')
@@ -371,7 +371,7 @@ def test_overlay_patch_has_one_form_with_fixes_and_without(ready, fixes):
         assert ready.make('patches').stdout == '' and ready.git('status', '--porcelain') == ''
         ready.make('patch-file')
         assert ready.read('build/settracestate-9.9.9.patch') == bare
-    # an edit made beside the fixes is written for the release
+    # make patches separates an edit from the fixes next to it.
     ready.fork('Python/ceval.c').write_text(ready.fork('Python/ceval.c').read_text().replace('our second hook', 'our next hook'))
     ready.fork('Python/sysmodule.c').write_text('our line\n' + ready.fork('Python/sysmodule.c').read_text())
     assert ready.fork('Python/sysmodule.c').read_text() == 'our line\nsys line 1\nsys line two\n'
@@ -402,7 +402,7 @@ def test_edit_that_changes_what_a_fix_changes(ready, fixes):
             (ceval, ready.fork(ceval).read_text().replace('a better fix', 'our fix'), 'change the same lines as the security fixes'),
             (ceval, ready.fork(ceval).read_text().replace('a better fix\n', ''), 'change the same lines as the security fixes'),
             ('Python/sysmodule.c', 'sys line 1\nsys line 2\n', 'change the same lines as the security fixes'),
-            (news, 'our test\n', "is not the release's but its security fixes' own")]:
+            (news, 'our test\n', "was edited, but it comes from the security fixes and not from the release")]:
         patch = ready.read('Python/ceval.c.patch')
         before = ready.fork(name).read_text()
         ready.fork(name).write_text(text)

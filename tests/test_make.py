@@ -108,7 +108,7 @@ def test_clean(ready):
     assert 'build/stock/python is built' in ready.make('stock').stdout
 
 
-def test_clean_removes_what_is_half_configured(ready):
+def test_clean_removes_a_half_configured_builddir(ready):
     ready.write('build/debug/configure.log', '')
     ready.make('clean')
     assert not ready.exists('build/debug') and ready.exists('build/release/config.status')

@@ -21,7 +21,7 @@ def test_the_three_kinds_are_laid(ready):
     assert 'hook' not in (ready.path / 'build/src/stock/Python/ceval.c').read_text()
 
 
-def test_all_of_seven_folders_is_laid_and_nothing_of_the_others(ready):
+def test_exactly_seven_folders_are_laid(ready):
     laid = 'Doc', 'Include', 'Lib', 'Modules', 'Objects', 'Python', 'Tools'
     for folder in *laid, 'Parser', 'build-aux', 'condcov', 'qa', 'tests':
         ready.write(f'{folder}/suites/more/mine.txt', '')
@@ -30,7 +30,7 @@ def test_all_of_seven_folders_is_laid_and_nothing_of_the_others(ready):
     assert sorted(str(path.relative_to(fork)) for path in fork.rglob('mine.txt')) == [f'{folder}/suites/more/mine.txt' for folder in laid]
 
 
-def test_what_editors_leave_is_not_laid(ready):
+def test_leftovers_of_editors_are_not_laid(ready):
     for name in 'Python/ours.c~', 'Python/.ours.c.swp', 'Python/ours.c.orig', 'Lib/__pycache__/x.cpython-311.pyc', 'Python/#ours.c#', 'Python/ceval.c.rej':
         ready.write(name, 'x')
     ready.make()
@@ -40,7 +40,7 @@ def test_what_editors_leave_is_not_laid(ready):
     assert ready.make('patches').stdout == ''
 
 
-def test_files_that_go_away(ready):
+def test_removed_files(ready):
     (ready.path / 'Python/ours.c').unlink()
     (ready.path / 'Python/ceval.c.patch').unlink()
     ready.write('Lib/pkg/sub/mod.py', '')
@@ -116,7 +116,7 @@ def test_edits_are_written_back(ready):
     assert changed == {'Python/ceval.c.patch', 'Python/ours.c', 'Python/sysmodule.c.patch', 'Lib/test/test_new.py', 'build-aux/toplevel/configure.patch'}
 
 
-def test_edit_that_takes_a_patch_back_removes_it(ready):
+def test_edit_that_reverts_a_patch_removes_it(ready):
     stock = ready.path / 'build/src/stock/Python/ceval.c'
     ready.fork('Python/ceval.c').write_text(stock.read_text())
     assert 'removed Python/ceval.c.patch' in ready.make('patches').stdout
@@ -147,7 +147,7 @@ def test_conflict_loses_nothing(ready, target, overlay):
     assert 'OUR' in ready.fork(target).read_text() and 'fork edit' not in ready.fork(target).read_text()
 
 
-def test_the_same_edit_on_both_sides_is_no_conflict(ready):
+def test_the_same_edit_on_both_sides_does_not_conflict(ready):
     ready.fork('Python/ours.c').write_text('same\n')
     ready.write('Python/ours.c', 'same\n')
     ready.make()
@@ -169,7 +169,7 @@ def test_deleted_cpython_file(ready):
 
 def test_interrupted_lay_heals(ready):
     ready.write('Python/ours.c', 'int two;\n')
-    ready.fork('Python/ours.c').write_text('int two;\n')    # moved there, and the record not written
+    ready.fork('Python/ours.c').write_text('int two;\n')    # laid, but not recorded
     ready.make()
     assert ready.make('patches').stdout == ''
 
@@ -180,7 +180,7 @@ def test_another_release(ready, tmp_path):
     ready.write('UPSTREAM', ready.read('UPSTREAM').replace(ready.sum, hashlib.sha256(archive.read_bytes()).hexdigest()))
     assert 'run ./configure' in ready.fails('make')
     ready.fork('Python/ours.c').write_text('edited\n')
-    assert 'edits that belong to the old one' in ready.fails('./configure', f'--with-cpython-source={archive}')
+    assert 'edits made to the present ones' in ready.fails('./configure', f'--with-cpython-source={archive}')
     assert ready.fork('Python/ours.c').read_text() == 'edited\n'
     ready.make('patches')
     ready.configure(f'--with-cpython-source={archive}')

@@ -103,7 +103,7 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     src = root / 'build/src'
     shutil.copytree(src / 'stock', tmp_path / 'release', ignore=shutil.ignore_patterns('__pycache__'))
     fixed = (src / '.fixed').read_text().splitlines() if (src / '.fixed').exists() else []
-    for name in fixed:      # as it was published
+    for name in fixed:      # as published
         (tmp_path / 'release' / name).unlink(missing_ok=True)
         if (src / 'bare' / name).exists():
             shutil.copy(src / 'bare' / name, tmp_path / 'release' / name)
@@ -117,7 +117,7 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
         done = subprocess.run(['diff', old / target, new / target], text=True, capture_output=True)
         return [line for line in done.stdout.splitlines() if line[0] in '<>']
     for target in laid:
-        if target in fixed:     # the same edits beside the fixes
+        if target in fixed:     # the same edits next to the fixes
             assert edits(tmp_path / 'release', tmp_path / 'tree', target) == edits(src / 'stock', src / 'fork', target) != []
         else:
             assert (tmp_path / 'tree' / target).read_bytes() == (src / 'fork' / target).read_bytes(), target

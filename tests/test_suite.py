@@ -43,7 +43,7 @@ def test_all_parts_run(suite):
     assert len([call for call in calls(suite, 'build/venv/bin') if 'pip install' in call]) == 3
 
 
-def test_nothing_is_left_in_the_folder_for_temporary_files(suite, tmp_path):
+def test_nothing_is_left_in_the_temporary_folder(suite, tmp_path):
     suite.write('build/litters', '')
     (tmp_path / 'temporary').mkdir()
     suite.make('test', env={'TMPDIR': str(tmp_path / 'temporary')})
@@ -59,7 +59,7 @@ def test_quick_leaves_out_what_is_slow(suite):
     assert [" -m not slow" in call for call in calls(suite, 'build/venv/bin') if 'pytest' in call] == [True, True]
 
 
-def test_an_included_file_that_changes_makes_the_environment_anew(suite):
+def test_a_change_to_an_included_file_rebuilds_the_environment(suite):
     suite.write(REQUIREMENTS, '-r more/these.txt\n')
     suite.write('build-aux/requirements/more/these.txt', 'pytest==8\n')
     assert 'installing' in suite.make('test-condcov').stdout
@@ -68,7 +68,7 @@ def test_an_included_file_that_changes_makes_the_environment_anew(suite):
     assert 'installing' in suite.make('test-condcov').stdout
 
 
-def test_one_part_that_fails_does_not_hide_the_other(suite):
+def test_all_failed_parts_are_reported(suite):
     suite.write('build/release/fails', 'test_sys\n')
     done = suite.run('make', 'test', status=1)
     assert done.stdout.splitlines()[-1] == '3 passed in 0.01s'
@@ -92,7 +92,7 @@ def alike(call):
     return re.sub(r'(--tempdir=\S+-)\w{8} ', r'\1........ ', call)
 
 
-def test_all_that_is_the_same(suite):
+def test_all_equal(suite):
     done = suite.make('test-all', env={'PYTHONPATH': '/elsewhere', 'LC_ALL': 'C'})
     assert 'Result: the fork and stock CPython have the same result for every test.' in done.stdout
     assert done.stdout.splitlines()[-1] == 'make: the report is in build/release/test-all.report'
@@ -107,13 +107,13 @@ def test_all_that_is_the_same(suite):
         assert suite.exists(f'build/release/test-all/first/{name}')
 
 
-def test_all_of_some_files(suite):
+def test_all_with_TESTS(suite):
     suite.make('test-all', 'TESTS=test_ours test_a')
     for side, names in ('release', ['test_a', 'test_ours']), ('stock', ['test_a']):
         assert sorted(call.split()[-3] for call in calls(suite, f'build/{side}') if '--tempdir' in call) == names
 
 
-def test_all_tries_again_on_both(suite):
+def test_all_retries_on_both(suite):
     suite.write('build/release/fails', 'test_a test_b\ntest_b\ntest_b\n')
     suite.write('build/stock/fails', 'test_b\ntest_a test_b\ntest_b\n')
     done = suite.make('test-all')
@@ -125,12 +125,12 @@ def test_all_tries_again_on_both(suite):
         names = [call.split()[-3] for call in calls(suite, where) if '--tempdir' in call]
         assert names.count('test_a') == 2 and names.count('test_b') == 3 and names.count('test_ours') <= 1
         suite.write(f'{where}/fails', '')
-    # another run does not read these results
+    # The next run does not read these results.
     suite.make('test-all')
     assert not suite.exists('build/release/test-all/retry-1')
 
 
-def test_all_that_differs(suite):
+def test_all_different(suite):
     suite.write('build/release/fails', 'test_a test_ours\n' * 5)
     done = suite.run('make', 'test-all', status=1)
     assert 'make: error: 2 test files and 2 tests differ between the fork and stock CPython, in test_a test_ours' in done.stderr
@@ -138,7 +138,7 @@ def test_all_that_differs(suite):
     assert '    fork:  failed x3\n      ValueError: bad\n    stock: passed x3\n' in suite.read('build/release/test-all.report')
 
 
-def test_all_that_is_cut_short(suite):
+def test_all_that_ends_early(suite):
     suite.write('build/release/fails', 'crash\n')
     done = suite.run('make', 'test-all', status=1)
     assert 'ended early in build/release/test-all/first/test_' in done.stderr
@@ -177,7 +177,7 @@ def sanitized(suite):
     return suite
 
 
-def test_sanitized_build_is_beside_the_configured_one(suite):
+def test_sanitized_build_is_separate(suite):
     suite.configure('--builddir=build/debug')
     suite.make()
     suite.make('test-sanitized')
@@ -185,7 +185,7 @@ def test_sanitized_build_is_beside_the_configured_one(suite):
     assert 'compiled' in suite.read('build/sanitized/build.log')
     assert 'CONFIGURED = build/debug\n' in suite.read('Makefile')
     assert str((suite.path / 'python').readlink()) == 'build/debug/python'
-    # one that is there is used again
+    # An existing build is used again.
     (suite.path / 'build/sanitized/.mark').touch()
     assert 'build/sanitized/python is up to date' in suite.make('test-sanitized').stdout
     assert suite.exists('build/sanitized/.mark')
@@ -223,17 +223,17 @@ def test_sanitized_reports_are_shown_once_each_and_fail(sanitized):
     assert done.stderr.count('runtime error: signed integer overflow') == 1
     assert ' in add /a/src/Python/ours.c:7\n' in done.stderr and 'Fatal Python error' not in done.stderr
     assert 'heap-use-after-free' in done.stderr and 'freed by thread T0' in done.stderr and 'Shadow' not in done.stderr
-    assert 'make: error: the sanitizers have 2 reports' in done.stderr
-    # those of one run are not those of the next
+    assert 'make: error: the sanitizers made 2 reports' in done.stderr
+    # Reports of one run do not appear in the next.
     (sanitized.path / 'build/sanitized/undefined').unlink()
     (sanitized.path / 'build/sanitized/address').unlink()
     sanitized.make('test-sanitized')
 
 
-def test_sanitized_report_that_is_cut_short(sanitized):
+def test_sanitized_truncated_report(sanitized):
     sanitized.write('build/sanitized/undefined', UNDEFINED.split('    #1')[0])
     done = sanitized.run('make', 'test-sanitized', status=1)
-    assert ' in add ' in done.stderr and 'the sanitizers have 1 report,' in done.stderr
+    assert ' in add ' in done.stderr and 'the sanitizers made 1 report,' in done.stderr
 
 
 def test_sanitized_failures_without_a_report(sanitized):
@@ -282,7 +282,7 @@ def test_leaks_none(leaks):
     assert 'on the fork alone: nothing' in leaks.read('build/debug/test-leaks.report')
 
 
-def test_leaks_of_stock_are_not_the_forks(leaks):
+def test_leaks_that_stock_has_too(leaks):
     leaks.write('build/debug/fails', 'test_bdb test_threading\n')
     leaks.write('build/stock-debug/fails', 'test_threading\n')
     done = leaks.run('make', 'test-leaks', status=1)
@@ -300,12 +300,12 @@ def test_leaks_of_the_forks_own_tests(leaks):
     assert not leaks.exists('build/stock-debug/calls')
 
 
-def test_leaks_run_that_is_cut_short(leaks):
+def test_leaks_run_that_ends_early(leaks):
     leaks.write('build/debug/fails', 'crash\n')
     assert 'ended early' in leaks.run('make', 'test-leaks', status=1).stderr
 
 
-def test_all_leaves_out_what_it_is_told(suite):
+def test_all_with_IGNORE(suite):
     suite.write('build/release/fails', 'test_a\n')
     suite.make('test-all', 'IGNORE=Slow Test*')
     assert all(' --ignore=Slow Test*' in call for where in ('build/release', 'build/stock')

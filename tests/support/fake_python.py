@@ -2,9 +2,9 @@
 
 import sys
 
-# A python that knows `-m test` (the file `tests` next to it lists the tests, `fails` has a line for each attempt with the
-# tests that fail in it, and other files have what the sanitizers say), `-m venv` and, for the environment it makes, pip and
-# pytest. The interpreter of these tests runs qa.compare: a machine may have no python3.
+# It supports `-m test`, `-m venv`, and pip and pytest in the environment that it makes. Files next to it control `-m
+# test`: `tests` lists the tests, `fails` has a line for each attempt with the tests that fail, and others have
+# sanitizer reports. qa.compare runs with the interpreter of these tests, because the machine may have no python3.
 PYTHON = '''#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls"

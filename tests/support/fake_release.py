@@ -71,7 +71,7 @@ FILES = {
 }
 
 
-# Seconds after which a command hangs. It is not a measure of speed: a busy machine takes its time.
+# Seconds after which a command counts as hanging: generous, because the machine may be busy.
 TIMEOUT = 900
 
 # The commands that ./configure may use.
@@ -102,19 +102,19 @@ FIXES = {
     'deb-setup.diff': diff('Objects/a.c', '@@ -1 +1 @@', '-a', '+packaged a'),
     'CVE-2099-1.patch': diff('Python/ceval.c', '@@ -14,3 +14,4 @@', ' line 14', '+a fix', ' line 15', ' line 16'),
     'odd.diff': diff('Modules/m.c', '@@ -1 +1 @@', '-m', '+odd m'),
-    # on top of the first, with a file of its own whose name has a space
+    # It builds on the first, and adds a file whose name has a space.
     'CVE-2099-1-test.patch': diff('Python/ceval.c', '@@ -14,4 +14,4 @@', ' line 14', '-a fix', '+a better fix', ' line 15', ' line 16') +
     'diff --git a/Misc/NEWS.d/Core and more/1.rst b/Misc/NEWS.d/Core and more/1.rst\nnew file mode 100644\nindex 0000000..1111111\n'
     '--- /dev/null\n+++ b/Misc/NEWS.d/Core and more/1.rst\t\n@@ -0,0 +1 @@\n+news\n' +
     '--- /dev/null\n+++ b/Lib/test_fix.py\n@@ -0,0 +1 @@\n+new test\n',
-    # the hunk's place is that in a tree with other patches
+    # The line numbers are those of a tree with other patches.
     'frame_dealloc-crash.diff': diff('Python/sysmodule.c', '@@ -7,2 +7,2 @@', ' sys line 1', '-sys line 2', '+sys line two'),
 }
 SERIES = ''.join(f'{name}\n' for name in FIXES).replace('odd.diff', '# a comment\n\nodd.diff -p1 # another')
 
 
 def make_fixes(folder, version='9.9.9-1', fixes=FIXES, series=None, source='python9.9'):
-    """The .debian.tar archive of Debian's packaging; an entry of None is in the series only, and series=False leaves that out."""
+    """The .debian.tar archive of Debian's packaging. A fix of None is listed in the series only; series=False omits the series."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'{source}_{version}.debian.tar.xz'
     members = {'changelog': f'{source} ({version}) bookworm; urgency=medium\n\n  * Fixes.\n', 'rules': 'build:\n',
@@ -144,7 +144,7 @@ class Checkout:
                                f'URL=https://www.python.invalid/{release.name}\nDEBIAN_SOURCE=python9.9\n')
         self.bin = path.parent / 'bin'
         self.bin.mkdir()
-        # no road leads anywhere unless a test makes one
+        # Every source of the release fails unless a test replaces its stub.
         for name in 'apt-get', 'apt-cache', 'apt-config', 'curl', 'wget':
             self.stub(name, 'echo "E: the stub of $0 fails" >&2; exit 22')
         self.stub('dpkg-query', 'sed -n "/^[a-z0-9-]* *[a-z-]*$/s/^\\([a-z][a-z0-9+-]*\\)  *[a-z-]*$/installed \\1/p" build-aux/deps.sh')
@@ -194,14 +194,14 @@ class Checkout:
             esac''')
 
     def only_commands(self, *names):
-        """A PATH with the stubs and these commands of the machine and no others."""
+        """A PATH with the stubs and only these commands of the machine."""
         for name in names:
             if not (self.bin / name).exists():
                 (self.bin / name).symlink_to(shutil.which(name))
         return {'PATH': str(self.bin)}
 
     def cached(self):
-        """The release is in the download cache."""
+        """Put the release into build/downloads."""
         (self.path / 'build/downloads').mkdir(parents=True, exist_ok=True)
         shutil.copy(self.release, self.path / 'build/downloads')
 
