@@ -126,7 +126,7 @@ def test_no_fixes_available(checkout, apt, tmp_path):
     assert 'configured already' in checkout.configure().stdout
     for path in has:
         path.with_name(f'{path.name}.has').rename(path)
-    assert 'fixes: none, as apt had none' in checkout.configure().stdout and not apt.exists()
+    assert 'fixes: none, because apt had none' in checkout.configure().stdout and not apt.exists()
     assert 'starting over' in checkout.configure('--with-security-fixes').stdout
     assert shown(checkout) == MISSED
     offline(checkout)
