@@ -124,6 +124,7 @@ class Trace(Tracing):
                        'instruction_filter': opcodes}
         self._step = 'branch' if branches else 'instruction'
         self._shows_resume = not branches and (opcodes is None or RESUME in opcodes)
+        self._new_local = self._local_maker()
         self._call = self._trace_call       # one object, which _state compares
         output.in_child = self._renew
 
@@ -216,39 +217,43 @@ class Trace(Tracing):
         depth = thread.depth
         thread.depth = depth + 1
         start = self.lines.prefix(self._output.process, thread.number, depth)
-        return self._local(_Visit(self, info, start, self.lines.level(depth), thrown))
+        return self._new_local(_Visit(self, info, start, self.lines.level(depth), thrown))
 
-    def _local(self, visit):
-        """Return the local trace function of a visit.
+    def _local_maker(self):
+        """Return the function that makes the local trace function of a visit.
 
-        It is a closure because the interpreter calls a function of three arguments fastest.
+        A local trace function is a closure because the interpreter calls a function of three arguments fastest.
         """
         output, buffer, append = self._output, self._output.buffer, self._output.buffer.append
-        step, branches = self._step, self._flags['trace_branches']
-        thread, again = self._thread, self._trace_again
-        full, write, start = self._full, visit.write, visit.start
-        texts = {} if self.with_stack else visit.texts     # of lines that need no further work
+        step, branches, with_stack = self._step, self._flags['trace_branches'], self.with_stack
+        thread, again, full = self._thread, self._trace_again, self._full
 
-        def local(frame, event, arg):
-            if event == step:
-                source, offset = arg if branches else (arg, frame.f_lasti)
-                # get(), since a KeyError would become the context of an exception that full() raises
-                text = texts.get((source, offset))
-                if text is None:
-                    write(frame, source, offset)
-                else:
-                    append(start + text)
-                    if len(buffer) >= output.threshold:
-                        full(frame)
-                visit.raised = None
-            elif event == 'exception':
-                visit.exception(frame, arg[1])
-            elif event == 'return':
-                if thread.depth:
-                    thread.depth -= 1
-                visit.returns(frame, arg)
-                if visit.info.suspends:
-                    return again
-            return frame.f_trace
+        def new_local(visit):
+            start, write = visit.start, visit.write
+            texts = {} if with_stack else visit.texts       # of lines that need no further work
 
-        return local
+            def local(frame, event, arg):
+                if event == step:
+                    source, offset = arg if branches else (arg, frame.f_lasti)
+                    # get(), since a KeyError would become the context of an exception that full() raises
+                    text = texts.get((source, offset))
+                    if text is None:
+                        write(frame, source, offset)
+                    else:
+                        append(start + text)
+                        if len(buffer) >= output.threshold:
+                            full(frame)
+                    visit.raised = None
+                elif event == 'exception':
+                    visit.exception(frame, arg[1])
+                elif event == 'return':
+                    if thread.depth:
+                        thread.depth -= 1
+                    visit.returns(frame, arg)
+                    if visit.info.suspends:
+                        return again
+                return frame.f_trace
+
+            return local
+
+        return new_local
