@@ -3,7 +3,7 @@
 import sys
 
 if not sys.flags.safe_path:
-    del sys.path[0]     # it is for this module; _run adds the program's folder, which must not shadow our imports
+    del sys.path[0]     # it is for this module; runner adds the program's folder, which must not shadow our imports
 
 import argparse
 import atexit
@@ -11,7 +11,7 @@ import os
 import shutil
 
 import lltrace
-from lltrace import _counts, _graph, _html, _output, _report, _run, _select
+from lltrace import _counts, _graph, _html, _output, _report, _select, runner
 
 EPILOG = """\
 A PATTERN is a module or package (json, json.*), a function (MODULE:FUNCTION, or :FUNCTION of any module), or a file
@@ -191,14 +191,9 @@ class Report:
             say(f'error: {error}')
 
 
-def main():
-    options = parse(sys.argv[1:])
-    try:
-        program = _run.program(options.argv[0], options.module is not None)
-    except _run.CannotRun as error:
-        print(f'{sys.orig_argv[0]}: {error}', file=sys.stderr)
-        sys.exit(error.status)
-    options.selection.main = program.filename
+def start(options, filename):
+    """Start tracing; filename is the program's, or None."""
+    options.selection.main = filename
     what = Report(options) if options.counts or options.html or options.graph else Lines(options)
     parent = os.getpid()
 
@@ -214,8 +209,13 @@ def main():
 
     atexit.register(finish)
     what.tracing._start()
-    argv = ['-m', *options.argv[1:]] if options.module is not None else options.argv
-    _run.run(program, argv, getattr(what.tracing, 'defer', None))
+    if isinstance(what, Lines):
+        runner.defer_interrupts(what.tracing.defer)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    runner.run(options.argv, is_module=options.module is not None, start=lambda filename: start(options, filename))
 
 
 if __name__ == '__main__':

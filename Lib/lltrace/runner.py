@@ -1,4 +1,4 @@
-"""Run a program in this process as `python PROGRAM` does: its __main__, sys.argv, sys.path, errors and exit status."""
+"""Run a program in this process as python does: with its __main__, sys.argv, sys.path, errors and exit status."""
 
 import importlib.machinery
 import importlib.util
@@ -11,20 +11,14 @@ import signal
 import sys
 import types
 
+__all__ = ['run']
+
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
-_BELOW = {os.path.join(_HERE, name) for name in ('__main__.py', '_run.py')}     # the callers of the program
+_BELOW = {os.path.join(_HERE, name) for name in ('__main__.py', 'runner.py')}     # the callers of the program
 
 # The modules that the interpreter starts with, and this one.
 _KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodings', 'genericpath', 'io', 'lltrace',
                    'ntpath', 'os', 'posixpath', 'site', 'stat'))
-
-
-class CannotRun(Exception):
-    """The message and exit status of python for a program that it cannot run."""
-
-    def __init__(self, message, status):
-        super().__init__(message)
-        self.status = status
 
 
 def _main_module():
@@ -101,7 +95,9 @@ class Script(Program):
                     raise IsADirectoryError
                 self._content = file.read()
         except OSError as error:
-            raise CannotRun(f"can't open file {self.filename!r}: [Errno {error.errno}] {error.strerror}", 2) from None
+            print(f"{sys.orig_argv[0]}: can't open file {self.filename!r}: [Errno {error.errno}] {error.strerror}",
+                  file=sys.stderr)
+            sys.exit(2)
         _set_path(os.path.dirname(os.path.realpath(path)))
 
     def run(self, main):
@@ -148,7 +144,7 @@ class Module(Program):
         runpy._run_module_as_main(self._name, self._container is None)
 
 
-def program(name, is_module=False):
+def _program(name, is_module):
     """Return the program that python would run for this argument."""
     if is_module:
         return Module(name)
@@ -183,15 +179,19 @@ def without_our_context(error):
         error.__context__ = context.__context__
 
 
-def run(program, argv, defer=None):
-    """Run the program.  Raises SystemExit if its exit status is not 0; returns if the interpreter will end by SIGINT.
+def run(argv, *, is_module=False, start=None):
+    """Run a program; argv is a list of what would follow `python` on the command line, or `python -m` with is_module.
 
-    defer handles interrupts that arrive in a trace function; see defer_interrupts().
+    start is called just before the program runs, with the file of its __main__, or None if that is not yet known.
+
+    The program's folder is inserted at the start of sys.path.  The caller must have removed an entry for itself.
+    Raises SystemExit if the exit status is not 0; returns if the interpreter will end by SIGINT.
     """
-    sys.argv[:] = argv
+    program = _program(argv[0], is_module)
+    if start is not None:
+        start(program.filename)
+    sys.argv[:] = ['-m', *argv[1:]] if is_module else argv
     sys.modules['__main__'] = main = _main_module()
-    if defer is not None:
-        defer_interrupts(defer)
     try:
         program.run(main)
     except SystemExit:

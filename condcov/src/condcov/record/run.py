@@ -1,7 +1,5 @@
 """Runs a program like the python command, and records it."""
 
-import sys
-
 from condcov.config import Config
 from condcov.record.recording import Recording
 
@@ -13,13 +11,7 @@ def run(config: Config, argv: list[str], *, is_module: bool = False, append: boo
     From then on the process belongs to the program: it ends when the program ends, with SystemExit or by returning. The
     caller must have removed sys.path[0]; see condcov.cli. Raises CondcovError if the program cannot be recorded.
     """
-    from lltrace import _run  # here, because other interpreters do not have it
+    from lltrace import runner  # here, because other interpreters do not have it
 
     recording = Recording(config, append=append, parallel=parallel)
-    try:
-        program = _run.program(argv[0], is_module)
-    except _run.CannotRun as error:
-        print(f'{sys.orig_argv[0]}: {error}', file=sys.stderr)
-        sys.exit(error.status)
-    recording.start()
-    _run.run(program, ['-m', *argv[1:]] if is_module else argv)
+    runner.run(argv, is_module=is_module, start=lambda filename: recording.start())
