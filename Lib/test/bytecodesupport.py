@@ -1,7 +1,7 @@
-"""What dis says about code, for tests.
+"""Read bytecode with dis, for tests.
 
-This reader of bytecode is independent of the ones under test, in
-_bytecodeview and in Objects/codeblocks.c, and so can find their errors.
+This is independent of the code under test, _bytecodeview and
+Objects/codeblocks.c, and so can find its errors.
 """
 
 import dis
@@ -10,7 +10,7 @@ CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER', 'SEN
 
 
 def instructions(code):
-    """Yield (offset of the first EXTENDED_ARG, the instruction proper) for each."""
+    """Yield (offset, instruction).  The offset is that of the first EXTENDED_ARG, if any."""
     start = None
     for instruction in dis.get_instructions(code):
         if start is None:
@@ -21,7 +21,7 @@ def instructions(code):
 
 
 def expected_leaders(code):
-    """Return the leaders by their definition, and the offset of the first RESUME."""
+    """Return the leaders according to the definition, and the offset of the first RESUME."""
     found = set()
     after = entry = None
     for offset, instruction in instructions(code):

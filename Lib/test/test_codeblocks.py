@@ -1,4 +1,4 @@
-"""Tests of the codeblocks module, and of the basic blocks that tracing uses."""
+"""Test the codeblocks module and the basic blocks that tracing uses."""
 
 import codeblocks
 import dis
@@ -26,7 +26,7 @@ def code_objects(code):
 
 
 def library(tests):
-    """Every code object of the standard library, or of its tests."""
+    """Yield every code object of the standard library, or of its tests."""
     top = os.path.dirname(os.__file__)
     for directory, names, files in os.walk(top):
         names[:] = [n for n in names if n not in ('site-packages', '__pycache__')]
@@ -40,7 +40,7 @@ def library(tests):
                     with tokenize.open(path) as file:
                         code = compile(file.read(), path, 'exec', dont_inherit=True)
                 except (SyntaxError, ValueError, UnicodeError):
-                    continue        # tests of such files
+                    continue        # tests that use invalid files
                 yield from code_objects(code)
 
 
@@ -87,7 +87,7 @@ class LibraryTest(unittest.TestCase):
                 self.assertEqual(edge.target, block.start)
                 if edge.kind == 'entry':
                     arriving.append(edge)
-            # Only the last instruction ends the block.
+            # No instruction but the last one ends a block.
             for i in block.instructions[:-1]:
                 self.assertNotIn(i.opname, CONDITIONAL)
                 self.assertNotIn(i.opname, NO_FALL_THROUGH, code)
@@ -159,7 +159,7 @@ class BasicBlocksTest(unittest.TestCase):
         send = next(i for i in dis.get_instructions(f) if i.opname == 'SEND')
         self.assertEqual(throw, (yield_.offset, send.argval, 'throw', None))
 
-    def test_what_is_taken(self):
+    def test_conditions_of_taken_edges(self):
         """The condition of an edge agrees with a traced run."""
         def f(a):
             return 1 if a else 2
@@ -245,7 +245,7 @@ class BasicBlocksTest(unittest.TestCase):
             self.assertIn(edge.source, names)
             self.assertIn(edge.target, names)
 
-    def test_odd_code(self):
+    def test_invalid_code(self):
         # Targets outside the code, numbers that overflow a C int, and a truncated table.
         def f(): pass
         def jump(opname, *args):
@@ -305,7 +305,7 @@ class EdgeRecorderTests(unittest.TestCase):
                 total[edge] = total.get(edge, 0) + count
         return merged
 
-    def test_what_a_trace_function_is_told(self):
+    def test_edges_equal_those_of_a_trace_function(self):
         from test import tracecorpus
         self.addCleanup(tracecorpus.asyncio.set_event_loop_policy, None)
         found = 0
@@ -323,7 +323,7 @@ class EdgeRecorderTests(unittest.TestCase):
                 found += sum(len(edges) for edges in expected.values())
         self.assertGreater(found, 1000)
 
-    def test_edges_are_those_that_there_are(self):
+    def test_edges_are_edges_of_basic_blocks(self):
         def function(numbers):
             for number in numbers:
                 try:
@@ -340,7 +340,7 @@ class EdgeRecorderTests(unittest.TestCase):
         _, fewer = self.record(lambda: function([0]))[id(code)]
         self.assertLess(set(fewer), set(taken))
 
-    def test_selection_is_asked_once(self):
+    def test_select_is_called_once(self):
         asked = []
 
         def select(code):
@@ -354,7 +354,7 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertEqual(list(found), [id(function.__code__)])
         self.assertEqual(len(asked), len(set(map(id, asked))))
 
-    def test_selection_that_raises(self):
+    def test_select_raises(self):
         def select(code):
             if code is function.__code__:
                 raise ZeroDivisionError
@@ -390,14 +390,14 @@ class EdgeRecorderTests(unittest.TestCase):
         for module in sys, threading:
             module.settrace(trace)
             try:
-                with self.assertRaisesRegex(RuntimeError, 'is the trace function: take it'):
+                with self.assertRaisesRegex(RuntimeError, 'is the trace function: remove it first'):
                     recorder.start()
                 recorder.stop()         # must not remove another trace function
                 self.assertIs(module.gettrace(), trace)
             finally:
                 module.settrace(None)
 
-    def test_the_program_puts_it_back(self):
+    def test_program_restores_recorder(self):
         def function(number):
             return 1 if number else 2
 
@@ -441,7 +441,7 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertEqual(sum(edges.values()) % 4, 0)
         self.assertGreater(sum(edges.values()), 8000)
 
-    def test_a_thread_leaves_off_when_another_one_stops(self):
+    def test_stop_in_another_thread(self):
         go, ready = threading.Event(), threading.Event()
         states = []
 
@@ -493,7 +493,7 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertTrue(first and second)
         self.assertNotEqual(first, second)
 
-    def test_code_that_is_equal(self):
+    def test_equal_code_objects(self):
         one, other = (compile('x = 1', 'same', 'exec') for _ in range(2))
         self.assertEqual(one, other)
         recorder = codeblocks.EdgeRecorder(lambda code: code.co_filename == 'same')
@@ -504,7 +504,7 @@ class EdgeRecorderTests(unittest.TestCase):
                          [id(one), id(other)].sort())
         self.assertEqual(len(recorder.edges()), 2)
 
-    def test_a_start_that_fails(self):
+    def test_start_fails(self):
         def select(code):
             raise ZeroDivisionError
         recorder = codeblocks.EdgeRecorder(select)
@@ -514,7 +514,7 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertIsNone(threading.gettrace())
         self.assertIsNone(sys.gettrace())
 
-    def test_put_back_when_it_is_stopped(self):
+    def test_restored_after_stop(self):
         recorder = codeblocks.EdgeRecorder()
         with recorder:
             state = sys.gettracestate()
@@ -524,7 +524,7 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertIsNone(sys.gettrace())
         self.assertEqual(recorder.edges(), [])
 
-    def test_selection_without_memory(self):
+    def test_select_without_memory(self):
         calls = []
 
         def select(code):

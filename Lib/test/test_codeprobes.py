@@ -1,4 +1,4 @@
-"""Tests of probes in bytecode: the codeprobes module, and what it is built on."""
+"""Test probes in bytecode: the codeprobes module and its C API."""
 
 import codeblocks
 import codeprobes
@@ -28,7 +28,7 @@ from test.tracesupport import DEFAULT, record
 
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER'}
 PROBE = 254
-# A function of the C library does for one that must not run Python: it keeps the probe if its data is not 0.
+# A probe function must not run Python, so take one of the C library: it keeps the probe if its data is not 0.
 FUNC = ctypes.pythonapi.PyCode_SetProbes and ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
 
 set_probes = ctypes.PYFUNCTYPE(
@@ -278,7 +278,7 @@ class ApiTest(BaseTestCase):
         found = [code for code in offered if code.co_name == 'choose']
         self.assertEqual([*map(id, found)], [id(f.__code__), id(g.__code__)])
         recorder.start()
-        h(1, 1)                         # a new watch
+        h(1, 1)                         # a new recording
         found = [code for code in offered if code.co_name == 'choose']
         self.assertEqual([*map(id, found[2:])], [id(h.__code__)])
 
@@ -464,7 +464,7 @@ class CApiTest(BaseTestCase):
             (code, (load, test), ((test, False, 1), (test, True, 1)), ((0, 1, 0, True, 1), (0, 1, 1, True, 1)))])
         self.assertEqual(probed(code), [])
 
-    def test_the_recorder_leaves_probes_of_others(self):
+    def test_recorder_keeps_probes_of_others(self):
         f = fresh(choose)
         recorder = self.started(select_only(f))
         f(1, 1)
@@ -478,7 +478,7 @@ class CApiTest(BaseTestCase):
         recorder.stop()
         self.assertEqual(probed(f.__code__), before)
 
-    def test_opcode_in_code_made_by_hand(self):
+    def test_probe_opcode_in_handmade_code(self):
         # The opcode of a probe is unknown in hand-written code.
         def f():
             return 1
@@ -523,7 +523,7 @@ class DocumentationTest(BaseTestCase):
 # --- Probes are invisible -----------------------------------------------
 
 def codes_of(function):
-    """The code objects that a call of the function executes."""
+    """Return the code objects that a call of the function executes."""
     codes = {}
 
     def trace(frame, event, arg):
@@ -539,7 +539,7 @@ def codes_of(function):
 
 
 def result_of(function):
-    """The result or the exception with its traceback, without addresses."""
+    """Return the result, or the exception with its traceback, without addresses."""
     try:
         return repr(function()).split(' at 0x')[0]
     except Exception as e:
@@ -677,7 +677,7 @@ class TransparencyTest(BaseTestCase):
         self.assertEqual((f(1, 0), g(1, 1), g(0, 1)), (0, 1, 0))
         self.assertEqual(len(probed(code)), len(places(code)))
 
-    def test_f_lasti_and_truth_are_seen_once(self):
+    def test_truth_is_tested_once(self):
         class Truth:
             def __init__(self, value, log):
                 self.value, self.log = value, log
@@ -1036,7 +1036,7 @@ class DecisionTest(BaseTestCase):
         recorder.stop()
         self.assertEqual(set(self.paths(recorder)), {(1, 0, True, 1), (3, 3, False, 1), (1, 1, False, 2)})
 
-    def test_exception_half_way(self):
+    def test_exception_during_evaluation(self):
         f = fresh(choose)
         recorder = self.started(select_only(f), counts=True)
 
@@ -1072,7 +1072,7 @@ class DecisionTest(BaseTestCase):
         g.send(0)
         self.assertEqual(self.paths(recorder), [(1, 0, True, 1)])
 
-    def test_what_is_unfinished_when_all_is_learned(self):
+    def test_unfinished_when_everything_is_learned(self):
         # The probes are removed: this must not look as if an exception had left the evaluation.
         def gen(a):
             if a and (yield):
@@ -1094,7 +1094,7 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(recorder.harvest(rearm=True), [])
 
     @threading_helper.requires_working_threading()
-    def test_threads_in_one_decision(self):
+    def test_threads_in_the_same_decision(self):
         class Slow:
             def __init__(self, value):
                 self.value = value
@@ -1427,7 +1427,7 @@ class HostileTest(BaseTestCase):
         self.assertIn(('choose', 'line'), events)
 
     @threading_helper.requires_working_threading()
-    def test_two_threads_select(self):
+    def test_select_in_two_threads(self):
         f = fresh(choose)
         barrier = threading.Barrier(2)
         plan = decision(f.__code__)
@@ -1444,7 +1444,7 @@ class HostileTest(BaseTestCase):
         self.assertEqual(len(recorder.harvest()), 1)
 
     @threading_helper.requires_working_threading()
-    def test_threads_put_and_remove_probes(self):
+    def test_threads_set_and_remove_probes(self):
         f = fresh(choose)
         interval = sys.getswitchinterval()
         self.addCleanup(sys.setswitchinterval, interval)
@@ -1472,7 +1472,7 @@ class HostileTest(BaseTestCase):
             f(1, 1)
             del f
 
-    def test_code_in_a_condition_goes_away(self):
+    def test_code_freed_in_a_condition(self):
         def f(a):
             if a:
                 return 1
@@ -1535,7 +1535,7 @@ class HostileTest(BaseTestCase):
         again = f'{script}\nfor _ in range(2):\n    assert run_in_subinterp({script!r}) == 0\nf = lambda: 1\nf()\n'
         script_helper.assert_python_ok('-c', again + 'assert f.__code__ in offered')
 
-    def test_recorder_that_runs_to_the_end(self):
+    def test_recorder_running_at_exit(self):
         script = textwrap.dedent("""
             import codeprobes, os, sys
 

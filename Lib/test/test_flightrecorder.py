@@ -1,4 +1,4 @@
-"""Tests of the flightrecorder module."""
+"""Test the flightrecorder module."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ class TestCase(BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        # CPython's test_threading leaves a trace function there.
+        # CPython's test_threading does not reset the trace function of new threads.
         saved = threading.gettracestate()
         self.addCleanup(lambda: threading.settracestate(**saved))
         threading.settrace(None)
@@ -151,14 +151,14 @@ class RecordTest(TestCase):
         loop(20)
         flightrecorder.stop()
         entries = flightrecorder.last()
-        self.assertEqual(flightrecorder.last(), entries)    # stays so
+        self.assertEqual(flightrecorder.last(), entries)    # does not change
         self.assertEqual(flightrecorder.last(0), [])
         for n in 1, 5, len(entries), len(entries) + 1, 10**9, 10**30:
             self.assertEqual(flightrecorder.last(n), entries[-n:])
         self.assertEqual(flightrecorder.last(3, thread_id=threading.get_ident()), entries[-3:])
         self.assertIn(loop.__code__, [code for code, offset in entries])
 
-    def test_call_of_last_is_the_last(self):
+    def test_call_of_last_is_recorded(self):
         flightrecorder.start()
         code, offset = flightrecorder.last()[-1]
         flightrecorder.stop()
@@ -363,7 +363,7 @@ class OtherTracersTest(TestCase):
         self.assertFalse(f.__code__ in codes)
         self.assertTrue(g.__code__ in codes)
         self.assertEqual(flightrecorder.last()[codes.index(g.__code__)], (g.__code__, 0))
-        # Again, when it is of no more use.
+        # Again, after the recording has stopped.
         sys.settracestate(**saved)
         g(3)
         self.assertEqual(sys.gettracestate(), DEFAULT)
@@ -614,7 +614,7 @@ class ExceptionTest(TestCase):
         flightrecorder.stop()
         self.assertRaisedAt(entries, divide.__code__, 'BINARY_OP')
 
-    def test_others_meanwhile(self):
+    def test_other_exceptions_in_between(self):
         def noise(n):
             for _ in range(n):
                 try:
@@ -874,7 +874,7 @@ class CrashTest(unittest.TestCase):
 
     def each(self):
         return [(crash, -signum) for crash, signum in self.CRASHES
-                if (not SANITIZED or signum == signal.SIGABRT)      # the others are theirs
+                if (not SANITIZED or signum == signal.SIGABRT)      # the others belong to CPython
                 and ('overflow' not in crash or hasattr(faulthandler, '_stack_overflow'))]
 
     LAST = r'''(?m)^Last 4 recorded instructions of thread 0x[0-9a-f]+ \(most recent last\):

@@ -59,13 +59,13 @@ class ProgramTestCase(unittest.TestCase):
         return done
 
     def objects(self, *arguments, **how):
-        """The lines of --jsonl."""
+        """Return the lines of --jsonl."""
         self.lltrace('--jsonl', '-o', self.path('lines'), *arguments, **how)
         with open(self.path('lines')) as file:
             return [json.loads(line) for line in file]
 
 
-class AsPythonRunsItTest(ProgramTestCase):
+class RunTest(ProgramTestCase):
     """Output, errors and exit status are the same as with python."""
 
     def check(self, *arguments, options=(), marker=None, **how):
@@ -133,7 +133,7 @@ class AsPythonRunsItTest(ProgramTestCase):
         text = 'import sys\nprint(sys.argv, sys.path, list(globals().items())[:-1])\n1/0\n'
         self.check('-', 'a', '-b', input=text, marker='"<stdin>", line 3')
 
-    def test_input_is_the_programs(self):
+    def test_program_reads_input(self):
         self.write('a.py', 'import sys; print(input(), sys.stdin.read())')
         self.check('a.py', input='one\ntwo\n')
 
@@ -145,7 +145,7 @@ class AsPythonRunsItTest(ProgramTestCase):
             os.chmod(self.write('secret.py', ''), 0)
             self.check('secret.py', marker='Permission denied')
 
-    def test_what_is_not_python(self):
+    def test_invalid_source(self):
         self.write('syntax.py', 'x = (1,\ny = = 2\n')
         self.check('syntax.py', marker='SyntaxError')
         self.write('indent.py', 'if 1:\n  x\n y\n')
@@ -165,7 +165,7 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.write('bom and cookie.py', b'\xef\xbb\xbf# coding: latin-1\nprint(1)')
         self.check('bom and cookie.py', marker='encoding problem')
 
-    def test_named_like_the_library(self):
+    def test_program_shadows_library(self):
         """Files with the names of modules that lltrace needs do not break it, and the program finds its own modules."""
         self.write('random.py', 'import json, sys\nprint(__name__, json.__file__, sys.path[0])')
         self.write('json.py', 'import random, tempfile\nprint(__name__, random.__file__, tempfile.mkdtemp)')
@@ -186,13 +186,13 @@ class AsPythonRunsItTest(ProgramTestCase):
         self.assertEqual(done.stderr, '')
 
     @unittest.skipUnless(sys.platform == 'linux', 'a folder in use cannot be removed everywhere')
-    def test_folder_that_is_gone(self):
+    def test_removed_folder(self):
         path = self.write('a.py', 'import sys; print(sys.path[0])')
         for arguments in [path], ['a.py'], ['-']:
             with self.subTest(arguments):
-                self.check(*arguments, preexec_fn=self.leave_no_folder, input='print(1)')
+                self.check(*arguments, preexec_fn=self.enter_removed_folder, input='print(1)')
 
-    def leave_no_folder(self):
+    def enter_removed_folder(self):
         gone = tempfile.mkdtemp()
         os.chdir(gone)
         os.rmdir(gone)
@@ -260,7 +260,7 @@ class AsPythonRunsItTest(ProgramTestCase):
                 self.assertEqual(*results)
 
     def test_sigint(self):
-        """Ctrl-C reaches the program, whatever the trace was doing."""
+        """Ctrl-C interrupts the program, also while the trace function runs."""
         text = '''
             import os, signal, sys, time, threading
             def work():
@@ -327,7 +327,7 @@ class AsPythonRunsItTest(ProgramTestCase):
             ''')
         self.check('a.py', marker='main\nlate\nexit')
 
-    def test_counting(self):
+    def test_run_with_counts(self):
         """The same is true for counts as for lines."""
         self.write('a.py', 'import sys\nprint(sys.argv)\n1/0')
         self.check('a.py', options=['--counts'], marker='ZeroDivisionError')
@@ -505,7 +505,7 @@ class LinesTest(ProgramTestCase):
             self.assertNotIn((function, None), found)
         first, second = 'ValueError: first', "ValueError: invalid literal for int() with base 10: 'second'"
         own = [text for name, text in found if name == 'reraises']
-        # the handler, the one inside, the cleanup of the first handler, the outer handler
+        # the handler, the handler inside it, the cleanup of the first handler, the outer handler
         self.assertEqual(own, [first, second, first, first])
         raised = [(one['function'], one['value']) for one in self.objects(path) if one['event'] == 'raise']
         self.assertIn(('leaves', 'LookupError: out'), raised)
@@ -560,7 +560,7 @@ class LinesTest(ProgramTestCase):
             columns.add(re.search('->|=>|<-', line).start())
         self.assertEqual(len(columns), 1)
 
-    def test_one_text_for_all_is_not_mixed_up(self):
+    def test_equal_code_in_different_files(self):
         """Equal code objects of different files are distinguished."""
         for name in 'ab':
             self.write(f'{name}.py', 'def f():\n    return 1\nf()')
@@ -617,7 +617,7 @@ class LinesTest(ProgramTestCase):
         text = self.lltrace('--stack', '--only', ':f', path).stderr
         self.assertIn("| <NULL>, <built-in function max>, [1], 2\n", text)
 
-    def test_stack_of_awful_values(self):
+    def test_stack_of_hostile_values(self):
         path = self.write('a.py', '''
             import sys
             class Raises:
@@ -698,7 +698,7 @@ class LinesTest(ProgramTestCase):
         self.assertEqual(done.stdout, 'caught\n')
         self.assertRegex(done.stderr, r'^lltrace: the trace ended before the program: .*recursion limit\n$')
 
-    def test_recursion_limit_where_values_are_shown(self):
+    def test_recursion_limit_in_formatting(self):
         """Exceptions raised and caught by the trace function are not part of the program's traceback."""
         self.write('a.py', 'def f(n, *values): f(n + 1, b"x", [n])\nf(0)')
         for spare in range(8):                  # the place where the limit is reached depends on the frames below
@@ -865,7 +865,7 @@ class SelectionTest(ProgramTestCase):
         self.assertEqual({name.partition(':')[0] for name in found}, {'__main__'})
         self.assertNotIn('__main__:<module>', found)
 
-    def test_nothing_of_ours(self):
+    def test_lltrace_is_never_shown(self):
         found = self.objects('--branches', '--include', '*', 'main.py')
         self.assertFalse([one for one in found if os.path.dirname(one['file']) == os.path.dirname(lltrace.__file__)])
         self.assertIn('importlib._bootstrap', {one['module'] for one in found})
@@ -951,7 +951,7 @@ class OutputTest(ProgramTestCase):
             ''')
         self.assertEqual(len(self.lltrace('--limit', 5000, 'a.py').stderr.splitlines()), 5000)
 
-    def test_reader_that_has_enough(self):
+    def test_reader_stops_reading(self):
         self.write('loop.py', 'for i in range(100_000):\n    pass\n')
         for options in '-o -', '2>&1 >/dev/null':
             with self.subTest(options):
@@ -963,7 +963,7 @@ class OutputTest(ProgramTestCase):
                 self.assertNotIn('Traceback', done.stdout + done.stderr)
                 self.assertNotIn('lltrace:', done.stderr)
 
-    def test_program_whose_reader_has_enough(self):
+    def test_reader_of_program_stops_reading(self):
         self.write('a.py', 'for i in range(100000): print(i)')
         results = []
         for command in 'a.py', '-m lltrace -o lines --limit 10 a.py':
@@ -978,7 +978,7 @@ class OutputTest(ProgramTestCase):
         self.assertEqual(done.stdout, 'end\n')
         self.assertEqual(done.stderr, 'lltrace: cannot write the trace: No space left on device\n')
 
-    def test_signal_handler_that_raises_while_lines_are_written(self):
+    def test_signal_handler_raises_during_write(self):
         """Its exception reaches the program, even if it looks like an error of the output file."""
         def write(fd, data):
             raise TimeoutError('of the program')
@@ -989,7 +989,7 @@ class OutputTest(ProgramTestCase):
         self.assertIsNone(output.error)
         output.close()
 
-    def test_what_os_exit_loses(self):
+    def test_os_exit_loses_lines(self):
         self.write('a.py', 'import os\nfor i in range(1000):\n    pass\nos._exit(3)\n')
         whole = self.lltrace('--flush', 'a.py', status=3).stderr.splitlines()
         self.assertIn('CALL', whole[-1])
@@ -1058,7 +1058,7 @@ class OutputTest(ProgramTestCase):
                 self.assertEqual((done.stdout, done.stderr), ('', f'lltrace: error: cannot write {name}: {reason}\n'))
 
 
-    def test_files_where_the_program_started(self):
+    def test_paths_are_relative_to_the_initial_folder(self):
         self.write('a.py', 'import os\nos.mkdir("there"); os.chdir("there")\ndef f(): pass\nf()\n')
         self.lltrace('--counts', '-o', 'a.txt', '--html', 'a.html', '--graph', 'a.dot', '--function', 'f',
                      'a.py')
@@ -1386,7 +1386,7 @@ class ApiTest(unittest.TestCase):
         found = self.traced(target)
         own = [one['opname'] for one in found if one['function'].endswith('target') and one['event'] == 'instruction']
         self.assertEqual(own, ['RESUME', 'LOAD_CONST', 'RETURN_VALUE'])
-        # the body of the with statement is traced from the instruction after it was entered
+        # the trace starts after the with statement was entered
         body = [one for one in found if one['function'].endswith('traced')]
         self.assertEqual(body[0]['depth'], 0)
         self.assertIn('CALL', [one['opname'] for one in body])

@@ -77,7 +77,7 @@ def generator(n):
 
 
 def at(function, opname, which=0):
-    """The offset of an instruction."""
+    """Return the offset of an instruction."""
     return [i.offset for i in dis.get_instructions(function) if i.opname == opname][which]
 
 
@@ -93,7 +93,7 @@ class SteppingTest(Session):
         self.assertIn('--Return--', answers[3])
         self.assertEqual(self.result, 1)
 
-    def test_no_instruction_unless_asked(self):
+    def test_other_commands_show_no_instruction(self):
         answers = self.debug(quotient, 'n', 's', 'n', 'c', args=(1, 0))
         self.assertEqual(self.offsets(answers), [None] * 4)
 
@@ -167,7 +167,7 @@ class SteppingTest(Session):
         answers = self.debug(either, 'si', '', '', 'c', args=(0, 1))
         self.assertEqual(self.offsets(answers[:-1]), [4, 6, 8])
 
-    def test_other_commands_go_on_by_line(self):
+    def test_other_commands_continue_by_line(self):
         def f(x):
             x += 1
             x += 2
@@ -340,7 +340,7 @@ class SteppingTest(Session):
         for command in 'stepi | si', 'nexti | ni', 'listi | li', 'stack [index]':
             self.assertIn(command, pdb.__doc__)
 
-    def test_commands_of_breakpoints_can_go_on(self):
+    def test_breakpoint_commands_can_resume(self):
         answers = self.debug(outer, 'b inner', 'commands', 'si', 'c', 'p x', 'c', args=(1,))
         self.assertIn('-> 4 RETURN_VALUE', answers[-3])
         self.assertEqual(answers[-2], '1\n')
@@ -412,7 +412,7 @@ class BreakpointTest(Session):
         self.assertEqual(answers[6], '1\n')
 
     def test_not_at_throw(self):
-        # The frame is at the yield then, but does not execute it.
+        # The frame is at the yield, but does not execute it.
         def gen():
             try:
                 yield
@@ -554,7 +554,7 @@ class ListingTest(Session):
         self.assertIn('  -', lines)
         handler = at(quotient, 'PUSH_EXC_INFO')
         self.assertIn(f'       \t>> {handler:>4} PUSH_EXC_INFO', lines)
-        # Each instruction once, then the end.
+        # Each instruction appears once, before the end.
         shown = re.findall(r'(?m)^ [ B]+(?:->|  )\t(?:  |>>) +(\d+) ', ''.join(answers[:3]))
         self.assertEqual([int(n) for n in shown], _bytecodeview.Code(quotient.__code__).offsets)
         self.assertIn('[End of quotient]\n', answers[1] + answers[2])
@@ -590,7 +590,7 @@ class ListingTest(Session):
             self.assertRegex(answer, r'^\*\*\* .* has no instructions: it is neither')
 
     def test_callers(self):
-        # In a caller, the instruction that is being executed.
+        # A caller shows the instruction that it is executing.
         answers = self.debug(outer, 'b inner', 'c', 'up', 'li', 'stack', 'down', 'li', 'c', args=(1,))
         self.assertRegex(answers[3], rf'(?m)^     ->\t +{at(outer, "CALL")} CALL ')
         self.assertEqual(answers[4], 'The value stack is empty.\n')
@@ -648,7 +648,7 @@ class StackTest(Session):
             '   2 * <function inner>',
             "   3 * 'arg'"])
         self.assertEqual(answers[4:6], ["'arg'\n"] * 2)
-        # In the function called.
+        # In the called function.
         self.assertEqual(answers[7], 'The value stack is empty.\n')
 
     def test_reprs(self):
@@ -667,7 +667,7 @@ class StackTest(Session):
                                      'stack, which has 3\n')
 
     def test_not_known(self):
-        # At the StopIteration that ends a loop.
+        # The stop is at the StopIteration that ends a loop.
         class Empty:
             def __iter__(self):
                 return self
@@ -770,7 +770,7 @@ class TraceStateTest(Session):
         return self.local
 
     def traced(self, function):
-        """Call function with the program's tracer on; return the state afterwards."""
+        """Call function with the program's tracer, and return the state afterwards."""
         with tracing(self.tracer, **self.FLAGS):
             try:
                 function()
@@ -846,8 +846,8 @@ class TraceStateTest(Session):
         self.assertIn('SystemExit: 3', self.output.getvalue())
 
     def test_quit_of_breakpoint(self):
-        # An exception from a trace function clears the state, BdbQuit too; the
-        # frames have their local trace functions again.
+        # Any exception from a trace function clears the state, even BdbQuit, but
+        # the frames have their local trace functions again.
         def program():
             try:
                 debugged()
@@ -872,7 +872,7 @@ class TraceStateTest(Session):
             p.interaction(None, tb)
         self.assertEqual(self.traced(program), self.expected())
 
-    def test_generator_left_behind(self):
+    def test_suspended_generator(self):
         # Its frame is not on any stack when the debugger stops tracing.
         def gen():
             yield 1
@@ -1049,7 +1049,7 @@ class MainTest(unittest.TestCase):
 
 
 class TerminalTest(unittest.TestCase):
-    """A user at a terminal."""
+    """Run pdb in a terminal."""
 
     def setUp(self):
         self.pty = import_helper.import_module('pty')

@@ -1,4 +1,4 @@
-"""Tests of _signalrepeat: a signal is sent again until its handler has run."""
+"""Test _signalrepeat, which repeats a signal until it is disarmed."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ class SignalRepeatTests(unittest.TestCase):
     def test_repeats_until_disarmed(self):
         _signalrepeat.arm(signal.SIGUSR1, 0.01)
         self.wait(1, 0.1)
-        self.assertEqual(self.calls, [])        # it has not come yet
+        self.assertEqual(self.calls, [])        # no signal was sent yet
         self.send()
         self.wait(5)
         _signalrepeat.disarm()
@@ -43,7 +43,7 @@ class SignalRepeatTests(unittest.TestCase):
         self.wait(2, 0.1)
         self.assertEqual(len(self.calls), 1)
 
-    def test_a_handler_that_disarms_is_called_once(self):
+    def test_handler_that_disarms_is_called_once(self):
         signal.signal(signal.SIGUSR1,
                       lambda *args: (_signalrepeat.disarm(), self.calls.append(args[0])))
         for _ in range(3):
@@ -59,14 +59,14 @@ class SignalRepeatTests(unittest.TestCase):
         self.wait(3)
         self.assertGreaterEqual(len(self.calls), 3)
 
-    def test_another_handler_ends_it(self):
+    def test_new_handler_stops_repetition(self):
         _signalrepeat.arm(signal.SIGUSR1, 0.01)
         other = []
         signal.signal(signal.SIGUSR1, lambda *args: other.append(1))
         self.send()
         time.sleep(0.1)
         self.assertEqual((self.calls, other), ([], [1]))
-        _signalrepeat.disarm()                  # which leaves that
+        _signalrepeat.disarm()                  # keeps the new handler
         self.send()
         self.assertEqual(other, [1, 1])
 

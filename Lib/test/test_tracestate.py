@@ -1,7 +1,7 @@
-"""Tests of the trace state: sys.settracestate() and sys.gettracestate().
+"""Test the trace state: sys.settracestate() and sys.gettracestate().
 
-The stream of events as a whole is compared with what stock CPython reports in
-qa/tests/test_event_stream.py, from outside.
+qa/tests/test_event_stream.py compares the whole stream of events with that of
+stock CPython.
 """
 
 import asyncio
@@ -159,7 +159,7 @@ class StateTest(BaseTestCase):
             self.assertIn('state', function.__doc__)
 
     def test_doctest(self):
-        # It saves and restores the trace state, whatever that is.
+        # doctest saves and restores the trace state.
         def f():
             """
             >>> 1 + 1
@@ -364,7 +364,8 @@ class EventTest(BaseTestCase):
         self.assertEqual([o for _, o in events[0::2]], [o for _, o in events[1::2]])
 
     def test_frame_without_lines(self):
-        # f_trace_lines=False leaves the line's first instruction to 'instruction'.
+        # With f_trace_lines=False, the first instruction of a line has an
+        # 'instruction' event.
         def f():
             a = 1
             return a
@@ -390,7 +391,7 @@ class EventTest(BaseTestCase):
             f()
         self.assertEqual(events[0], 'call')
         self.assertEqual(set(events), {'call'})
-        # The result of one event is the function for the next.
+        # The function that an event returns receives the next event.
         names = []
         def first(frame, event, arg):
             names.append(('first', event))
@@ -444,7 +445,7 @@ class EventTest(BaseTestCase):
                        if event == 'instruction'})
 
     def test_keyboard_interrupt_in_loop(self):
-        # A jump back raises after it has jumped.
+        # A jump back raises the exception after it has jumped.
         script = textwrap.dedent('''
             import signal, sys
             def f():
@@ -519,7 +520,7 @@ class EventTest(BaseTestCase):
             self.assertEqual(offset, offsets[offsets.index(arg) + 1])
 
     def test_settracestate_call_itself(self):
-        # The call is executed by a specialized PRECALL once it is hot.
+        # In hot code, a specialized PRECALL executes the call.
         source = textwrap.dedent('''
             def g(trace):
                 frame = getframe()
@@ -587,7 +588,7 @@ def nested_handlers():
 
 
 class WaysInTest(BaseTestCase):
-    """Every way to get a frame is traced by instruction."""
+    """All kinds of frames have instruction events."""
 
     def assert_traced(self, events, name):
         self.assertIn((name, 'instruction'), [e[:2] for e in events])
@@ -914,7 +915,7 @@ class WrongTest(BaseTestCase):
         self.assertEqual(events[:3], ['call', 'line', 'instruction'])
 
     def test_local_function_deleted_while_locals_are_copied(self):
-        # Copying the locals into the dictionary frees what was there before.
+        # Copying the locals into the dictionary frees its old values.
         class Local:
             def __call__(self, frame, event, arg):
                 self.called = True
@@ -949,7 +950,7 @@ class WrongTest(BaseTestCase):
         events = []
         with tracing(trace, trace_instructions=True):
             f()
-        # Tracing is off in the trace function.
+        # The trace function is not traced.
         self.assertNotIn('recurse', {name for name, _ in events})
         def forever(frame, event, arg):
             return forever(frame, event, arg)
@@ -1045,7 +1046,7 @@ class WrongTest(BaseTestCase):
                     assert state in (DEFAULT, WANTED), state
                 else:
                     assert state == WANTED, state
-                # Tracing goes on working.
+                # Tracing still works.
                 events = []
                 def count(frame, event, arg):
                     events.append(event)
@@ -1226,8 +1227,8 @@ class JumpTest(BaseTestCase):
                                 refused += 1
                         return trace
                     # A jump from a handler into a 'with' statement's exit
-                    # leaves the exception handled, also from 'line' events:
-                    # a generator keeps that to itself.
+                    # leaves the exception in sys.exc_info(), also from 'line'
+                    # events.  A generator hides that from its caller.
                     def isolated():
                         try:
                             run()
@@ -1293,7 +1294,7 @@ class ThreadTest(BaseTestCase):
         self.assertEqual(threading.gettracestate(), saved)
 
     def test_state_from_another_thread(self):
-        # One thread's function installs and removes states while another's runs.
+        # A thread sets the state of another one while its trace function runs.
         stop = threading.Event()
         def work():
             while not stop.is_set():

@@ -1,4 +1,4 @@
-"""Tests of 'branch' events and of the instruction filter of sys.settracestate()."""
+"""Test 'branch' events and the instruction filter of sys.settracestate()."""
 
 import asyncio
 import codeblocks
@@ -45,7 +45,7 @@ def derived_edges(function, *args):
     def trace(frame, event, arg):
         code, offset = frame.f_code, frame.f_lasti
         if event == 'call' and code.co_code[offset] == RESUME:
-            # No memory of frames, which would keep objects alive.
+            # Do not store frames, which would keep objects alive.
             previous = -1 if offset == min(leaders(code)) else offset - 2
         elif event == 'instruction':
             previous = arg
@@ -321,8 +321,8 @@ class BranchTest(BaseTestCase):
                 arrivals = [(e, arg) for e, offset, arg in events if offset == no]
                 test = next(arg[0] for e, offset, arg in events
                             if e == 'branch' and offset == no)
-                # The instruction that was jumped from was not executed: what
-                # came before it comes before the one jumped to.
+                # The jump left an instruction that was not executed, so the
+                # source is the instruction before that.
                 expected = [('branch', (test, no))]
                 if flags.get('trace_instructions'):
                     expected.insert(0, ('instruction', test))
@@ -640,7 +640,7 @@ class FilterTest(BaseTestCase):
                         instruction_filter=[dis.opmap['BINARY_OP']])
         self.assertEqual([e[1] for e in events].count('instruction'), 6)
 
-    def test_does_not_concern_opcode_events(self):
+    def test_opcode_events_are_not_filtered(self):
         def f():
             return 1
         def trace(frame, event, arg):

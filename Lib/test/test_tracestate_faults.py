@@ -243,7 +243,7 @@ PROGRAMS = [try_finally, raises_itself, handles_fault, nested_with, generator, c
             exception_groups, matching, recursion, wide_line]
 
 
-# --- What has to run after a fault ------------------------------------------
+# --- Cleanup that must run after a fault ------------------------------------------
 
 def handler_of(code, offset):
     """The offset of an instruction's handler in the exception table, or None."""
@@ -280,7 +280,7 @@ def closers(code, offset):
             else:
                 break
             found += ['-' + name for name in names]
-        elif instructions[i].opname != 'COPY':      # which starts the end of a handler
+        elif instructions[i].opname != 'COPY':      # the start of the end of a handler
             break
         while instructions[i].opname != 'RERAISE':
             i += 1
@@ -322,7 +322,7 @@ class RaiseTest(BaseTestCase):
             sys, 'unraisablehook', lambda unraisable: self.unraisable.append(unraisable.exc_type)))
 
     def raise_in(self, program, n, events, flags):
-        """Whether there was an n-th event."""
+        """Return whether there was an n-th event."""
         log = []
         raiser = Raiser(n, events, log)
         # An exception left in sys.exc_info() at the end of a handler disappears with a generator.
@@ -965,7 +965,7 @@ class HostileTest(BaseTestCase):
         counts = {'instruction': 0, 'branch': 0}
         with tracing(trace, **ALL):
             sample(1)
-            # And from traced code.
+            # The same from traced code.
             interpreters.run_string(interp, script)
             self.assertIs(sys.gettracestate()['tracefunc'], trace)
         self.assertEqual(counts, {'instruction': 2, 'branch': 2})

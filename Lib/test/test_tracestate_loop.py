@@ -112,7 +112,7 @@ class FusedTest(BaseTestCase):
                 self.assertGreater(len(expected), 3)
                 self.assertEqual(offsets(events), expected)
 
-    def test_branches_know_where_they_come_from(self):
+    def test_sources_of_branches(self):
         warm(fused, *self.ARGS)
         instructions = self.traced()
         leaders = set(sys._getcodeleaders(fused.__code__))
@@ -121,7 +121,7 @@ class FusedTest(BaseTestCase):
                          [(arg, offset) for _, kind, offset, arg in instructions
                           if kind == 'instruction' and offset in leaders])
 
-    def test_profiler_is_told_of_c_functions(self):
+    def test_profiler_receives_c_calls(self):
         def calls():
             names = []
             sys.setprofile(lambda frame, event, arg: names.append(arg.__name__) if event == 'c_call' else None)
@@ -178,7 +178,7 @@ class FusedTest(BaseTestCase):
         self.assertEqual(places, jumps)
 
 
-class OverAndBackTest(BaseTestCase):
+class SwitchTest(BaseTestCase):
 
     def test_often_in_one_frame(self):
         def switch(times):
@@ -246,7 +246,7 @@ class OverAndBackTest(BaseTestCase):
         self.assertEqual([event[:2] for event in events if event[1] == 'call'],
                          [('deeper', 'call'), ('off', 'call')])
 
-    def test_keywords_in_flight(self):
+    def test_switch_between_kw_names_and_call(self):
         # Between KW_NAMES and CALL, the names are in a variable of the eval loop.
         def function(a, *, b, c=0):
             return a, b, c
@@ -385,7 +385,7 @@ class OverAndBackTest(BaseTestCase):
             self.assertIsNone(sys.gettrace())
 
     @cpython_only
-    def test_bound_method_freed_by_the_exception_announced(self):
+    def test_bound_method_freed_by_exception_event(self):
         _testcapi = import_helper.import_module('_testcapi')
 
         class Error(Exception):
@@ -420,7 +420,7 @@ class OverAndBackTest(BaseTestCase):
             f()
             sys.settrace(None)
 
-        # In a thread that has never had a trace function, and in one that had.
+        # In a thread that has never had a trace function, and in one that has.
         for before in lambda: None, lambda: sys.settracestate(None), lambda: traced(f):
             events = []
             def program():
@@ -432,7 +432,7 @@ class OverAndBackTest(BaseTestCase):
             names = [event[1] for event in events if event[0] == 'f']
             self.assertEqual(names, [0, 2, 2, 3])      # PyTrace_CALL, _LINE, _RETURN
 
-    def test_generators_across_the_border(self):
+    def test_generators_switch_between_loops(self):
         def generate():
             received = None
             while received != 'stop':

@@ -1,4 +1,4 @@
-"""Tests of frame.f_valuestack and sys.stack_null."""
+"""Test frame.f_valuestack and sys.stack_null."""
 
 import asyncio
 import copy
@@ -19,7 +19,7 @@ NULL = sys.stack_null
 
 
 def stacks(function, *args, code=None, events=('call', 'line', 'instruction', 'branch')):
-    """[(opname, stack)] for each event of the function's own frame."""
+    """Return [(opname, stack)] for each event of the function's own frame."""
     code = code or function.__code__
     names = {i.offset: i.opname for i in dis.get_instructions(code)}
     result = []
@@ -36,7 +36,7 @@ def stacks(function, *args, code=None, events=('call', 'line', 'instruction', 'b
 
 
 def at(opname, *args, **kwargs):
-    """The stacks at the instructions with this name."""
+    """Return the stacks at the instructions with this name."""
     return [stack for name, stack in stacks(*args, **kwargs) if name == opname]
 
 
@@ -396,7 +396,7 @@ class EventTest(BaseTestCase):
         ])
 
     def test_handler_with_offset(self):
-        # The unwinder keeps the offset of the instruction that raised.
+        # The unwinder pushes the offset of the raising instruction.
         def f():
             try:
                 1 / 0
@@ -681,7 +681,7 @@ class SuspendedTest(BaseTestCase):
         self.assertEqual(found, [(7, awaited)])
 
     def test_changed_by_garbage_collector(self):
-        # Making the tuple can run finalizers, which can run the frame on.
+        # Creating the tuple can run finalizers, which can resume the frame.
         def gen():
             [1, 2, (yield)]
             yield
@@ -701,7 +701,7 @@ class SuspendedTest(BaseTestCase):
             next(g)
             frame = g.gi_frame
             gc.set_threshold(0)
-            kept.append([(i, i) for i in range(5000)])  # no free tuples are left
+            kept.append([(i, i) for i in range(5000)])  # use up the free tuples
             for _ in range(resumptions):
                 Cycle()
             gc.set_threshold(1)

@@ -1,7 +1,7 @@
 """Code to be traced: a corpus for the tests of sys.settracestate().
 
-CORPUS lists functions without arguments.  Each runs the same instructions at
-every call, and under any CPython 3.11.  The first part covers the ways into,
+CORPUS lists functions without arguments.  Each executes the same instructions
+in every call, in any CPython 3.11.  The first part covers the ways into,
 through and out of a frame; the second runs modules of the standard library.
 """
 
@@ -482,7 +482,7 @@ def properties():
 
 @corpus
 def many_constants():
-    # Enough names, constants and code for EXTENDED_ARG before each kind.
+    # Enough names, constants and code to need EXTENDED_ARG for each kind.
     source = ['def f(x):', ' for i in range(2):', '  try:', '   if x:']
     source += [f'    v{i} = {i + 1000} if x > {i} else not_{i}'
                for i in range(300)]
@@ -570,7 +570,7 @@ def use_json():
 
 @corpus
 def use_re():
-    # The compiler is Python; go round its cache.
+    # The compiler is written in Python.  Bypass its cache.
     compile = re._compiler.compile
     for pattern in (r'(?P<name>\w+)\s*=\s*(?:"([^"]*)"|(\d+))(?!x)',
                     r'[a-z_][\w.]*?(?i:X|Y){2,3}$', r'(a|ab)(c|bcd)(d*)'):
@@ -688,7 +688,7 @@ def use_asyncio():
                 await queue.put(i)
             await queue.put(None)
         return results
-    # An event loop of its own, without the selector's timing.
+    # A new event loop, without the timing of a selector.
     coroutine = main()
     loop = asyncio.new_event_loop()
     try:

@@ -1,4 +1,4 @@
-"""What the tests of sys.settracestate() share."""
+"""Helpers for the tests of sys.settracestate()."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ def ignore(frame, event, arg):
 
 
 def record(events, only=None):
-    """A trace function that appends (name, event, offset, arg) to events."""
+    """Return a trace function that appends (name, event, offset, arg) to events."""
     def trace(frame, event, arg):
         if only is None or frame.f_code.co_name in only:
             if event in ('return', 'exception'):
@@ -33,7 +33,7 @@ def tracing(tracefunc, **flags):
 
 
 def traced(function, *args, only=None, **flags):
-    """The events of a call of function."""
+    """Return the events of a call of function."""
     events = []
     flags.setdefault('trace_instructions', True)
     with tracing(record(events, only), **flags):
