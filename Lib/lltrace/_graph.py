@@ -36,11 +36,11 @@ def choose(counts, name):
         wanted = f'several functions are called {name}; choose with --function'
         if not candidates:
             others = sorted({found.code.co_qualname for found in executed})
-            raise ValueError(f'no function {name} was executed; these were: {_listed(others)}')
+            raise ValueError(f'no function {name} was executed, only {_listed(others)}')
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ValueError('nothing was executed that could be drawn')
+        raise ValueError('no code was executed, so there is nothing to draw')
     names = [found.code.co_qualname for found in candidates]
     if len(set(names)) < len(names) or name is not None:
         names = [f'{found.code.co_qualname}:{found.code.co_firstlineno}' for found in candidates]

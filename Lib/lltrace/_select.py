@@ -38,7 +38,7 @@ class Pattern:
             if colon:
                 self.function = function or '*'
         if not text or text == ':':
-            raise ValueError("a pattern is MODULE, MODULE:FUNCTION or a path with a '/' in it, not an empty text")
+            raise ValueError("empty pattern; it must be MODULE, MODULE:FUNCTION or a path that contains '/'")
 
     def matches(self, code, module):
         if self.path is not None:
@@ -103,7 +103,7 @@ def opcodes_named(names):
         matching = [opcode for known, opcode in dis.opmap.items() if fnmatchcase(known, name.upper())]
         if not matching:
             close = difflib.get_close_matches(name.upper(), dis.opmap, 1)
-            hint = f'did you mean {close[0]}?' if close else 'dis.opmap has the names'
+            hint = f'did you mean {close[0]}?' if close else 'dis.opmap lists the names'
             raise ValueError(f'there is no instruction {name!r}; {hint}')
         found.update(matching)
     return frozenset(found)

@@ -327,6 +327,20 @@ class RunTest(ProgramTestCase):
             ''')
         self.check('a.py', marker='main\nlate\nexit')
 
+    def test_runner(self):
+        self.write('tool/__main__.py', """
+            import sys
+            from lltrace import runner
+            del sys.path[0]
+            runner.run(sys.argv[2:], is_module=sys.argv[1] == 'm', start=lambda filename: print('start', filename))
+            """)
+        path = self.write('a.py', 'import sys; print(__name__, sys.argv, sys.path[0])\n1/0')
+        for kind, name, filename in ('s', 'a.py', path), ('m', 'a', None):
+            expected = python(*(('-m', name) if kind == 'm' else (name,)), 'b', cwd=self.folder)
+            done = python('tool', kind, name, 'b', cwd=self.folder)
+            self.assertEqual(done.stdout, f'start {filename}\n{expected.stdout}')
+            self.assertEqual((done.returncode, done.stderr), (1, expected.stderr))
+
     def test_run_with_counts(self):
         """The same is true for counts as for lines."""
         self.write('a.py', 'import sys\nprint(sys.argv)\n1/0')
@@ -1093,9 +1107,9 @@ class OptionsTest(ProgramTestCase):
             ('--limit', '0', script): '--limit must be at least 1, not 0',
             ('--limit', 'x', script): "argument --limit: invalid int value: 'x'",
             ('--opcodes', 'LOAD_FATS', script): "there is no instruction 'LOAD_FATS'; did you mean LOAD_FAST?",
-            ('--opcodes', '', script): "there is no instruction ''; dis.opmap has the names",
+            ('--opcodes', '', script): "there is no instruction ''; dis.opmap lists the names",
             ('--opcodes', 'NOP', '--branches', script): '--branches and --opcodes cannot be combined',
-            ('--include', '', script): "a pattern is MODULE, MODULE:FUNCTION or a path with a '/' in it, not an empty text",
+            ('--include', '', script): "empty pattern; it must be MODULE, MODULE:FUNCTION or a path that contains '/'",
             ('--counts', '--stack', script): '--stack cannot be combined with --counts',
             ('--html', 'x', '--limit', '3', script): '--limit cannot be combined with --html',
             ('--function', 'f', script): '--function requires --graph',
@@ -1326,7 +1340,7 @@ class GraphTest(ProgramTestCase):
 
     def test_choice(self):
         for name, message in {
-            'nosuch': 'no function nosuch was executed; these were: <module>, C, C.g, f, g',
+            'nosuch': 'no function nosuch was executed, only <module>, C, C.g, f, g',
             'g': 'several functions are called g; choose with --function: g:9, C.g:11',
             None: 'choose one of several functions with --function: f, g, C, C.g',
         }.items():
@@ -1483,7 +1497,7 @@ class ApiTest(unittest.TestCase):
                 ({'opcodes': ['NOSUCH']}, ValueError, "there is no instruction 'NOSUCH'"),
                 ({'opcodes': 'CALL'}, TypeError, 'opcodes must be a list of names, not a str'),
                 ({'include': 'json'}, TypeError, 'include must be a list of patterns, not a str'),
-                ({'exclude': ['']}, ValueError, 'a pattern is'),
+                ({'exclude': ['']}, ValueError, 'empty pattern'),
                 ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'cannot be combined')):
             with self.assertRaisesRegex(error, re.escape(message)):
                 lltrace.trace(**options)
