@@ -24,7 +24,7 @@ import unittest
 from test import support
 from test.support import import_helper, script_helper, threading_helper
 from test.tracecorpus import CORPUS
-from test.tracesupport import DEFAULT, record
+from test.tracesupport import BaseTestCase as TracingTestCase, DEFAULT, record
 
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER'}
 PROBE = 254
@@ -135,12 +135,7 @@ def fresh(function):
                               function.__defaults__, function.__closure__)
 
 
-class BaseTestCase(unittest.TestCase):
-
-    def setUp(self):
-        saved = sys.gettracestate()
-        self.addCleanup(lambda: sys.settracestate(**saved))
-        sys.settracestate(None)
+class BaseTestCase(TracingTestCase):
 
     def recorder(self, select=lambda code: None, **options):
         recorder = codeprobes.Recorder(select, **options)

@@ -26,6 +26,7 @@ import zipfile
 from lltrace import _code, _html, _output, _select, _values
 from test import support
 from test.support import os_helper
+from test.tracesupport import BaseTestCase
 from unittest import mock
 
 
@@ -432,6 +433,14 @@ main()
 '''
 
 
+def codes_in(code):
+    """Yield a code object and those nested in it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from codes_in(const)
+
+
 def reconstruct(path, argv=()):
     """(function, source or None, offset) for each instruction of a script, from a separate trace function."""
     with open(path) as file:
@@ -474,14 +483,8 @@ class LinesTest(ProgramTestCase):
 
     def test_fields(self):
         path = self.write('sample.py', SAMPLE)
-        positions = {}
-        def collect(code):
-            for offset, one in _code.instructions(code).items():
-                positions[code.co_qualname, offset] = one
-            for const in code.co_consts:
-                if hasattr(const, 'co_code'):
-                    collect(const)
-        collect(compile(SAMPLE, path, 'exec'))
+        positions = {(code.co_qualname, offset): one for code in codes_in(compile(SAMPLE, path, 'exec'))
+                     for offset, one in _code.instructions(code).items()}
         for one in self.objects(path):
             self.assertEqual((one['thread'], one['file'], one['module']), (1, path, '__main__'))
             if one['event'] == 'instruction':
@@ -592,13 +595,8 @@ class LinesTest(ProgramTestCase):
     def test_branches(self):
         path = self.write('sample.py', SAMPLE)
         every = self.objects(path)
-        leaders = {}
-        def collect(code):
-            leaders[code.co_qualname] = {block.start for block in codeblocks.basic_blocks(code)}
-            for const in code.co_consts:
-                if hasattr(const, 'co_code'):
-                    collect(const)
-        collect(compile(SAMPLE, path, 'exec'))
+        leaders = {code.co_qualname: {block.start for block in codeblocks.basic_blocks(code)}
+                   for code in codes_in(compile(SAMPLE, path, 'exec'))}
         pick = lambda one: (one['function'], one['source'], one['offset'], one['depth'])
         self.assertEqual([pick(one) for one in self.objects('--branches', path) if one['event'] == 'instruction'],
                          [pick(one) for one in every if one['event'] == 'instruction'
@@ -1381,12 +1379,7 @@ class GraphTest(ProgramTestCase):
             self.assertIn('RETURN_VALUE', ''.join(tree.getroot().itertext()))
 
 
-class ApiTest(unittest.TestCase):
-
-    def setUp(self):
-        saved = sys.gettracestate()
-        self.addCleanup(lambda: sys.settracestate(**saved))
-        sys.settracestate(None)
+class ApiTest(BaseTestCase):
 
     def traced(self, function, **options):
         stream = io.StringIO()
