@@ -69,10 +69,10 @@ def read(code: CodeType) -> list[Instruction]:
     targets: list[tuple[int, int]] = []
     start: int | None = None    # where the EXTENDED_ARGs of the instruction begin, if it has any
     extended = 0                # what they add to its argument
-    for unit, position in enumerate(code.co_positions()):
-        op, argument = raw[2 * unit], raw[2 * unit + 1] | extended
+    for unit, (op, argument, position) in enumerate(zip(raw[::2], raw[1::2], code.co_positions())):
         if op == _CACHE:
             continue
+        argument |= extended
         index = at[unit] = len(instructions)
         if op == _EXTENDED_ARG:
             start, extended = unit if start is None else start, argument << 8
