@@ -94,7 +94,8 @@ def read(code: CodeType) -> list[Instruction]:
             instructions[instruction.target].predecessors.append(index)
         if goes_on:
             instructions[index + 1].predecessors.append(index)
-    for entry in dis.Bytecode(code).exception_entries if code.co_exceptiontable else ():
+    entries = dis.Bytecode(code).exception_entries if code.co_exceptiontable else ()  # type: ignore[attr-defined]
+    for entry in entries:
         handler = at[entry.target // 2]
         instructions[handler].handler = True
         for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):
