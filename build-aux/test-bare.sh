@@ -28,9 +28,10 @@ pip_files() { # the files that have pip's settings for every user, and this user
     done
 }
 
-pip_paths() { # what these settings name on this machine: folders of wheels, indexes, constraints, certificates
+pip_paths() { # what these settings name on this machine: folders of wheels, constraints, certificates, and indexes with
+    # the files next to them
     { pip_files | xargs -r cat; env | grep '^PIP_'; } | tr ' =,' '\n' | sed -n 's,^file://,,; s,^\(/.*\)/*$,\1,p' |
-        sort -u | while IFS= read -r path; do [ ! -e "$path" ] || printf '%s\n' "$path"; done
+        sed 's,/simple$,,' | sort -u | while IFS= read -r path; do [ ! -e "$path" ] || printf '%s\n' "$path"; done
 }
 
 bind() { # PATH...: what is there on the machine, read only in the chroot
