@@ -194,7 +194,8 @@ def test_a_virtual_environment_does_not_see_it(python, condcov, tmp_path):
     output(python, '-m', 'venv', tmp_path / 'venv')
     inside = tmp_path / 'venv/bin/python'
     for name in 'condcov', 'coverage':
-        done = subprocess.run([inside, '-c', f'import {name}'], text=True, capture_output=True)
+        # -I: not the folder condcov of the repository
+        done = subprocess.run([inside, '-I', '-c', f'import {name}'], text=True, capture_output=True)
         assert f"No module named '{name}'" in done.stderr
     packages = json.loads(output(inside, '-m', 'pip', 'list', '--format=json', '--disable-pip-version-check'))
     assert sorted(package['name'] for package in packages) == ['pip', 'setuptools']

@@ -189,7 +189,7 @@ def test_measuring(bench, root, python, stock_python, tmp_path):
     assert abs(data['programs']['parser']['share'] - 0.05) < 0.01
     assert (tmp_path / 'pyperf-fork.json').exists() and (tmp_path / 'pyperf-stock.json').exists()
     assert bench('--show', output).stdout == done.stdout
-    assert 'What Tracing Costs' in bench('--rst', output).stdout
+    assert 'What tracing costs' in bench('--rst', output).stdout
     for private in str(root), str(tmp_path):
         assert private not in output.read_text() + done.stdout
 
