@@ -1,7 +1,11 @@
 /* For tests of the C API in Include/cpython/tracestate.h: a trace function in
    C that appends its arguments to a list. */
 
+#ifndef Py_BUILD_CORE_BUILTIN
+#  define Py_BUILD_CORE_MODULE 1
+#endif
 #include "Python.h"
+#include "pycore_framejump.h"     // _PyFrame_StackModel()
 #include <stddef.h>               // offsetof()
 
 /* obj is the list. */
@@ -201,6 +205,16 @@ gettracestate_unset(PyObject *module, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+static PyObject *
+stack_model(PyObject *module, PyObject *code)
+{
+    if (!PyCode_Check(code)) {
+        PyErr_SetString(PyExc_TypeError, "not a code object");
+        return NULL;
+    }
+    return _PyFrame_StackModel((PyCodeObject *)code);
+}
+
 static PyMethodDef methods[] = {
     {"settracestate", (PyCFunction)(void(*)(void))settracestate,
      METH_VARARGS | METH_KEYWORDS},
@@ -214,6 +228,7 @@ static PyMethodDef methods[] = {
     {"gettracestate", gettracestate, METH_NOARGS},
     {"settracestate_failing", settracestate_failing, METH_O},
     {"settracestate_unset", settracestate_unset, METH_O},
+    {"stack_model", stack_model, METH_O},
     {"gettracestate_unset", gettracestate_unset, METH_NOARGS},
     {NULL, NULL}
 };

@@ -85,6 +85,32 @@ read_varint(const unsigned char *p, const unsigned char *end, int *value)
     return p;
 }
 
+int
+_PyCode_NextExceptionEntry(PyCodeObject *code, const unsigned char **position,
+                           _PyExceptionEntry *entry)
+{
+    const unsigned char *p =
+        (unsigned char *)PyBytes_AS_STRING(code->co_exceptiontable);
+    const unsigned char *end = p + PyBytes_GET_SIZE(code->co_exceptiontable);
+    if (*position != NULL) {
+        p = *position;
+    }
+    if (p >= end) {
+        return 0;
+    }
+    int size, depth_and_lasti;
+    p = read_varint(p, end, &entry->start);
+    p = read_varint(p, end, &size);
+    p = read_varint(p, end, &entry->handler);
+    p = read_varint(p, end, &depth_and_lasti);
+    // Unsigned, for a table made by hand.
+    entry->end = (int)((unsigned int)entry->start + (unsigned int)size);
+    entry->depth = depth_and_lasti >> 1;
+    entry->lasti = depth_and_lasti & 1;
+    *position = p;
+    return 1;
+}
+
 static void
 find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
@@ -102,16 +128,10 @@ find_leaders(PyCodeObject *code, _PyCodeBlocks *blocks)
             mark(blocks, next, _PyCodeBlocks_LEADER);
         }
     }
-    const unsigned char *p =
-        (unsigned char *)PyBytes_AS_STRING(code->co_exceptiontable);
-    const unsigned char *end = p + PyBytes_GET_SIZE(code->co_exceptiontable);
-    while (p < end) {
-        int handler, ignored;
-        p = read_varint(p, end, &ignored);      // start
-        p = read_varint(p, end, &ignored);      // size
-        p = read_varint(p, end, &handler);
-        p = read_varint(p, end, &ignored);      // depth and lasti
-        mark(blocks, handler, _PyCodeBlocks_LEADER);
+    _PyExceptionEntry entry;
+    const unsigned char *table = NULL;
+    while (_PyCode_NextExceptionEntry(code, &table, &entry)) {
+        mark(blocks, entry.handler, _PyCodeBlocks_LEADER);
     }
 }
 

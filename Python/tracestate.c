@@ -816,27 +816,3 @@ _PyTraceState_Fini(PyInterpreterState *interp)
         Py_CLEAR(_PyTraceState_EventNames[i]);
     }
 }
-
-
-/* --- For frame.f_lineno ------------------------------------------------- */
-
-int
-_PyTraceState_StackUnit(PyCodeObject *code, int unit)
-{
-    // The model pops the arguments of a call at PRECALL, the eval loop at
-    // CALL.
-    int precall = unit - 1 - _PyOpcode_Caches[PRECALL];
-    if (precall >= 0 && _PyCode_BaseOpcode(code, unit) == CALL
-        && _PyCode_BaseOpcode(code, precall) == PRECALL)
-    {
-        return precall;
-    }
-    return unit;
-}
-
-int
-_PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit)
-{
-    int opcode = _PyCode_BaseOpcode(code, unit);
-    return opcode == PUSH_EXC_INFO || opcode == END_ASYNC_FOR;
-}

@@ -77,6 +77,23 @@ extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
 /* The target of the jump that starts at 'start', or -1 if it is not a jump. */
 extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
 
+/* The instructions from 'start' to before 'end', in code units, have their
+   exceptions handled at 'handler', with the stack cut to 'depth' and, if 'lasti',
+   the place of the instruction pushed below the exception. */
+typedef struct {
+    int start;
+    int end;
+    int handler;
+    int depth;
+    int lasti;
+} _PyExceptionEntry;
+
+/* Read the entry of the exception table at *position, NULL for the first, and
+   move that on.  Return 0 where there is none left. */
+extern int _PyCode_NextExceptionEntry(PyCodeObject *code,
+                                      const unsigned char **position,
+                                      _PyExceptionEntry *entry);
+
 #ifdef __cplusplus
 }
 #endif

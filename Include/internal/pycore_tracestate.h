@@ -87,14 +87,6 @@ _PyTraceState_InFilter(PyThreadState *tstate, int opcode)
 extern uint8_t _PyTraceState_Fused[256];
 #define _PyTraceState_NEVER_FUSED 255   // not executed in a traced thread
 
-/* The code unit whose evaluation stack, in the model of frame_setlineno(), is
-   the real stack of a frame that is stopped at code unit 'unit'. */
-extern int _PyTraceState_StackUnit(PyCodeObject *code, int unit);
-
-/* Does the instruction at 'unit' make the exception on the stack the handled
-   one? */
-extern int _PyTraceState_IsHandlerEntry(PyCodeObject *code, int unit);
-
 #ifdef __cplusplus
 }
 #endif

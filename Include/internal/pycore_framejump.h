@@ -1,0 +1,26 @@
+#ifndef Py_INTERNAL_FRAMEJUMP_H
+#define Py_INTERNAL_FRAMEJUMP_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef Py_BUILD_CORE
+#  error "this header requires Py_BUILD_CORE define"
+#endif
+
+/* Have the frame go on at 'line'.  lines[i] is the line that starts at the code
+   unit i, or -1.  'yielding': the frame is at the 'return' event of a yield.
+   Return 0, or -1 with a ValueError set where its stack does not allow it. */
+extern int _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line,
+                               int yielding);
+
+/* For tests: a list with the model of the evaluation stack before each code
+   unit.  A string has a letter for each value, the deepest first; None stands
+   for units that no instruction starts at or nothing leads to, "unknown" where
+   two ways disagree. */
+PyAPI_FUNC(PyObject *) _PyFrame_StackModel(PyCodeObject *code);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* !Py_INTERNAL_FRAMEJUMP_H */
