@@ -1,0 +1,243 @@
+"""Tests of setting frame.f_lineno: the model of the evaluation stack that decides which jumps are possible."""
+
+import asyncio
+import dis
+import sys
+import types
+import unittest
+from test.support import import_helper
+from test.tracecorpus import CORPUS
+
+stack_model = import_helper.import_module('_testtracestate').stack_model
+
+
+def codes(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes(constant)
+
+
+def by_hand(code):
+    """Code of these bytes, without lines."""
+    units = len(code) // 2
+    lines = bytes([0xf8 | 7] * (units // 8) + ([0xf8 | (units % 8 - 1)] if units % 8 else []))
+    return (lambda: None).__code__.replace(co_code=bytes(code), co_linetable=lines, co_exceptiontable=b'')
+
+
+def jump(function, start, target, *arguments, **flags):
+    """Call the function and jump once, at the first event of the line 'start', to the line 'target'.
+
+    Lines count from the function's first one.  Return the result and the
+    number of values on the stack after the jump.
+    """
+    code = function.__code__
+    depths = []
+
+    def tracefunc(frame, event, arg):
+        if frame.f_code is not code:
+            return None
+        if event != 'call' and not depths and frame.f_lineno == code.co_firstlineno + start:
+            frame.f_lineno = code.co_firstlineno + target
+            depths.append(len(frame.f_valuestack))
+        return tracefunc
+
+    sys.settracestate(tracefunc, **flags)
+    try:
+        result = function(*arguments)
+    finally:
+        sys.settracestate(None)
+    return result, depths[0]
+
+
+class ModelTest(unittest.TestCase):
+
+    def fits(self, value, kind):
+        if value is sys.stack_null:
+            return kind == 'N'
+        return {
+            'O': True,
+            'N': True,          # the object whose method is called
+            'I': hasattr(type(value), '__next__') or hasattr(type(value), '__anext__'),
+            'E': value is None or isinstance(value, BaseException),
+            'R': value is None or isinstance(value, BaseException),
+            'L': type(value) is int,
+        }[kind]
+
+    def test_same_as_the_real_stack(self):
+        # At every instruction that the corpus executes.
+        models = {}
+        wrong = []
+        events = 0
+
+        def tracefunc(frame, event, arg):
+            nonlocal events
+            if event in ('line', 'instruction'):
+                events += 1
+                code = frame.f_code
+                if code not in models:
+                    models[code] = stack_model(code)
+                model = models[code][frame.f_lasti // 2]
+                stack = frame.f_valuestack
+                if model is None or len(model) != len(stack) or not all(map(self.fits, stack, model)):
+                    wrong.append((code.co_qualname, frame.f_lasti, model, list(map(type, stack))))
+            return tracefunc
+
+        for function in CORPUS:
+            sys.settracestate(tracefunc, trace_instructions=True)
+            try:
+                function()
+            finally:
+                sys.settracestate(None)
+        self.assertEqual(wrong, [])
+        self.assertGreater(events, 100_000)
+        executed = {instruction.opname for code in models for instruction in dis.get_instructions(code)}
+        self.assertGreater(len(executed), 100)
+
+    def test_compiled_code(self):
+        # No two ways disagree, and a frame returns one value and leaves nothing.
+        for name, module in list(sys.modules.items()):
+            loader = getattr(module, '__loader__', None)
+            if not hasattr(loader, 'get_code'):
+                continue
+            try:
+                code = loader.get_code(name)
+            except ImportError:
+                continue
+            for code in codes(code) if code else ():
+                model = stack_model(code)
+                self.assertNotIn('unknown', model, code)
+                for instruction in dis.get_instructions(code):
+                    stack = model[instruction.offset // 2]
+                    if instruction.opname == 'RETURN_VALUE' and stack is not None:
+                        self.assertEqual(stack, 'O', (code, instruction.offset))
+
+    def test_code_made_by_hand(self):
+        for name, code in {
+            'a jump beyond the end': [dis.opmap['JUMP_FORWARD'], 200],
+            'a jump before the start': [dis.opmap['JUMP_BACKWARD'], 200],
+            'values that are not there': [dis.opmap['CALL'], 255, *[0, 0] * 4, dis.opmap['SWAP'], 9, dis.opmap['COPY'], 200],
+            'an opcode that there is not': [3, 0],
+            'an end in prefixes': [dis.opmap['EXTENDED_ARG'], 255, dis.opmap['EXTENDED_ARG'], 255],
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(stack_model(by_hand([dis.opmap['RESUME'], 0, *code]))[0], '')
+        for table in b'\xff', b'\x81\x7f\x7f\x7f', b'\xbf\x7f\x7f\x7f\x7f\x7f\x7f\x7f':
+            with self.subTest(table=table):
+                stack_model((lambda: None).__code__.replace(co_exceptiontable=table))
+
+    def test_two_ways_that_disagree(self):
+        op = dis.opmap
+        code = by_hand([
+            op['RESUME'], 0,
+            op['LOAD_CONST'], 0,
+            op['POP_JUMP_FORWARD_IF_TRUE'], 1,
+            op['LOAD_CONST'], 0,
+            op['LOAD_CONST'], 0,        # a value more, or not
+            op['RETURN_VALUE'], 0])
+        self.assertEqual(stack_model(code), ['', '', 'O', '', 'unknown', 'unknown'])
+
+    def test_a_failing_allocation(self):
+        import _testcapi
+        code = (lambda a: [a(x, y=[z for z in x]) for x in a]).__code__
+        for n in range(1, 50):
+            _testcapi.set_nomemory(n, n + 1)
+            try:
+                model = stack_model(code)
+            except MemoryError:
+                continue
+            finally:
+                _testcapi.remove_mem_hooks()
+            if n > 20:
+                break
+        self.assertEqual(model, stack_model(code))
+
+
+class JumpTest(unittest.TestCase):
+
+    def test_after_a_test_for_none(self):
+        def function(x):
+            if x is None:
+                return 1
+            a = 1
+            b = 2
+            return b
+        with self.assertRaises(UnboundLocalError):
+            jump(function, 3, 5, 1)
+        self.assertEqual(jump(function, 3, 4, 1), (2, 0))
+
+    def test_after_a_call_with_many_arguments(self):
+        # CPython's own model ends at 21 values, and does not recover.
+        def function(f):
+            f(f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f)
+            a = 1
+            b = 2
+            return f
+        function_of_many = lambda *arguments: None
+        self.assertEqual(jump(function, 2, 4, function_of_many), (function_of_many, 0))
+
+    def test_out_of_a_call_with_many_arguments(self):
+        class Counted:
+            alive = 0
+            def __init__(self):
+                Counted.alive += 1
+            def __del__(self):
+                Counted.alive -= 1
+        def function(f, a, b, c):
+            f(Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(),
+              Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(),
+              Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), Counted(), (a <
+               b <= c))
+            return 5
+        # The second comparison is after a SWAP.
+        for line in 3, 4:
+            for flags in {}, {'trace_instructions': True}, {'trace_branches': True}:
+                with self.subTest(line=line, flags=flags):
+                    self.assertEqual(jump(function, line, 5, print, 1, 2, 3, **flags), (5, 0))
+                    self.assertEqual(Counted.alive, 0)
+
+    def test_the_iterator_below_a_value_that_is_returned(self):
+        # SWAP and POP_TOP take it off, 25 loops deep or not.
+        def function(f):
+            for a in f():
+                try:
+                    return a
+                finally:
+                    f()
+                    f()
+            return 0
+        calls = []
+        self.assertEqual(jump(function, 5, 7, lambda: calls.append(1) or [3, 4]), (0, 0))
+        self.assertEqual(len(calls), 1)
+
+    def test_not_into_what_needs_a_stack(self):
+        def loop(f):
+            f()
+            for a in [1]:
+                f()
+        def handler(f):
+            f()
+            try:
+                raise ValueError
+            except ValueError:
+                f()
+        def groups(f):
+            f()
+            try:
+                raise ValueError
+            except* ValueError:
+                f()
+            f()
+        for function, target, message in (loop, 3, 'body of a for loop'), (handler, 5, "'except' block"), \
+                (groups, 5, 'block|stack'):
+            with self.subTest(function.__name__), self.assertRaisesRegex(ValueError, message):
+                jump(function, 1, target, lambda: None)
+
+
+def tearDownModule():
+    # The corpus runs coroutines.
+    asyncio.set_event_loop_policy(None)
+
+
+if __name__ == '__main__':
+    unittest.main()
