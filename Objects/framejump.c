@@ -393,10 +393,26 @@ discard(_PyInterpreterFrame *frame, char kind)
 }
 
 int
-_PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line, int yielding)
+_PyFrame_IsYielding(_PyInterpreterFrame *frame)
+{
+    if (frame->owner != FRAME_OWNED_BY_GENERATOR) {
+        return 0;
+    }
+    PyGenObject *gen = _PyFrame_GetGenerator(frame);
+    return gen->gi_frame_state == FRAME_SUSPENDED || gen->gi_yield != 0;
+}
+
+int
+_PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
 {
     _PyInterpreterFrame *frame = f->f_frame;
     PyCodeObject *code = frame->f_code;
+    int yielding = _PyFrame_IsYielding(frame);
+    if (frame->stacktop < 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump while the frame waits for a call");
+        return -1;
+    }
     model m;
     if (make_model(&m, code) < 0) {
         return -1;
@@ -429,7 +445,9 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line, int yielding)
         PyErr_SetString(PyExc_ValueError, message);
     }
     else {
-        if (yielding) {
+        PyGenObject *gen = yielding ? _PyFrame_GetGenerator(frame) : NULL;
+        if (yielding && (gen->gi_yield == 0 || gen->gi_yield == start)) {
+            gen->gi_yield = start;
             from = pop(from, 1);        // the value that is yielded
         }
         for (; from->depth > m.stacks[best]->depth; from = from->below) {
@@ -441,6 +459,22 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line, int yielding)
     int err = m.failed || best < 0 ? -1 : 0;
     free_model(&m);
     return err;
+}
+
+void
+_PyFrame_ResumeAfterJump(PyThreadState *tstate, PyGenObject *gen, int exc)
+{
+    /* The value that is sent goes where the yield has left, and the eval loop
+       begins with the instruction after prev_instr.  An exception is raised at
+       the line jumped to, as if its first instruction did it. */
+    if (!exc) {
+        _PyInterpreterFrame *frame = (_PyInterpreterFrame *)gen->gi_iframe;
+        frame->prev_instr--;
+        if (tstate->cframe->use_tracing) {
+            tstate->inst_raised = -gen->gi_yield;
+        }
+    }
+    gen->gi_yield = 0;
 }
 
 PyObject *

@@ -70,6 +70,7 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         DISPATCH(); \
     } while (0)
 
+#define TRACE_YIELD() TRACE_FUNCTION_EXIT()
 #define AT_EVAL_BREAKER() ((void)0)
 #define DECLARE_MARKS() /* only in the traced loop */
 #define LOAD_MARKS(code) ((void)0)
@@ -129,6 +130,24 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         prev_cframe->use_tracing = 0; \
         tstate->cframe = prev_cframe; \
         return (PyObject *)loop; \
+    } while (0)
+
+/* The 'return' event of a yield.  The generator executes until that is over: a
+   trace function must neither resume nor close it, nor clear its frame. */
+#undef TRACE_YIELD
+#define TRACE_YIELD() \
+    do { \
+        if (cframe.use_tracing) { \
+            PyGenObject *gen = _PyFrame_GetGenerator(frame); \
+            _Py_CODEUNIT *yield = frame->prev_instr; \
+            gen->gi_frame_state = FRAME_EXECUTING; \
+            gen->gi_yield = _PyInterpreterFrame_LASTI(frame); \
+            TRACE_FUNCTION_EXIT(); \
+            gen->gi_frame_state = FRAME_SUSPENDED; \
+            if (frame->prev_instr == yield) { \
+                gen->gi_yield = 0; \
+            } \
+        } \
     } while (0)
 
 #undef RAISED

@@ -435,7 +435,8 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
 /* Announce the instruction at frame->prev_instr to the trace function.
    instr_prev is the code unit to which frame->prev_instr pointed before.  If
    an exception is about to enter a handler, raised is the code unit for which
-   the eval loop looked up the handler; otherwise it is -1. */
+   the eval loop looked up the handler; otherwise it is -1, or less where
+   f_lineno has led here from the yield at code unit -1 - raised. */
 static inline int
 trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
                   int instr_prev, int raised)
@@ -473,7 +474,8 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
         return 0;
     }
 
-    int prev = previous_unit(code, blocks, unit, instr_prev, raised);
+    int prev = raised < -1 ? -raised - 1
+               : previous_unit(code, blocks, unit, instr_prev, raised);
     int announced = 0;
     if (wants_line(tstate, marks) && f->f_trace_lines) {
         int line = line_started(frame, instr_prev);

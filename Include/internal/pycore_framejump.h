@@ -8,11 +8,21 @@ extern "C" {
 #  error "this header requires Py_BUILD_CORE define"
 #endif
 
+#include "pycore_frame.h"         // _PyInterpreterFrame
+
+/* Is the frame that of a generator that is suspended, or at the 'return' event
+   of a yield? */
+extern int _PyFrame_IsYielding(_PyInterpreterFrame *frame);
+
 /* Have the frame go on at 'line'.  lines[i] is the line that starts at the code
-   unit i, or -1.  'yielding': the frame is at the 'return' event of a yield.
-   Return 0, or -1 with a ValueError set where its stack does not allow it. */
-extern int _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line,
-                               int yielding);
+   unit i, or -1.  Return 0, or -1 with a ValueError set where its stack does not
+   allow it. */
+extern int _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line);
+
+/* A generator with gi_yield set is about to be resumed, with an exception or
+   without. */
+extern void _PyFrame_ResumeAfterJump(PyThreadState *tstate, PyGenObject *gen,
+                                     int exc);
 
 /* For tests: a list with the model of the evaluation stack before each code
    unit.  A string has a letter for each value, the deepest first; None stands
