@@ -402,19 +402,51 @@ _PyFrame_IsYielding(_PyInterpreterFrame *frame)
     return gen->gi_frame_state == FRAME_SUSPENDED || gen->gi_yield != 0;
 }
 
+/* Is the frame between the instructions of the code, so that the model knows its
+   stack?  A call in progress keeps f_lasti in the inline cache of the CALL, or
+   the stack to itself. */
+static int
+is_between_instructions(_PyInterpreterFrame *frame, const _PyCodeBlocks *blocks)
+{
+    int unit = _PyInterpreterFrame_LASTI(frame);
+    int start = _PyCodeBlocks_Start(blocks, unit);
+    return frame->stacktop >= 0
+           && unit <= _PyCodeBlocks_Operation(frame->f_code, start);
+}
+
+/* Go on at code unit 'target', whose stack is 'to'. */
+static void
+go_to(PyFrameObject *f, int target, const value *from, const value *to)
+{
+    _PyInterpreterFrame *frame = f->f_frame;
+    int start = _PyInterpreterFrame_LASTI(frame);
+    if (_PyFrame_IsYielding(frame)) {
+        PyGenObject *gen = _PyFrame_GetGenerator(frame);
+        if (gen->gi_yield == 0 || gen->gi_yield == start) {
+            gen->gi_yield = start;
+            from = pop(from, 1);        // the value that is yielded
+        }
+    }
+    for (; from->depth > to->depth; from = from->below) {
+        discard(frame, from->kind);
+    }
+    f->f_lineno = 0;
+    frame->prev_instr = _PyCode_CODE(frame->f_code) + target;
+}
+
 int
 _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
 {
     _PyInterpreterFrame *frame = f->f_frame;
     PyCodeObject *code = frame->f_code;
-    int yielding = _PyFrame_IsYielding(frame);
-    if (frame->stacktop < 0) {
-        PyErr_SetString(PyExc_ValueError,
-                        "can't jump while the frame waits for a call");
-        return -1;
-    }
     model m;
     if (make_model(&m, code) < 0) {
+        return -1;
+    }
+    if (!is_between_instructions(frame, m.blocks)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump while the frame waits for a call");
+        free_model(&m);
         return -1;
     }
     int start = _PyInterpreterFrame_LASTI(frame);
@@ -440,25 +472,16 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
     }
     if (m.failed) {
         PyErr_NoMemory();
+        best = -1;
     }
     else if (best < 0) {
         PyErr_SetString(PyExc_ValueError, message);
     }
     else {
-        PyGenObject *gen = yielding ? _PyFrame_GetGenerator(frame) : NULL;
-        if (yielding && (gen->gi_yield == 0 || gen->gi_yield == start)) {
-            gen->gi_yield = start;
-            from = pop(from, 1);        // the value that is yielded
-        }
-        for (; from->depth > m.stacks[best]->depth; from = from->below) {
-            discard(frame, from->kind);
-        }
-        f->f_lineno = 0;
-        frame->prev_instr = _PyCode_CODE(code) + best;
+        go_to(f, best, from, m.stacks[best]);
     }
-    int err = m.failed || best < 0 ? -1 : 0;
     free_model(&m);
-    return err;
+    return best < 0 ? -1 : 0;
 }
 
 void

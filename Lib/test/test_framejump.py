@@ -234,6 +234,236 @@ class JumpTest(unittest.TestCase):
                 jump(function, 1, target, lambda: None)
 
 
+class YieldTest(unittest.TestCase):
+    """The 'return' event of a yield."""
+
+    def setUp(self):
+        self.addCleanup(sys.settracestate, None)
+
+    def at_first_yield(self, code, call, **flags):
+        """Trace, and call call(frame) once, at the first yield of the code.
+
+        Return a list of all events of the code, as event, line from the
+        function's first one, offset and argument.
+        """
+        events = []
+        done = []
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is code:
+                events.append((event, frame.f_lineno - code.co_firstlineno, frame.f_lasti, arg))
+                if event == 'return' and not done:
+                    done.append(True)
+                    call(frame)
+            return tracefunc
+
+        sys.settracestate(tracefunc, **flags)
+        return events
+
+    def test_the_generator_executes_until_the_event_is_over(self):
+        def generator():
+            yield 1
+            yield 2
+        for name, call, error in (
+            ('clear', lambda frame: frame.clear(), RuntimeError),
+            ('close', lambda frame: g.close(), ValueError),
+            ('send', lambda frame: g.send(None), ValueError),
+            ('throw', lambda frame: g.throw(KeyError), ValueError),
+        ):
+            for flags in {}, {'trace_instructions': True}, {'trace_branches': True}:
+                with self.subTest(name, **flags):
+                    def refused(frame):
+                        with self.assertRaisesRegex(error, 'executing'):
+                            call(frame)
+                        refused.count += 1
+                    refused.count = 0
+                    g = generator()
+                    self.at_first_yield(generator.__code__, refused, **flags)
+                    self.assertEqual(list(g), [1, 2])
+                    sys.settracestate(None)
+                    self.assertEqual(refused.count, 1)
+
+    def test_other_kinds_of_generators(self):
+        async def coroutine():
+            await once()
+            return 3
+        @types.coroutine
+        def once():
+            yield 1
+        async def asynchronous():
+            yield 1
+        def drive(awaitable):
+            try:
+                while True:
+                    awaitable.send(None)
+            except StopIteration as stop:
+                return stop.value
+        def clear(frame):
+            with self.assertRaises(RuntimeError):
+                frame.clear()
+        for name, code, run, result in (
+            ('coroutine', coroutine.__code__, lambda: drive(coroutine()), 3),
+            ('generator', once.__code__, lambda: drive(coroutine()), 3),
+            ('asynchronous', asynchronous.__code__, lambda: drive(asynchronous().__anext__()), 1),
+        ):
+            with self.subTest(name):
+                events = self.at_first_yield(code, clear, trace_instructions=True)
+                self.assertEqual(run(), result)
+                sys.settracestate(None)
+                self.assertIn('return', [event[0] for event in events])
+
+    def test_a_trace_function_that_raises(self):
+        def generator():
+            yield 1
+            yield 2
+        def fail(frame):
+            raise KeyError
+        g = generator()
+        self.at_first_yield(generator.__code__, fail)
+        self.assertRaises(KeyError, next, g)
+        self.assertEqual(list(g), [])
+
+    def jump_to(self, line):
+        def jump(frame):
+            frame.f_lineno = frame.f_code.co_firstlineno + line
+            self.assertEqual(frame.f_lineno, frame.f_code.co_firstlineno + line)
+        return jump
+
+    def test_jump(self):
+        # CPython executes the line without its first instruction, and crashes.
+        calls = []
+        def generator():
+            a = 1
+            b = yield 1
+            calls.append(b)
+            calls.append(a)
+            return a
+        (yield_offset,) = [instruction.offset for instruction in dis.get_instructions(generator)
+                           if instruction.opname == 'YIELD_VALUE']
+        (target,) = [offset for offset, line in dis.findlinestarts(generator.__code__)
+                     if line == generator.__code__.co_firstlineno + 4]
+        for flags in ({}, {'trace_instructions': True}, {'trace_branches': True},
+                      {'trace_lines': False, 'trace_instructions': True}):
+            with self.subTest(**flags):
+                calls.clear()
+                g = generator()
+                events = self.at_first_yield(generator.__code__, self.jump_to(4), **flags)
+                self.assertEqual(next(g), 1)
+                sent = object()
+                with self.assertRaises(StopIteration) as caught:
+                    g.send(sent)
+                sys.settracestate(None)
+                self.assertEqual(caught.exception.value, 1)
+                self.assertEqual(calls, [1])
+                returned = [event[0] for event in events].index('return')
+                after = events[returned + 1]
+                if flags.get('trace_lines', True):
+                    self.assertEqual(after, ('line', 4, target, None))
+                else:
+                    self.assertEqual(after, ('instruction', 4, target, yield_offset))
+
+    def test_jump_without_tracing_afterwards(self):
+        def generator():
+            b = yield 1
+            print(b, b, b)
+            return 5
+        g = generator()
+        self.at_first_yield(generator.__code__, self.jump_to(3))
+        self.assertEqual(next(g), 1)
+        sys.settracestate(None)
+        with self.assertRaises(StopIteration) as caught:
+            g.send('sent')
+        self.assertEqual(caught.exception.value, 5)
+
+    def test_jump_and_throw(self):
+        def generator():
+            try:
+                yield 1
+            except KeyError:
+                return 'here'
+            try:
+                a = 1
+                return a
+            except KeyError:
+                return 'there'
+        g = generator()
+        self.at_first_yield(generator.__code__, self.jump_to(6))
+        self.assertEqual(next(g), 1)
+        with self.assertRaises(StopIteration) as caught:
+            g.throw(KeyError)
+        self.assertEqual(caught.exception.value, 'there')
+
+    def test_jump_twice(self):
+        def generator():
+            for i in [1, 2]:
+                yield i
+            a = 3
+            b = 4
+            return b
+        def jumps(frame):
+            self.jump_to(4)(frame)
+            self.jump_to(5)(frame)
+        g = generator()
+        self.at_first_yield(generator.__code__, jumps)
+        self.assertEqual(next(g), 1)
+        with self.assertRaises(UnboundLocalError):
+            next(g)
+
+    def test_a_suspended_generator_in_an_event_of_another_frame(self):
+        def generator():
+            b = yield 1
+            print(b, b, b)
+            return 5
+        g = generator()
+        next(g)
+        def other():
+            pass
+        def tracefunc(frame, event, arg):
+            if event == 'line' and frame.f_code is other.__code__:
+                g.gi_frame.f_trace = tracefunc
+                self.jump_to(3)(g.gi_frame)
+            return tracefunc
+        sys.settrace(tracefunc)
+        other()
+        sys.settrace(None)
+        with self.assertRaises(StopIteration) as caught:
+            g.send('sent')
+        self.assertEqual(caught.exception.value, 5)
+
+
+class CallerTest(unittest.TestCase):
+
+    def test_a_caller_cannot_jump(self):
+        # CPython crashes.
+        def callee(x=1):
+            a = 1
+            return 2
+        def python_calls():
+            x = callee()
+            y = [1, x, callee()]
+            return 'end'
+        def c_calls():
+            x = sorted([1], key=callee)
+            y = [1, x, 2]
+            return 'end'
+        for caller in python_calls, c_calls:
+            with self.subTest(caller.__name__):
+                errors = []
+                def tracefunc(frame, event, arg):
+                    if frame.f_code is callee.__code__ and event == 'line':
+                        try:
+                            frame.f_back.f_lineno = caller.__code__.co_firstlineno + 3
+                        except ValueError as error:
+                            errors.append(str(error))
+                    return tracefunc
+                sys.settrace(tracefunc)
+                try:
+                    self.assertEqual(caller(), 'end')
+                finally:
+                    sys.settrace(None)
+                self.assertEqual(set(errors), {"can't jump while the frame waits for a call"})
+
+
 def tearDownModule():
     # The corpus runs coroutines.
     asyncio.set_event_loop_policy(None)
