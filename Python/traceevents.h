@@ -153,7 +153,8 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
         // an interrupted backward jump raises at the unit before its target,
         // which can be a RERAISE.
         int start = _PyCodeBlocks_Start(blocks, raised);
-        if (_PyCode_BaseOpcode(code, start) == RERAISE
+        int raising = _PyCodeBlocks_Operation(code, start);
+        if (_PyCode_BaseOpcode(code, raising) == RERAISE
             && !(is_backward_jump(code, prev)
                  && _PyCodeBlocks_Target(code, prev) == raised + 1))
         {

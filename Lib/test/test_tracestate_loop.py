@@ -5,6 +5,7 @@ import functools
 import signal
 import sys
 import threading
+import types
 import unittest
 from test.support import cpython_only, import_helper, threading_helper
 from test.tracesupport import BaseTestCase, ignore, record, traced, tracing
@@ -431,6 +432,44 @@ class SwitchTest(BaseTestCase):
             thread.join()
             names = [event[1] for event in events if event[0] == 'f']
             self.assertEqual(names, [0, 2, 2, 3])      # PyTrace_CALL, _LINE, _RETURN
+
+    def test_a_state_set_in_call_tracing_stays(self):
+        def f():
+            return 1
+        for before in None, ignore:
+            events = []
+            def tracefunc(frame, event, arg):
+                events.append((frame.f_code.co_name, event))
+                return tracefunc
+            def enable():
+                sys.settracestate(tracefunc, trace_instructions=True)
+            sys.settrace(before)
+            sys.call_tracing(enable, ())
+            f()
+            self.assertIs(sys.gettracestate()['tracefunc'], tracefunc)
+            sys.settrace(None)
+            self.assertIn(('f', 'instruction'), events)
+
+    @unittest.skipIf(hasattr(sys, 'gettotalrefcount'), 'a debug build does not execute a prefix of 0')
+    def test_prefixed_reraise(self):
+        op = dis.opmap
+        code = (lambda: None).__code__.replace(
+            co_consts=(KeyError(), 5), co_stacksize=3,
+            co_linetable=bytes([0xf8 | 7]),
+            co_code=bytes([
+                op['RESUME'], 0,
+                op['LOAD_CONST'], 0,
+                op['RAISE_VARARGS'], 1,         # handled at 6
+                op['EXTENDED_ARG'], 0,
+                op['RERAISE'], 1,               # handled at 10
+                op['POP_TOP'], 0,
+                op['LOAD_CONST'], 1,
+                op['RETURN_VALUE'], 0]),
+            co_exceptiontable=bytes([0x80 | 1, 2, 3, 1, 0x80 | 3, 2, 5, 0]))
+        f = types.FunctionType(code, {})
+        self.assertEqual(f(), 5)
+        events = traced(f, trace_branches=True)
+        self.assertIn((code.co_name, 'branch', 10, (6, 10)), events)
 
     def test_generators_switch_between_loops(self):
         def generate():
