@@ -4,7 +4,13 @@
    that call.  The handler in Python runs only when the call returns, which may
    be never, so that a process whose handler exits does not end.  arm() makes a
    timer send the signal repeatedly once it has arrived; the handler calls
-   disarm(). */
+   disarm().
+
+   Python alone cannot do it without disturbing the program.  A thread could
+   wait for the signal on the descriptor of signal.set_wakeup_fd() and repeat
+   it; but there is one such descriptor in a process, which asyncio takes and
+   gives up, and a process with a second thread forks with less safety, and
+   with a warning from CPython 3.12 on. */
 
 #include "Python.h"
 #include <signal.h>
@@ -47,11 +53,13 @@ make_timer(int signum)
     return 0;
 }
 
+/* The next one may be for another signal. */
 static int
-stop_timer(void)
+delete_timer(void)
 {
-    struct itimerspec never = {{0, 0}, {0, 0}};
-    if (timer_of == getpid() && timer_settime(timer, 0, &never, NULL) < 0) {
+    int exists = timer_of == getpid();
+    timer_of = 0;
+    if (exists && timer_delete(timer) < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
@@ -128,7 +136,7 @@ disarm(PyObject *module, PyObject *Py_UNUSED(ignored))
         }
         armed_for = 0;
     }
-    if (stop_timer() < 0) {
+    if (delete_timer() < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -52,6 +52,23 @@ class SignalRepeatTests(unittest.TestCase):
         self.wait(4, 0.5)
         self.assertEqual(len(self.calls), 3)
 
+    def test_another_signal(self):
+        others = []
+        before = signal.signal(signal.SIGUSR2, lambda *args: others.append(args[0]))
+        self.addCleanup(signal.signal, signal.SIGUSR2, before)
+        _signalrepeat.arm(signal.SIGUSR1, 0.01)
+        _signalrepeat.disarm()
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)   # it would end the process
+        _signalrepeat.arm(signal.SIGUSR2, 0.01)
+        os.kill(os.getpid(), signal.SIGUSR2)
+        end = time.monotonic() + support.LONG_TIMEOUT
+        while len(others) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        _signalrepeat.disarm()
+        self.assertEqual(set(others), {signal.SIGUSR2})
+        self.assertGreaterEqual(len(others), 5)
+        self.assertEqual(self.calls, [])
+
     def test_armed_twice(self):
         _signalrepeat.arm(signal.SIGUSR1, 100)
         _signalrepeat.arm(signal.SIGUSR1, 0.01)
