@@ -7,8 +7,10 @@ argument of a 'branch' event is the (source, target) of an edge.  Offsets are in
 bytes, as in dis and frame.f_lasti.
 """
 
+import bisect
 import collections
 import dis
+import operator
 import sys
 
 import _codeblocks
@@ -103,9 +105,8 @@ def basic_blocks(x):
     Neither do instructions that are unreachable after a return, raise or jump.
     """
     code = code_of(x)
-    leaders = sys._getcodeleaders(code)
-    starts = set(leaders)
-    instructions = list(dis.get_instructions(code))
+    starts = set(sys._getcodeleaders(code))
+    instructions = _instructions(code)
     after = [i.offset for i in instructions[1:]] + [len(code.co_code)]
     bodies, ends = [], []
     reachable = False
@@ -118,35 +119,51 @@ def basic_blocks(x):
             bodies[-1].append(instruction)
             ends[-1] = end
             reachable = instruction.opcode not in _ENDS
-    handlers = dis._parse_exception_table(code)
+    handlers = sorted(dis._parse_exception_table(code), key=_start)
 
+    # Only code made by hand jumps to where no instruction starts.
+    predecessors = {body[0].offset: [] for body in bodies}
     successors = []
-    for i, (body, end) in enumerate(zip(bodies, ends)):
+    throw_target = None
+    for body, end in zip(bodies, ends):
+        edges = [edge for edge in _successors(body, end, predecessors, handlers, throw_target)
+                 if edge.target in predecessors]
+        successors.append(edges)
         # throw() goes where SEND does when it ends the loop that follows.
-        before = bodies[i - 1][-1]
-        throw_target = before.argval if i and before.opcode == _SEND else None
-        successors.append(_successors(body, end, starts, handlers, throw_target))
-    predecessors = {start: [] for start in leaders}
-    if leaders:
-        predecessors[leaders[0]].append(Edge(-1, leaders[0], 'entry', None))
+        throw_target = body[-1].argval if body[-1].opcode == _SEND else None
+    if bodies:
+        start = bodies[0][0].offset
+        predecessors[start].append(Edge(-1, start, 'entry', None))
     for edges in successors:
         for edge in edges:
             predecessors[edge.target].append(edge)
     return tuple(
         BasicBlock(start, end, tuple(body), tuple(predecessors[start]), tuple(edges))
-        for start, end, body, edges in zip(leaders, ends, bodies, successors))
+        for start, end, body, edges in zip(predecessors, ends, bodies, successors))
+
+
+def _instructions(code):
+    try:
+        return list(dis.get_instructions(code))
+    except IndexError:
+        # Code made by hand that has an operand for which there is no constant or name.
+        return list(dis._get_instructions_bytes(
+            code.co_code, linestarts=dict(dis.findlinestarts(code)), co_positions=code.co_positions()))
+
+
+_start = operator.attrgetter('start')
 
 
 def _successors(body, end, leaders, handlers, throw_target):
     """Return the edges that leave a block, which ends at offset end."""
     edges = []
+    opcode, source = dis.EXTENDED_ARG, body[0].offset      # of a block of prefixes alone
     for source, instruction in without_prefixes(body):
         opcode = instruction.opcode
         if opcode not in _CANNOT_RAISE:
-            for handler in handlers:
-                if handler.start <= instruction.offset < handler.end:
-                    edges.append(Edge(source, handler.target, 'exception', None))
-                    break
+            index = bisect.bisect_right(handlers, instruction.offset, key=_start)
+            if index and instruction.offset < handlers[index - 1].end:
+                edges.append(Edge(source, handlers[index - 1].target, 'exception', None))
         if opcode in _NO_SUCCESSOR:
             return edges
         if opcode in _UNCONDITIONAL:

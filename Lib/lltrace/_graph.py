@@ -5,7 +5,7 @@ import subprocess
 from html import escape
 
 import codeblocks
-from _bytecodeview import instructions
+from _bytecodeview import without_prefixes
 from lltrace._code import argument
 from lltrace._files import put
 from lltrace._report import source_of
@@ -63,7 +63,6 @@ def dot(found):
     """Return the graph in DOT, the language of Graphviz."""
     code, taken = found.code, found.edges
     blocks = codeblocks.basic_blocks(code)
-    proper = instructions(code)
     lines = source_of(code)
     entered = {block.start: sum(taken.get(edge[:2], 0) for edge in block.predecessors) for block in blocks}
     title = f'{code.co_qualname}  ({os.path.basename(code.co_filename)}:{code.co_firstlineno})'
@@ -72,7 +71,7 @@ def dot(found):
            f'  node [shape=plain fontname="{_FONT}" fontsize=10 fontcolor="#1f2328"]',
            f'  edge [fontname="{_FONT}" fontsize=10 color="#57606a" fontcolor="#1f2328" arrowsize=0.7]']
     for block in blocks:
-        out.append(f'  {block.start} [label=<{_block(block, proper, lines, entered[block.start])}>]')
+        out.append(f'  {block.start} [label=<{_block(block, lines, entered[block.start])}>]')
     out.append('  entry [shape=circle label="" width=0.16 style=filled fillcolor="#57606a" color="#57606a"]')
     most = max(taken.values(), default=1)
     for (source, target, kind, condition), number in _merged(blocks, taken).items():
@@ -112,14 +111,12 @@ def _edge(kind, condition, number, most):
     return ' '.join(attributes)
 
 
-def _block(block, proper, lines, count):
+def _block(block, lines, count):
     faint = '#57606a' if count else '#8c959f'
     color = '#1f2328' if count else '#8c959f'
     border = '#57606a' if count else '#afb8c1'
     rows, last = [], None
-    for offset, instruction in proper.items():
-        if not block.start <= offset < block.end:
-            continue
+    for offset, instruction in without_prefixes(block.instructions):
         line = instruction.positions.lineno
         if line and line != last:
             source = lines[line - 1].strip() if line <= len(lines) else ''

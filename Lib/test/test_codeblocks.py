@@ -5,6 +5,7 @@ import dis
 import os
 import sys
 import threading
+import time
 import tokenize
 import types
 import unittest
@@ -42,6 +43,66 @@ def library(tests):
                 except (SyntaxError, ValueError, UnicodeError):
                     continue        # tests that use invalid files
                 yield from code_objects(code)
+
+
+def by_hand(*units, table=b''):
+    """Code of these opcodes and arguments, without lines."""
+    code = bytes(units)
+    lines = bytes([0xff] * (len(code) // 16) + ([0xf8 | (len(code) // 2 % 8 - 1)] if len(code) // 2 % 8 else []))
+    return (lambda: None).__code__.replace(co_code=code, co_linetable=lines, co_exceptiontable=table, co_stacksize=5)
+
+
+class HandMadeTest(unittest.TestCase):
+    """Code that no compiler makes, and that can be executed."""
+
+    def check(self, code, *starts):
+        blocks = codeblocks.basic_blocks(code)
+        self.assertEqual([block.start for block in blocks], list(starts))
+        targets = {block.start for block in blocks}
+        for block in blocks:
+            for edge in block.successors:
+                self.assertIn(edge.target, targets)
+            self.assertLess(block.start, block.end)
+        return blocks
+
+    def test_a_jump_between_prefixes(self):
+        op = dis.opmap
+        blocks = self.check(by_hand(op['RESUME'], 0, op['LOAD_CONST'], 0, op['POP_JUMP_FORWARD_IF_TRUE'], 1,
+                                    op['EXTENDED_ARG'], 1, op['LOAD_CONST'], 0, op['RETURN_VALUE'], 0), 0, 6, 8)
+        self.assertEqual(blocks[1].successors, (codeblocks.Edge(6, 8, 'fall-through', None),))
+
+    def test_a_jump_to_where_no_instruction_starts(self):
+        op = dis.opmap
+        cached = [op['LOAD_CONST'], 0, op['LOAD_ATTR'], 0, *[0, 0] * 4, op['RETURN_VALUE'], 0]
+        self.check(by_hand(op['RESUME'], 0, op['LOAD_CONST'], 0, op['POP_JUMP_FORWARD_IF_TRUE'], 3, *cached), 0, 6)
+        self.check(by_hand(op['RESUME'], 0, op['LOAD_CONST'], 0, op['POP_JUMP_FORWARD_IF_TRUE'], 99, *cached), 0, 6)
+        self.check(by_hand(op['RESUME'], 0, op['LOAD_CONST'], 0, op['POP_JUMP_BACKWARD_IF_TRUE'], 99, *cached), 0, 6)
+
+    def test_a_handler_that_does_not_exist(self):
+        op = dis.opmap
+        self.check(by_hand(op['RESUME'], 0, op['LOAD_GLOBAL'], 0, *[0, 0] * 5, op['RETURN_VALUE'], 0,
+                           table=bytes([0x80 | 1, 6, 0x40 | 2, 0, 0])), 0)
+
+    def test_entries_of_the_exception_table_out_of_order(self):
+        op = dis.opmap
+        blocks = self.check(by_hand(op['RESUME'], 0, op['LOAD_NAME'], 0, op['POP_TOP'], 0, op['LOAD_NAME'], 0,
+                                    op['RETURN_VALUE'], 0, op['RETURN_VALUE'], 0, op['RETURN_VALUE'], 0,
+                                    table=bytes([0x80 | 3, 1, 6, 0, 0x80 | 1, 1, 5, 0])), 0, 10, 12)
+        self.assertEqual([edge for edge in blocks[0].successors if edge.kind == 'exception'],
+                         [codeblocks.Edge(2, 10, 'exception', None), codeblocks.Edge(6, 12, 'exception', None)])
+
+    def test_nothing_but_prefixes(self):
+        op = dis.opmap
+        self.check(by_hand(op['RESUME'], 0, op['LOAD_CONST'], 0, op['RETURN_VALUE'], 0, op['EXTENDED_ARG'], 1), 0)
+
+    def test_time_grows_with_the_size(self):
+        def seconds(tries):
+            code = compile('try:\n    x.y()\nexcept E:\n    z()\n' * tries, '', 'exec')
+            start = time.process_time()
+            codeblocks.basic_blocks(code)
+            return time.process_time() - start
+        seconds(100)
+        self.assertLess(seconds(2000), 10 * seconds(500))      # 16 times if it were the square
 
 
 class LibraryTest(unittest.TestCase):
