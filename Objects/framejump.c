@@ -2,8 +2,8 @@
    which jumps that allows, and the jump.
 
    frame_setlineno() in Objects/frameobject.c checks the event and finds the
-   line.  The rules are CPython's own, but the model of the stack has no limit of
-   depth, knows every opcode, and takes any code that runs. */
+   line.  The rules are CPython's own, but the model of the stack has no limit
+   of depth, knows every opcode, and accepts any code that runs. */
 
 #include "Python.h"
 #include "pycore_code.h"          // _PyCode_CODE()
@@ -15,7 +15,7 @@
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "opcode.h"
 
-/* --- The model ------------------------------------------------------------ */
+/* --- The model ----------------------------------------------------------- */
 
 enum kind {
     OBJECT = 'O',
@@ -313,7 +313,7 @@ make_model(model *m, PyCodeObject *code)
 }
 
 
-/* --- The jump ------------------------------------------------------------- */
+/* --- The jump ------------------------------------------------------------ */
 
 /* The instruction that makes the exception on the stack the handled one. */
 static int
@@ -402,11 +402,12 @@ _PyFrame_IsYielding(_PyInterpreterFrame *frame)
     return gen->gi_frame_state == FRAME_SUSPENDED || gen->gi_yield != 0;
 }
 
-/* Is the frame between the instructions of the code, so that the model knows its
-   stack?  A call in progress keeps f_lasti in the inline cache of the CALL, or
-   the stack to itself. */
+/* Is the frame between the instructions of the code, so that the model knows
+   its stack?  A call in progress keeps f_lasti in the inline cache of the
+   CALL, or the depth of the stack to itself. */
 static int
-is_between_instructions(_PyInterpreterFrame *frame, const _PyCodeBlocks *blocks)
+is_between_instructions(_PyInterpreterFrame *frame,
+                        const _PyCodeBlocks *blocks)
 {
     int unit = _PyInterpreterFrame_LASTI(frame);
     int start = _PyCodeBlocks_Start(blocks, unit);
@@ -451,7 +452,9 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
     }
     int start = _PyInterpreterFrame_LASTI(frame);
     const value *from = m.stacks[start];
-    if (from != NULL && from != &unknown_stack && is_handler_entry(code, start)) {
+    if (from != NULL && from != &unknown_stack
+        && is_handler_entry(code, start))
+    {
         from = push(&m, pop(from, 1), OBJECT);      // not yet the handled one
     }
     int best = -1;

@@ -77,9 +77,9 @@ extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
 /* The target of the jump that starts at 'start', or -1 if it is not a jump. */
 extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
 
-/* The instructions from 'start' to before 'end', in code units, have their
-   exceptions handled at 'handler', with the stack cut to 'depth' and, if 'lasti',
-   the place of the instruction pushed below the exception. */
+/* Exceptions of the instructions from code unit 'start' to before 'end' are
+   handled at 'handler', with the stack cut to 'depth'.  If 'lasti' is true,
+   the offset of the instruction is pushed below the exception. */
 typedef struct {
     int start;
     int end;

@@ -14,8 +14,8 @@ extern "C" {
    of a yield? */
 extern int _PyFrame_IsYielding(_PyInterpreterFrame *frame);
 
-/* Have the frame go on at 'line'.  lines[i] is the line that starts at the code
-   unit i, or -1.  Return 0, or -1 with a ValueError set where its stack does not
+/* Have the frame continue at 'line'.  lines[i] is the line that starts at code
+   unit i, or -1.  Return 0, or -1 with a ValueError set if the stack does not
    allow it. */
 extern int _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line);
 
