@@ -80,6 +80,7 @@ def difference(text, numbers, recorder):
             if interpreted.get(key) != seen.paths.get(key)}, seen.paths
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore::SyntaxWarning')     # the programs have `2 is n()`
 @pytest.mark.parametrize('recorder, share', [(exact, 1), (SlowRecorder, 30)])
 def test_paths_are_those_of_the_interpretation(recorder, share):
@@ -135,6 +136,7 @@ def library():
     return sorted({*chosen, *(f'{root}/{name}' for name in always if os.path.exists(f'{root}/{name}'))})
 
 
+@pytest.mark.slow
 def test_every_conditional_jump_of_the_library_is_known(library):
     unknown, without, kinds = [], [], collections.Counter()
     for file in library:

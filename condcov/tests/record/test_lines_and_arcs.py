@@ -62,6 +62,7 @@ EXCEPTIONS = {
     ('test.test_with', 'test.test_with'), ('test.test_grammar', 'test.test_grammar'), ('test.test_heapq', 'heapq'),
     ('test.test_coroutines', 'test.test_coroutines'), ('test.test_configparser', 'configparser'),
 ])
+@pytest.mark.slow
 def test_library_is_covered_as_by_coverage(tests, target):
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', PROGRAM, tests, target],
                           capture_output=True, text=True)
