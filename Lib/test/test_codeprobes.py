@@ -21,7 +21,7 @@ import threading
 import traceback
 import types
 import unittest
-from test import support
+from test import bytecodesupport, support
 from test.support import import_helper, script_helper, threading_helper
 from test.tracecorpus import CORPUS
 from test.tracesupport import BaseTestCase as TracingTestCase, DEFAULT, record
@@ -41,13 +41,8 @@ restore_probes = ctypes.PYFUNCTYPE(None, ctypes.py_object)(('PyCode_RestoreProbe
 
 def instructions_of(code):
     """The instructions from dis; EXTENDED_ARG prefixes belong to the instruction, which starts at the first one."""
-    start = None
-    for i in dis.get_instructions(code):
-        if start is None:
-            start = i.offset
-        if i.opname != 'EXTENDED_ARG':
-            yield i._replace(offset=start)
-            start = None
+    for offset, instruction in bytecodesupport.instructions(code):
+        yield instruction._replace(offset=offset)
 
 
 def operation_of(code, offset):
