@@ -1,7 +1,20 @@
 """The base classes of bdb.Bdb and bdb.Breakpoint: trace states and instructions."""
 
 import sys
+from _thread import _local
 from opcode import opmap
+
+
+class ThreadTracing(_local):
+    """What a debugger keeps for each thread that it traces."""
+
+    # The trace state to restore, while the debugger traces.
+    program_state = None
+    ended = False
+    at_prompt = False
+
+    def __init__(self):
+        self.program_traces = {}        # {frame: its local trace function}
 
 
 class Tracing:
@@ -11,14 +24,11 @@ class Tracing:
     functions of its frames are saved here.
     """
 
-    # Whether instructions are traced.
+    # Whether instructions are traced, in all threads.
     trace_opcodes = False
-    # The trace state to restore, while the debugger traces.
-    _program_state = None
-    _tracing_ended = False
 
     def __init__(self):
-        self._program_traces = {}       # {frame: its local trace function}
+        self._thread = ThreadTracing()
 
     def _is_mine(self, tracefunc):
         return getattr(tracefunc, '__self__', None) is self
@@ -28,17 +38,26 @@ class Tracing:
 
     def _has_left(self):
         # A program that calls sys.settrace(self.trace_dispatch) still gets events.
-        return self._tracing_ended and not self._is_tracing()
+        return self._thread.ended and not self._is_tracing()
 
-    def _trace(self):
-        sys.settracestate(self.trace_dispatch, trace_instructions=self.trace_opcodes)
+    def _needs_instructions(self):
+        return self.trace_opcodes and not self._thread.at_prompt
+
+    def _set_flags(self):
+        """Trace instructions in this thread if necessary, and only then."""
+        state = sys.gettracestate()
+        needed = self._needs_instructions()
+        if (state['trace_instructions'] != needed
+                and self._is_mine(state['tracefunc'])):
+            sys.settracestate(state['tracefunc'], trace_instructions=needed)
 
     def _set_trace_opcodes(self, trace_opcodes):
-        """Turn instruction events on or off.  They cost time."""
-        if trace_opcodes != self.trace_opcodes:
-            self.trace_opcodes = trace_opcodes
-            if self._is_tracing():
-                self._trace()
+        """Turn instruction events on or off.  They cost time.
+
+        Other threads follow at their next event.
+        """
+        self.trace_opcodes = trace_opcodes
+        self._set_flags()
 
     def _start_tracing(self):
         """Set the trace function.  Return the trace state to restore."""
@@ -48,31 +67,33 @@ class Tracing:
             other = self        # This debugger may have been interrupted.
         if isinstance(other, Tracing):
             # This debugger replaces another one, or was already tracing.
-            state = other._program_state or {'tracefunc': None}
-        self._program_state = state
-        self._tracing_ended = False
-        self._trace()
+            state = other._thread.program_state or {'tracefunc': None}
+        self._thread.program_state = state
+        self._thread.ended = False
+        sys.settracestate(self.trace_dispatch,
+                          trace_instructions=self._needs_instructions())
         return state
 
     def _stop_tracing(self, state=None):
         """Restore the trace state and the local trace functions of the program."""
-        state = state or self._program_state
-        self._program_state = None
+        thread = self._thread
+        state = state or thread.program_state
+        thread.program_state = None
         if state is None:
             if self.botframe is None:
                 return          # A post-mortem debugger never traced.
             state = {'tracefunc': None}
-        traces, self._program_traces = self._program_traces, {}
+        traces, thread.program_traces = thread.program_traces, {}
         frame = sys._getframe().f_back
         while frame:
             if self._is_mine(frame.f_trace):
                 frame.f_trace = traces.pop(frame, None)
             frame = frame.f_back
-        # The frames left belong to other threads and to suspended generators.
+        # The frames left belong to suspended generators.
         for frame, local_trace in traces.items():
             if self._is_mine(frame.f_trace):
                 frame.f_trace = local_trace
-        self._tracing_ended = True
+        thread.ended = True
         sys.settracestate(**state)
 
     def _trace_frame(self, frame):
@@ -80,9 +101,9 @@ class Tracing:
         local_trace = frame.f_trace
         other = getattr(local_trace, '__self__', None)
         if isinstance(other, Tracing):
-            local_trace = other._program_traces.get(frame)
+            local_trace = other._thread.program_traces.get(frame)
         if local_trace is not None:
-            self._program_traces[frame] = local_trace
+            self._thread.program_traces[frame] = local_trace
         frame.f_trace = self.trace_dispatch
 
 
@@ -101,6 +122,9 @@ class Debugger(Tracing):
         self.user_instruction(). Raise BdbQuit if self.quitting is set.
         Return self.trace_dispatch to continue tracing in this scope.
         """
+        if not self.trace_opcodes:
+            self._set_flags()   # Another thread needs no instructions any more.
+            return self.trace_dispatch
         jumped_to, self.jumped_to = self.jumped_to, None
         if jumped_to == (frame, frame.f_lasti):
             # The debugger stopped here when it made the jump.
@@ -171,8 +195,9 @@ class Debugger(Tracing):
         from _bytecodeview import Code, line_of # Import as late as possible
         near = Code(code).traced_near(offset)
         if offset not in near:
-            return ('No instruction of %s is traced at offset %s; near it are %s' %
-                    (code.co_name, offset, ' and '.join(map(str, near))))
+            return ('No instruction of %s is traced at offset %s; the nearest %s at %s' %
+                    (code.co_name, offset, 'is' if len(near) == 1 else 'are',
+                     ' and '.join(map(str, near))))
         filename = self.canonic(code.co_filename)
         lineno = line_of(code, offset)
         self._add_to_breaks(filename, lineno)

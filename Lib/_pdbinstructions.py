@@ -1,9 +1,42 @@
 """The pdb commands for bytecode instructions."""
 
 import bdb
+import functools
+import sys
 
 import _bytecodeview
 from _debugtracing import is_resumed
+
+
+def without_flags(method):
+    """Decorate a method of a debugger that executes commands at a prompt.
+
+    Commands may save and restore the trace function.  sys.gettrace() raises an
+    exception if there are flags, so there are none while the method runs.
+    """
+    @functools.wraps(method)
+    def wrapper(self, *args, **kwargs):
+        thread = self._thread
+        outer, thread.at_prompt = thread.at_prompt, True
+        self._set_flags()
+        state = None
+        try:
+            sys.gettrace()
+        except RuntimeError:
+            # A post-mortem debugger, in a program that has set flags.
+            state = sys.gettracestate()
+            sys.settrace(None)
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            thread.at_prompt = outer
+            if state is None:
+                self._set_flags()
+            else:
+                tracefunc = sys.gettracestate()['tracefunc']
+                if tracefunc is None or self._is_mine(tracefunc):
+                    sys.settracestate(**state)
+    return wrapper
 
 
 class InstructionCommands:

@@ -3,9 +3,10 @@
 import bdb
 import dis
 import sys
+import threading
 import unittest
 from test import support
-from test.tracesupport import BaseTestCase, tracing
+from test.tracesupport import BaseTestCase, DEFAULT, tracing
 
 
 def either(a, b):
@@ -133,9 +134,9 @@ class BdbTest(BaseTestCase):
     def test_break_errors(self):
         recorder = Recorder()
         recorder.reset()
-        for offset, near in (3, '2 and 4'), (99, '8'), (-2, '0'):
+        for offset, near in (3, 'are at 2 and 4'), (99, 'is at 8'), (-2, 'is at 0'):
             self.assertEqual(recorder.set_instruction_break(either.__code__, offset),
-                             f'No instruction of either is traced at offset {offset}; near it are {near}')
+                             f'No instruction of either is traced at offset {offset}; the nearest {near}')
         self.assertEqual(bdb.Breakpoint.bpbynumber, [None])
         self.assertEqual(recorder.breaks, {})
 
@@ -166,6 +167,76 @@ class BdbTest(BaseTestCase):
         with self.assertRaises(AttributeError), tracing(tracer, trace_instructions=True):
             f(1)
         self.assertEqual(lines, {'PUSH_EXC_INFO': 3, 'COPY': 3, 'POP_EXCEPT': 3, 'RERAISE': 3})
+
+    def test_threads(self):
+        # Each thread has its own trace state, and what is traced holds for all threads.
+        states = []
+
+        def note():
+            states.append(sys.gettracestate()['trace_instructions'])
+
+        def work():
+            turn.wait()
+            turn.wait()
+            inner(1)
+            note()
+            turn.wait()
+            turn.wait()
+            inner(2)
+            note()
+
+        recorder = Recorder('set_continue', 'set_continue')
+        recorder.reset()
+        recorder.set_break(__file__, outer.__code__.co_firstlineno + 1)     # continues to trace
+        turn = threading.Barrier(2, timeout=support.LONG_TIMEOUT)
+        threading.settrace(recorder.trace_dispatch)
+        self.addCleanup(threading.settrace, None)
+        thread = threading.Thread(target=work)
+        recorder.set_continue()
+        thread.start()
+        turn.wait()             # The thread is traced already, without instructions.
+        self.assertIsNone(recorder.set_instruction_break(inner.__code__, 4))
+        turn.wait()
+        turn.wait()
+        bdb.Breakpoint.clearBreakpoints()
+        recorder.set_continue()
+        turn.wait()
+        thread.join()
+        self.assertEqual([stop for stop in recorder.stops if stop[0] == 'instruction'], [('instruction', 'inner', 4)])
+        self.assertEqual(states, [True, False])
+        self.assertEqual(sys.gettracestate(), DEFAULT)
+
+    def test_each_thread_restores_its_own_state(self):
+        def tracer(frame, event, arg):
+            return None
+
+        def other_tracer(frame, event, arg):
+            return None
+
+        def work():
+            with tracing(other_tracer, trace_branches=True):
+                recorder.set_trace()
+                recorder.set_continue()
+                states.append(sys.gettracestate())
+
+        class Quiet(Recorder):
+            def stop(self, frame, event):
+                pass
+        recorder = Quiet()
+        states = []
+        frame = sys._getframe()
+        with tracing(tracer, trace_instructions=True):
+            recorder.set_trace()
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            states.append((sys.gettrace(), frame.f_trace))
+            recorder.set_continue()
+            states.append(sys.gettracestate())
+        self.assertEqual(states, [
+            DEFAULT | {'tracefunc': other_tracer, 'trace_branches': True},
+            (recorder.trace_dispatch, recorder.trace_dispatch),
+            DEFAULT | {'tracefunc': tracer, 'trace_instructions': True}])
 
     def test_state_of_the_program(self):
         def tracer(frame, event, arg):

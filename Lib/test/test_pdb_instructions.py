@@ -10,6 +10,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 import unittest
 import weakref
@@ -315,6 +316,54 @@ class SteppingTest(Session):
         self.assertEqual(self.offsets(self.answers())[-2:-1] or None, [6])
         self.assertEqual(self.result, 1)
 
+    def test_threads(self):
+        # The debugger was started in another thread.
+        def in_thread():
+            threading.settrace(sys.gettrace())
+            thread = threading.Thread(target=outer, args=(1,))
+            thread.start()
+            thread.join()
+        self.addCleanup(threading.settrace, None)
+        answers = self.debug(in_thread, 'b outer', 'c', 'si', 'b *16', 'c', 'stack', 'cl 2', 'cl 1', 'c')
+        self.assertEqual(self.offsets(answers[2:5]), [14, None, 16])
+        self.assertRegex(answers[5], r"  0 \* <NULL>\n   1 \* <function inner|   0 +<NULL>\n   1 +<function inner")
+
+    def test_prompt_without_flags(self):
+        # Commands may save and restore the trace function.
+        tool = ['!saved = sys.gettrace()', '!sys.settrace(None)', '!sys.settrace(saved)', 'p sys.gettrace()']
+        for start in ['si'], ['b *16', 'c'], ['b inner', 'commands', *tool, 'end', 'c']:
+            bdb.Breakpoint.clearBreakpoints()
+            self.debug(outer, *start, *tool, 'si', *tool, 'si', 'si', 'cl 1', 'c', args=(1,))
+            self.assertNotIn('Error', self.output.getvalue())
+            self.assertEqual(self.output.getvalue().count('trace_dispatch'), 2 + ('commands' in start))
+        answers = self.debug(quotient, *['si'] * 3, 'debug either(0, 1)', *['s'] * 5, 'c', 'si', 'si', 'c', args=(1, 0))
+        offsets = [offset for offset in self.offsets(answers) if offset is not None]
+        self.assertEqual(offsets, [4, 6, 8, at(quotient, 'PUSH_EXC_INFO')])
+
+    def test_post_mortem_without_flags(self):
+        try:
+            quotient(1, None)
+        except TypeError as e:
+            tb = e.__traceback__
+
+        def tracer(frame, event, arg):
+            return tracer
+        for command in 'p 1', '!sys.settrace(sys.gettrace())', '!sys.settrace(self.trace_dispatch)':
+            with tracing(tracer, trace_branches=True):
+                before = sys.gettracestate()
+                p = self.new_pdb('p sys.gettrace()', command, 'q')
+                p.reset()
+                p.interaction(None, tb)
+                self.assertEqual(sys.gettracestate(), before)
+            self.assertEqual(self.answers()[1], 'None\n')
+        # The user sets a trace function.
+        with tracing(tracer, trace_branches=True):
+            p = self.new_pdb('!sys.settrace(print)', 'q')
+            p.reset()
+            p.interaction(None, tb)
+            state = sys.gettracestate()
+        self.assertEqual(state, DEFAULT | {'tracefunc': print})
+
     def test_post_mortem(self):
         try:
             outer(None)
@@ -500,9 +549,9 @@ class BreakpointTest(Session):
 
     def test_errors(self):
         self.assertEqual(self.debug(either, 'b *3', 'b *99', 'b *-2', 'b *x', 'b *', 'b', 'c', args=(1, 2)),
-                         ['*** No instruction of either is traced at offset 3; near it are 2 and 4\n',
-                          '*** No instruction of either is traced at offset 99; near it are 8\n',
-                          '*** No instruction of either is traced at offset -2; near it are 0\n',
+                         ['*** No instruction of either is traced at offset 3; the nearest are at 2 and 4\n',
+                          '*** No instruction of either is traced at offset 99; the nearest is at 8\n',
+                          '*** No instruction of either is traced at offset -2; the nearest is at 0\n',
                           '*** Bad offset: x\n', '*** Bad offset: \n', '', ''])
         self.assertEqual(bdb.Breakpoint.bpbynumber, [None])
 
@@ -514,7 +563,7 @@ class BreakpointTest(Session):
         extended = [i.offset for i in dis.get_instructions(f) if i.opname == 'EXTENDED_ARG'][3]
         answers = self.debug(f, f'b *{extended + 2}', f'b *{extended}', 'c', 'li .', 'stack', 'si', 'stack',
                              'c', args=(1,))
-        self.assertIn(f'near it are {extended} and {extended + 4}', answers[0])
+        self.assertIn(f'the nearest are at {extended} and {extended + 4}', answers[0])
         self.assertEqual(self.offsets(answers)[2:6], [extended, None, None, extended + 4])
         self.assertRegex(answers[3], rf'    B->\t +{extended} LOAD_CONST +\d+ \(\d+\)')
 
@@ -944,9 +993,14 @@ def work(n):
     return total
 
 def spin():
+    n = 0
     while True:
         work(3)
+        n += 1
+        if n % 100 == 0:
+            os.write(1, b'spinning\\n')
 
+import os
 import sys
 if sys.argv[1:] == ['exit']:
     work(1)
@@ -1157,8 +1211,7 @@ class TerminalTest(unittest.TestCase):
         self.command('c')
         for command in 'si 1000000000', 'ni 1000000000', 'c':
             self.type(command + '\n')
-            self.expect(command)
-            time.sleep(0.3)
+            self.expect('spinning')
             self.type('\x03')
             answer = self.expect('(Pdb) ')
             self.assertIn("Program interrupted. (Use 'cont' to resume).", answer)
