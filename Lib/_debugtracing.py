@@ -112,6 +112,8 @@ class Debugger(Tracing):
 
     # Whether to stop at instructions.
     stopinstr = False
+    # The offset to stop at in the stop frame, or beyond it.  None: look at lines.
+    stopoffset = None
     # The target of a jump command: a frame and an offset.
     jumped_to = None
 
@@ -170,8 +172,15 @@ class Debugger(Tracing):
         breakpoint at it.
         """
 
+    def _reaches_stop(self, frame):
+        if self.stopoffset is not None:
+            return frame.f_lasti >= self.stopoffset
+        # An instruction may have no line.
+        return (frame.f_lineno or 0) >= self.stoplineno
+
     def _set_stopinstr(self, stopinstr):
         self.stopinstr = stopinstr
+        self.stopoffset = None
         self._set_trace_opcodes(stopinstr or any(
             bp and bp.offset is not None for bp in bdb.Breakpoint.bpbynumber))
 
@@ -186,6 +195,12 @@ class Debugger(Tracing):
             self.set_stepinstr()
         else:
             self._set_stopinfo(frame, None, opcode=True)
+
+    def set_untilinstr(self, frame, offset):
+        """Stop before an instruction of the given frame with this offset, in bytes,
+        or a greater one, or when the frame returns."""
+        self._set_stopinfo(frame, frame, opcode=True)
+        self.stopoffset = offset
 
     def set_instruction_break(self, code, offset, temporary=False, cond=None):
         """Set a new breakpoint for the instruction at offset, in bytes, of code.
@@ -203,6 +218,23 @@ class Debugger(Tracing):
         self._add_to_breaks(filename, lineno)
         bdb.Breakpoint(filename, lineno, temporary, cond, code=code, offset=offset)
         self._set_trace_opcodes(True)
+        return None
+
+    def get_instruction_breaks(self, code, offset):
+        """Return all breakpoints for the instruction at offset of code, a list."""
+        return [bp for bp in bdb.Breakpoint.bpbynumber
+                if bp and bp.offset == offset and bp.is_in_code(code)]
+
+    def clear_instruction_break(self, code, offset):
+        """Delete all breakpoints for the instruction at offset of code.
+
+        If there are none, return an error message.
+        """
+        found = self.get_instruction_breaks(code, offset)
+        if not found:
+            return 'There is no breakpoint at offset %s of %s' % (offset, code.co_name)
+        for bp in found:
+            self.clear_bpbynumber(bp.number)
         return None
 
     def get_lineno(self, frame):

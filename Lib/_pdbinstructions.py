@@ -50,6 +50,8 @@ class InstructionCommands:
     _event = None
     _shows_instruction = False
     _at_break = False
+    # Whether to print the value stack at each stop.
+    _displays_stack = False
     # Where 'listi' continues: code object, offset of the current instruction, index.
     _listi_next = (None, None, 0)
 
@@ -104,13 +106,14 @@ class InstructionCommands:
             return code.index(self.curframe.f_lasti)
 
     def print_next_instruction(self):
-        """Print the next instruction below the line, if it should be shown."""
-        if not (self.stopinstr or self._shows_instruction):
-            return
-        code = _bytecodeview.Code(self.curframe.f_code)
-        index = self.next_index(code)
-        if index is not None:
-            self.message(_bytecodeview.fit(f'    -> {code.offsets[index]} {code.format(index)}'))
+        """Print the next instruction below the line, and the value stack, if they should be shown."""
+        if self.stopinstr or self._shows_instruction:
+            code = _bytecodeview.Code(self.curframe.f_code)
+            index = self.next_index(code)
+            if index is not None:
+                self.message(_bytecodeview.fit(f'    -> {code.offsets[index]} {code.format(index)}'))
+        if self._displays_stack:
+            self.do_stack('')
 
     # --- Commands ---
 
@@ -244,6 +247,9 @@ class InstructionCommands:
 
         To print a variable with this name, use "p stack".
         """
+        if self._lost_stack():
+            self.error('The value stack is not known: a frame does not keep it after an exception')
+            return
         try:
             values = self.curframe.f_valuestack
         except RuntimeError:
@@ -268,14 +274,65 @@ class InstructionCommands:
         for line in _bytecodeview.stack_lines(values, instruction):
             self.message(line)
 
-    # --- Breakpoints ---
+    def _lost_stack(self):
+        """Return whether an exception has left the instruction that the traceback shows."""
+        frame = self.curframe
+        if frame not in self.tb_lasti:
+            return False
+        running = sys._getframe()
+        while running is not None and running is not frame:
+            running = running.f_back
+        return running is None or self.tb_lasti[frame] != frame.f_lasti
+
+    def display_stack(self, on):
+        """'display *stack', 'undisplay *stack'"""
+        if on:
+            self.do_stack('')
+        elif not self._displays_stack:
+            self.error('not displaying *stack')
+        self._displays_stack = on
+
+    # --- Offsets ---
+
+    def _offset(self, arg):
+        """Return the offset that arg is for.  If there is none, print an error and return None."""
+        try:
+            return int(arg)
+        except ValueError:
+            self.error('Bad offset: %s' % arg)
+            return None
+
+    def until_offset(self, arg):
+        """'until *offset'"""
+        offset = self._offset(arg)
+        if offset is None:
+            return
+        if not self._is_tracing():
+            self.error('There is no next instruction: the program is not running')
+        elif offset <= self.curframe.f_lasti:
+            self.error('The offset must be greater than %d, where the function is now'
+                       % self.curframe.f_lasti)
+        else:
+            self.set_untilinstr(self.curframe, offset)
+            return 1
+
+    def clear_at_offset(self, arg):
+        """'clear *offset'"""
+        offset = self._offset(arg)
+        if offset is None:
+            return
+        code = self.curframe.f_code
+        breaks = self.get_instruction_breaks(code, offset)
+        err = self.clear_instruction_break(code, offset)
+        if err:
+            self.error(err)
+        for bp in breaks:
+            self.message('Deleted %s' % bp)
 
     def break_at_offset(self, arg, temporary, cond):
         """'break *offset'"""
-        try:
-            offset = int(arg)
-        except ValueError:
-            self.error('Bad offset: %s' % arg)
+        offset = self._offset(arg)
+        if offset is None:
             return
         err = self.set_instruction_break(self.curframe.f_code, offset, temporary, cond)
         if err:

@@ -77,6 +77,9 @@ def generator(n):
         yield i
 
 
+NOT_KNOWN = '*** The value stack is not known: a frame does not keep it after an exception\n'
+
+
 def at(function, opname, which=0):
     """Return the offset of an instruction."""
     return [i.offset for i in dis.get_instructions(function) if i.opname == opname][which]
@@ -276,6 +279,32 @@ class SteppingTest(Session):
         for name in '__await__', 'GET_AWAITABLE', 'SEND', 'YIELD_VALUE':
             self.assertIn(name, self.output.getvalue())
 
+    def test_until_offset(self):
+        call = at(outer, 'CALL')
+        answers = self.debug(outer, f'unt *{call}', f'until *{call - 1}', f'until *{call + 1}', 'c', args=(1,))
+        self.assertEqual(self.offsets(answers), [call, None, call + 10, None])
+        self.assertEqual(answers[1], f'*** The offset must be greater than {call}, where the function is now\n')
+        # Also when the function returns.
+        answers = self.debug(outer, 'until *1000', 'c', args=(1,))
+        self.assertIn('--Return--', answers[0])
+
+        # In a loop, only beyond the offset.
+        def f():
+            for x in range(3):
+                y = x
+            return y
+        stop = [i.offset for i in dis.get_instructions(f) if i.opname == 'LOAD_FAST'][-1]
+        answers = self.debug(f, f'until *{stop}', 'p x', 'c')
+        self.assertEqual(self.offsets(answers), [stop, None, None])
+        self.assertEqual(answers[1], '2\n')
+        # In a caller, and at a breakpoint before it.
+        answers = self.debug(outer, 's', 's', 's', 'u', f'until *{call + 10}', 'c', args=(1,))
+        self.assertEqual(self.offsets(answers)[4:], [call + 10, None])
+        answers = self.debug(outer, 'b inner', f'until *{call + 10}', 'n', 'c', args=(1,))
+        self.assertIn('inner()', answers[1])
+        answers = self.debug(outer, 'until *x', 'until *', 'c', 'cl 1', 'c', args=(1,))
+        self.assertEqual(answers[:2], ['*** Bad offset: x\n', '*** Bad offset: \n'])
+
     def test_jump(self):
         def f(x):
             x.append(1)
@@ -369,13 +398,13 @@ class SteppingTest(Session):
             outer(None)
         except TypeError as e:
             tb = e.__traceback__.tb_next
-        p = self.new_pdb('li', 'stack', 'si', 'ni 2', 'u', 'stack', 'q')
+        p = self.new_pdb('li', 'stack', 'si', 'ni 2', 'until *90', 'u', 'stack', 'q')
         p.reset()
         p.interaction(None, tb)
         answers = self.answers()[1:]
         self.assertRegex(answers[0], rf'(?m)^     ->\t +{at(outer, "BINARY_OP")} BINARY_OP')
-        self.assertEqual(answers[1], 'The value stack is empty.\n')
-        for answer in answers[2:4]:
+        self.assertEqual(answers[1], NOT_KNOWN)
+        for answer in answers[2:5]:
             self.assertEqual(answer, '*** There is no next instruction: the program is not running\n')
 
     def test_help(self):
@@ -506,6 +535,18 @@ class BreakpointTest(Session):
         self.assertEqual(self.offsets(answers)[4:], [4, None, None])
         self.assertEqual(answers[4].splitlines()[0][:21], 'Deleted breakpoint 2 ')
         self.assertEqual(answers[5:], ['', ''])
+
+    def test_clear(self):
+        for place in '4', '2':
+            answers = self.debug(either, f'b *{place}', f'tbreak *{place}', 'b *6', f'cl *{place}', f'clear *{place}',
+                                 'cl *x', 'c', 'cl *6', 'c', args=(0, 1))
+            numbers = [1, 2, 3] if place == '4' else [4, 5, 6]
+            self.assertEqual(re.findall(r'Deleted breakpoint (\d) at .*, \*(\d) of either', answers[3]),
+                             [(str(number), place) for number in numbers[:2]])
+            self.assertEqual(answers[4], f'*** There is no breakpoint at offset {place} of either\n')
+            self.assertEqual(answers[5], '*** Bad offset: x\n')
+            self.assertEqual(self.offsets(answers[6:7]), [6])
+        self.assertEqual(set(bdb.Breakpoint.bpbynumber), {None})
 
     def test_commands(self):
         def f():
@@ -730,6 +771,33 @@ class StackTest(Session):
         self.assertIn('StopIteration', answers[0])
         self.assertEqual(answers[1], '*** The value stack is not known here: the frame is executing '
                                      'an instruction\n')
+
+    def test_after_exception(self):
+        # The frames that the exception has left; then one that has gone on after it.
+        def f():
+            return quotient(1, None)
+        answers = self.debug(f, 'n', 'stack', 'd', 'stack', 'q')
+        self.assertIn('TypeError', answers[0])
+        self.assertEqual(answers[1], 'The value stack is empty.\n')
+        self.assertEqual(answers[3], NOT_KNOWN)
+        try:
+            f()
+        except TypeError as e:
+            p = self.new_pdb('stack', 'u', 'stack', 'u', 'stack', 'q')
+            p.reset()
+            p.interaction(None, e.__traceback__)
+        self.assertEqual(self.answers()[1::2], [NOT_KNOWN] * 3)
+
+    def test_display(self):
+        answers = self.debug(outer, 'undisplay *stack', 'display *stack', 'si', 'si', 's', 's', 'undisplay *stack', 's',
+                             'c', args=(1,))
+        self.assertEqual(answers[0], '*** not displaying *stack\n')
+        self.assertEqual(answers[1], 'The value stack is empty.\n')
+        self.assertRegex(answers[2], r'-> 14 .*\n   0   <NULL>\n   1   <function inner')
+        self.assertRegex(answers[3], r"-> 16 .*\n   0 \* <NULL>\n   1 \* <function inner.*\n   2 \* 1\n")
+        self.assertRegex(answers[4], r'--Call--\n> .*\n.*\nThe value stack is empty.\n')
+        self.assertEqual(answers[6], '')
+        self.assertNotIn('stack', answers[7])
 
     def test_at_exception(self):
         # The stack as left by the instruction that raised.
@@ -1099,7 +1167,7 @@ class MainTest(unittest.TestCase):
         self.assertIn('Uncaught exception. Entering post mortem debugging', answers[1])
         self.assertIn('*** There is no next instruction', answers[2])
         self.assertRegex(answers[3], r'(?m)^     ->\t +\d+ CALL ')
-        self.assertEqual(answers[4], 'The value stack is empty.\n')
+        self.assertEqual(answers[4], NOT_KNOWN)
 
 
 class TerminalTest(unittest.TestCase):
