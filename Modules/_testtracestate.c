@@ -150,15 +150,38 @@ settrace(PyObject *module, PyObject *events)
     Py_RETURN_NONE;
 }
 
-/* What debuggers do in a thread of a process to which they attach. */
+/* settrace_from_outside(obj, thread_id=0, func=0): what debuggers do in a
+   thread (0: this one) of a process to which they attach.  Return the old
+   object and the address of the old function, to restore them the same way. */
 static PyObject *
-settrace_from_outside(PyObject *module, PyObject *events)
+settrace_from_outside(PyObject *module, PyObject *args)
 {
+    PyObject *obj;
+    unsigned long thread_id = 0;
+    Py_ssize_t func = 0;
+    if (!PyArg_ParseTuple(args, "O|kn", &obj, &thread_id, &func)) {
+        return NULL;
+    }
     PyThreadState *tstate = PyThreadState_Get();
-    Py_XSETREF(tstate->c_traceobj, Py_NewRef(events));
-    tstate->c_tracefunc = record;
-    tstate->cframe->use_tracing = 255;
-    Py_RETURN_NONE;
+    if (thread_id != 0) {
+        tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+        while (tstate != NULL && tstate->thread_id != thread_id) {
+            tstate = PyThreadState_Next(tstate);
+        }
+        if (tstate == NULL) {
+            PyErr_SetString(PyExc_ValueError, "no such thread");
+            return NULL;
+        }
+    }
+    PyObject *old = tstate->c_traceobj;
+    Py_ssize_t old_func = (Py_ssize_t)tstate->c_tracefunc;
+    tstate->c_traceobj = Py_NewRef(obj);
+    tstate->c_tracefunc = func ? (Py_tracefunc)func : record;
+    if (!tstate->tracing) {
+        tstate->cframe->use_tracing = 255;
+    }
+    return Py_BuildValue("(Nn)", old != NULL ? old : Py_NewRef(Py_None),
+                         old_func);
 }
 
 /* Return (whether the function is from this module, the object, trace_lines,
@@ -224,7 +247,7 @@ static PyMethodDef methods[] = {
     {"settracestate_null", settracestate_null, METH_O},
     {"settracestate_old", settracestate_old, METH_O},
     {"settrace", settrace, METH_O},
-    {"settrace_from_outside", settrace_from_outside, METH_O},
+    {"settrace_from_outside", settrace_from_outside, METH_VARARGS},
     {"gettracestate", gettracestate, METH_NOARGS},
     {"settracestate_failing", settracestate_failing, METH_O},
     {"settracestate_unset", settracestate_unset, METH_O},

@@ -110,14 +110,8 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
     do { \
         cframe.current_frame = frame; \
         prev_cframe->current_frame = prev_cframe->previous->current_frame; \
-        /* Not set yet if the thread has had only a profile function, or if \
-           its c_tracefunc was set from outside. */ \
+        /* Not set yet if the thread has had only a profile function. */ \
         tstate->inst_marks |= _PyCodeBlocks_RESUME; \
-        if (tstate->c_tracefunc \
-            && !(tstate->inst_tracing & _PyTrace_NO_LINES)) \
-        { \
-            tstate->inst_marks |= _PyCodeBlocks_LINE; \
-        } \
         LOAD_LOOP(loop); \
         goto traced_instruction; \
     } while (0)
@@ -223,6 +217,28 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
+/* Use the trace function that something other than the functions of
+   Python/tracestate.c has installed, with its flags. */
+#define FOLLOW_STATE() \
+    do { \
+        if (_PyTraceState_IsReplaced(tstate)) { \
+            _PyTraceState_Follow(tstate); \
+        } \
+    } while (0)
+
+/* This can happen wherever other threads run.  Instructions without events do
+   not look, but loops and calls do. */
+#undef CHECK_EVAL_BREAKER
+#define CHECK_EVAL_BREAKER() \
+    do { \
+        _Py_CHECK_EMSCRIPTEN_SIGNALS_PERIODICALLY(); \
+        if (_Py_atomic_load_relaxed_int32(eval_breaker) \
+            || _PyTraceState_IsReplaced(tstate)) \
+        { \
+            goto handle_eval_breaker; \
+        } \
+    } while (0)
+
 /* A fast path for most events: the thread is traced for instructions only, or
    for branches only, and the instruction is not reached by an exception. */
 #define TRACE_ONE_EVENT() \
@@ -258,6 +274,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
             PRE_DISPATCH_GOTO(); \
             DISPATCH_GOTO(); \
         } \
+        FOLLOW_STATE(); \
     } while (0)
 
 #undef TRACING_NEXTOPARG
@@ -313,6 +330,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 #undef AT_EVAL_BREAKER
 #define AT_EVAL_BREAKER() \
     do { \
+        FOLLOW_STATE(); \
         int distance = _PyTraceState_Fused[_Py_OPCODE(*frame->prev_instr)]; \
         if (distance != _PyTraceState_NEVER_FUSED) { \
             frame->prev_instr += distance; \

@@ -229,6 +229,11 @@ static inline int
 call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
                PyObject *arg)
 {
+    if (what >= PyTrace_INSTRUCTION && _PyTraceState_IsReplaced(tstate)) {
+        // The new function may not know these events.
+        _PyTraceState_Follow(tstate);
+        return 0;
+    }
     Py_tracefunc func = tstate->c_tracefunc;
     PyObject *callback = f->f_trace;
     if (func == NULL

@@ -5,6 +5,11 @@
    inst_tracing     The flags of the state that these were installed with.  It
                     is 0 without a trace function, and in the state that
                     sys.settrace() installs.
+   inst_func, inst_obj
+                    The c_tracefunc and c_traceobj that inst_tracing and the
+                    next fields were computed for.  Compared, but not owned.
+   inst_installed_*
+                    The values of these three at the last installation.
    inst_filter      The instruction filter, a bit for each opcode.
    inst_marks       The _PyCodeBlocks flags of instructions that can have
                     events.
@@ -86,14 +91,30 @@ select_instructions(PyThreadState *tstate, int flags)
     }
 }
 
+Py_NO_INLINE void
+_PyTraceState_Follow(PyThreadState *tstate)
+{
+    tstate->inst_func = tstate->c_tracefunc;
+    tstate->inst_obj = tstate->c_traceobj;
+    tstate->inst_tracing =
+        tstate->inst_func == tstate->inst_installed_func
+        && tstate->inst_obj == tstate->inst_installed_obj
+        ? tstate->inst_installed_tracing : 0;
+    if (tstate->inst_func != NULL) {
+        select_instructions(tstate, tstate->inst_tracing);
+    }
+    else {
+        tstate->inst_marks = _PyCodeBlocks_RESUME;
+        tstate->inst_single = 0;
+        memset(tstate->inst_opcodes, 0, sizeof(tstate->inst_opcodes));
+    }
+}
+
 static void
 store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
             const PyTraceState *state)
 {
     int flags = 0;
-    tstate->inst_marks = _PyCodeBlocks_RESUME;
-    tstate->inst_single = 0;
-    memset(tstate->inst_opcodes, 0, sizeof(tstate->inst_opcodes));
     if (func != NULL) {
         flags = (state->trace_lines ? 0 : _PyTrace_NO_LINES)
                 | (state->trace_instructions ? _PyTrace_INSTRUCTIONS : 0)
@@ -101,17 +122,20 @@ store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
                 | (state->filter_instructions ? _PyTrace_FILTER : 0);
         memcpy(tstate->inst_filter, state->instruction_filter,
                sizeof(tstate->inst_filter));
-        select_instructions(tstate, flags);
     }
-    tstate->c_tracefunc = func;
-    tstate->c_traceobj = obj;
-    tstate->inst_tracing = flags;
+    tstate->c_tracefunc = tstate->inst_installed_func = func;
+    tstate->c_traceobj = tstate->inst_installed_obj = obj;
+    tstate->inst_installed_tracing = flags;
+    _PyTraceState_Follow(tstate);
     _PyThreadState_UpdateTracingState(tstate);
 }
 
 static void
 load_state(PyThreadState *tstate, PyTraceState *state)
 {
+    if (_PyTraceState_IsReplaced(tstate)) {
+        _PyTraceState_Follow(tstate);
+    }
     int flags = tstate->inst_tracing;
     *state = (PyTraceState)PyTraceState_INIT;
     state->trace_lines = !(flags & _PyTrace_NO_LINES);
@@ -168,9 +192,11 @@ _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
 void
 _PyTraceState_Clear(PyThreadState *tstate)
 {
-    tstate->inst_tracing = 0;
-    tstate->c_tracefunc = NULL;
-    Py_CLEAR(tstate->c_traceobj);
+    PyObject *old = tstate->c_traceobj;
+    tstate->c_tracefunc = tstate->inst_installed_func = NULL;
+    tstate->c_traceobj = tstate->inst_installed_obj = NULL;
+    _PyTraceState_Follow(tstate);
+    Py_XDECREF(old);
     Py_CLEAR(tstate->inst_edge);
 }
 
@@ -309,6 +335,9 @@ PyObject *
 _PyTraceState_GetTrace(void)
 {
     PyThreadState *tstate = _PyThreadState_GET();
+    if (_PyTraceState_IsReplaced(tstate)) {
+        _PyTraceState_Follow(tstate);
+    }
     if (tstate->inst_tracing != 0) {
         PyErr_SetString(PyExc_RuntimeError,
                         "the trace state is more than a function: "

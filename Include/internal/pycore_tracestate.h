@@ -60,6 +60,21 @@ extern PyObject *_PyTraceState_GetTrace(void);
 extern int _PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame,
                                     int what, PyObject *arg);
 
+/* Debuggers that attach to a thread write c_tracefunc and c_traceobj, and so
+   do tools that save and restore them.  Has that happened since the inst_*
+   fields were computed? */
+static inline int
+_PyTraceState_IsReplaced(PyThreadState *tstate)
+{
+    return tstate->c_traceobj != tstate->inst_obj
+           || tstate->c_tracefunc != tstate->inst_func;
+}
+
+/* Compute the inst_* fields for c_tracefunc and c_traceobj: the flags that
+   these were installed with, or those of sys.settrace() if they were not
+   installed by _PyTraceState_Install() or PyEval_SetTraceStateAllThreads(). */
+extern void _PyTraceState_Follow(PyThreadState *tstate);
+
 /* The names of the events, indexed by PyTrace_CALL and so on. */
 extern PyObject *_PyTraceState_EventNames[];
 

@@ -5,6 +5,7 @@ import functools
 import signal
 import sys
 import threading
+import time
 import types
 import unittest
 from test.support import cpython_only, import_helper, threading_helper
@@ -521,6 +522,143 @@ class SwitchTest(BaseTestCase):
         go_on.set()
         thread.join()
         self.assertEqual(names[names.index('waits'):][:3], ['waits', 'traced_thread', 'run'])
+
+
+@cpython_only
+class FromOutsideTest(BaseTestCase):
+    """A debugger that attaches writes the trace function of a thread without calling the interpreter.  The flags of
+    the state that it replaces are not meant for its function, which receives the events of sys.settrace()."""
+
+    FLAGS = [
+        {},
+        {'trace_lines': False},
+        {'trace_instructions': True},
+        {'trace_branches': True},
+        {'trace_lines': False, 'trace_instructions': True},
+        {'trace_lines': False, 'trace_branches': True},
+        {'trace_lines': False, 'trace_instructions': True, 'trace_branches': True},
+        {'trace_lines': False, 'trace_instructions': True, 'instruction_filter': [dis.opmap['RETURN_VALUE']]},
+        {'trace_lines': False, 'trace_instructions': True, 'instruction_filter': []},
+    ]
+
+    def setUp(self):
+        super().setUp()
+        module = import_helper.import_module('_testtracestate')
+        self.attach = module.settrace_from_outside
+
+    def program(self, attach):
+        def called(i):
+            if i % 2:
+                i += 1
+            return i
+        attach()
+        total = 1
+        for i in range(3):
+            total += called(i)
+        try:
+            total /= 0
+        except ZeroDivisionError:
+            pass
+        return total
+
+    def run_attached(self, flags):
+        """Run the program under a state that it replaces; return the events until its end."""
+        events = []
+        if flags is not None:
+            sys.settracestate(ignore, **flags)
+        try:
+            self.program(lambda: self.attach(events))
+        finally:
+            sys.settrace(None)
+        return [event for event in events if event[0] in ('program', 'called')]
+
+    def test_events_are_those_of_settrace(self):
+        expected = self.run_attached(None)
+        self.assertGreater(len(expected), 20)
+        for flags in self.FLAGS:
+            with self.subTest(flags):
+                events = self.run_attached(flags)
+                self.assertEqual(events[-len(expected):], expected)
+                self.assertLessEqual({event[1] for event in events}, {0, 1, 2, 3})
+
+    def test_the_state_is_that_of_settrace(self):
+        for flags in self.FLAGS:
+            with self.subTest(flags):
+                events = []
+                sys.settracestate(ignore, **flags)
+                self.attach(events)
+                function, state = sys.gettrace(), sys.gettracestate()
+                sys.settrace(None)
+                self.assertIs(function, events)
+                self.assertIs(state.pop('tracefunc'), events)
+                self.assertEqual(state, {'trace_lines': True, 'trace_instructions': False,
+                                         'trace_branches': False, 'instruction_filter': None})
+
+    def test_restored(self):
+        """A tool that restores the old function the same way restores its flags."""
+        for flags in self.FLAGS:
+            with self.subTest(flags):
+                events, program_events = [], []
+                def trace(frame, event, arg):
+                    if frame.f_code.co_name == 'called':
+                        program_events.append((event, arg))
+                    return trace
+                def called(i):
+                    return i + 1
+                sys.settracestate(trace, **flags)
+                before = sys.gettracestate()
+                called(1)
+                old = self.attach(events)
+                called(2)
+                self.attach(old[0], 0, old[1])
+                called(1)
+                after = sys.gettracestate()
+                sys.settrace(None)
+                self.assertEqual(after, before)
+                half = len(program_events) // 2
+                self.assertEqual(program_events[:half], program_events[half:])
+                self.assertEqual([event[1] for event in events if event[0] == 'called'], [0, 2, 3])
+
+    def test_in_other_threads(self):
+        def loop():
+            i = 0
+            while not done:
+                i += 1
+        def call():
+            def called():
+                pass
+            while not done:
+                called()
+        def sleep():
+            while not done:
+                time.sleep(.001)
+        def inside_trace_function():
+            while not done:
+                called_by_trace_function = 1
+        for program in loop, call, sleep, inside_trace_function:
+            for flags in self.FLAGS:
+                with self.subTest(program=program.__name__, **flags):
+                    done = []
+                    events = []
+                    running = threading.Event()
+                    def trace(frame, event, arg):
+                        running.set()
+                        if program is inside_trace_function:
+                            time.sleep(.0001)
+                        return trace
+                    def run():
+                        sys.settracestate(trace, **flags)
+                        program()
+                    thread = threading.Thread(target=run)
+                    thread.start()
+                    running.wait()
+                    self.attach(events, thread.ident)
+                    # Nothing waits here for a fixed time: the events come, or the test never ends.
+                    while sum(event[1] == 2 for event in list(events)) < 3:
+                        time.sleep(.001)
+                    done.append(True)
+                    thread.join()
+                    self.assertLessEqual({event[1] for event in events}, {0, 1, 2, 3})
 
 
 if __name__ == '__main__':
