@@ -221,10 +221,7 @@ int
 _PyCodeBlocks_Target(PyCodeObject *code, int start)
 {
     int unit = _PyCodeBlocks_Operation(code, start);
-    unsigned int oparg = 0;
-    for (int i = start; i <= unit; i++) {
-        oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[i]);
-    }
+    unsigned int oparg = _PyCodeBlocks_Oparg(code, start, unit);
     // Unsigned, because the sum may overflow in hand-written code.
     unsigned int after = (unsigned int)unit + 1;
     switch (_PyCode_BaseOpcode(code, unit)) {

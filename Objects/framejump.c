@@ -144,16 +144,6 @@ flow(model *m, int from, int unit, const value *stack)
     }
 }
 
-static int
-operand(PyCodeObject *code, int start, int operation)
-{
-    unsigned int oparg = 0;
-    for (int unit = start; unit <= operation; unit++) {
-        oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[unit]);
-    }
-    return (int)oparg;
-}
-
 /* The stack after an instruction that does not jump, as the eval loop leaves
    it. */
 static const value *
@@ -229,7 +219,7 @@ execute(model *m, int start, int operation)
             return;
     }
     if (stack != &unknown_stack) {
-        int oparg = operand(m->code, start, operation);
+        int oparg = (int)_PyCodeBlocks_Oparg(m->code, start, operation);
         stack = after(m, stack, opcode, oparg);
     }
     flow(m, start, next, stack);

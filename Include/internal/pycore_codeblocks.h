@@ -74,6 +74,17 @@ _PyCodeBlocks_Start(const _PyCodeBlocks *blocks, int unit)
    'start', after its EXTENDED_ARG prefixes. */
 extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
 
+/* The argument of that instruction: EXTENDED_ARG adds higher bytes. */
+static inline unsigned int
+_PyCodeBlocks_Oparg(PyCodeObject *code, int start, int operation)
+{
+    unsigned int oparg = 0;
+    for (int unit = start; unit <= operation; unit++) {
+        oparg = oparg << 8 | _Py_OPARG(_PyCode_CODE(code)[unit]);
+    }
+    return oparg;
+}
+
 /* The target of the jump that starts at 'start', or -1 if it is not a jump. */
 extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
 

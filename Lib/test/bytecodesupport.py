@@ -5,8 +5,16 @@ Objects/codeblocks.c, and so can find its errors.
 """
 
 import dis
+import types
 
 CONDITIONAL = {name for name in dis.opmap if '_IF_' in name} | {'FOR_ITER', 'SEND'}
+
+
+def code_objects(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from code_objects(constant)
 
 
 def instructions(code):
@@ -35,3 +43,10 @@ def expected_leaders(code):
         after = name
     found.update(entry.target for entry in dis._parse_exception_table(code))
     return tuple(sorted(found)), entry
+
+
+def by_hand(*units, table=b''):
+    """Code of these opcodes and arguments, without lines."""
+    code = bytes(units)
+    lines = bytes([0xff] * (len(code) // 16) + ([0xf8 | (len(code) // 2 % 8 - 1)] if len(code) // 2 % 8 else []))
+    return (lambda: None).__code__.replace(co_code=code, co_linetable=lines, co_exceptiontable=table, co_stacksize=5)

@@ -7,23 +7,15 @@ import sys
 import threading
 import time
 import tokenize
-import types
 import unittest
 import warnings
 import weakref
 from test import support
-from test.bytecodesupport import CONDITIONAL, expected_leaders, instructions
+from test.bytecodesupport import CONDITIONAL, by_hand, code_objects, expected_leaders, instructions
 from test.support import import_helper
 
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
                    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
-
-
-def code_objects(code):
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType):
-            yield from code_objects(const)
 
 
 def library(tests):
@@ -43,13 +35,6 @@ def library(tests):
                 except (SyntaxError, ValueError, UnicodeError):
                     continue        # tests that use invalid files
                 yield from code_objects(code)
-
-
-def by_hand(*units, table=b''):
-    """Code of these opcodes and arguments, without lines."""
-    code = bytes(units)
-    lines = bytes([0xff] * (len(code) // 16) + ([0xf8 | (len(code) // 2 % 8 - 1)] if len(code) // 2 % 8 else []))
-    return (lambda: None).__code__.replace(co_code=code, co_linetable=lines, co_exceptiontable=table, co_stacksize=5)
 
 
 class HandMadeTest(unittest.TestCase):

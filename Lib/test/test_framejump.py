@@ -5,24 +5,11 @@ import dis
 import sys
 import types
 import unittest
+from test.bytecodesupport import by_hand, code_objects
 from test.support import import_helper
 from test.tracecorpus import CORPUS
 
 stack_model = import_helper.import_module('_testtracestate').stack_model
-
-
-def codes(code):
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from codes(constant)
-
-
-def by_hand(code):
-    """Code of these bytes, without lines."""
-    units = len(code) // 2
-    lines = bytes([0xf8 | 7] * (units // 8) + ([0xf8 | (units % 8 - 1)] if units % 8 else []))
-    return (lambda: None).__code__.replace(co_code=bytes(code), co_linetable=lines, co_exceptiontable=b'')
 
 
 def jump(function, start, target, *arguments, **flags):
@@ -104,7 +91,7 @@ class ModelTest(unittest.TestCase):
                 code = loader.get_code(name)
             except ImportError:
                 continue
-            for code in codes(code) if code else ():
+            for code in code_objects(code) if code else ():
                 model = stack_model(code)
                 self.assertNotIn('unknown', model, code)
                 for instruction in dis.get_instructions(code):
@@ -121,20 +108,20 @@ class ModelTest(unittest.TestCase):
             'an end in prefixes': [dis.opmap['EXTENDED_ARG'], 255, dis.opmap['EXTENDED_ARG'], 255],
         }.items():
             with self.subTest(name):
-                self.assertEqual(stack_model(by_hand([dis.opmap['RESUME'], 0, *code]))[0], '')
+                self.assertEqual(stack_model(by_hand(dis.opmap['RESUME'], 0, *code))[0], '')
         for table in b'\xff', b'\x81\x7f\x7f\x7f', b'\xbf\x7f\x7f\x7f\x7f\x7f\x7f\x7f':
             with self.subTest(table=table):
                 stack_model((lambda: None).__code__.replace(co_exceptiontable=table))
 
     def test_two_ways_that_disagree(self):
         op = dis.opmap
-        code = by_hand([
+        code = by_hand(
             op['RESUME'], 0,
             op['LOAD_CONST'], 0,
             op['POP_JUMP_FORWARD_IF_TRUE'], 1,
             op['LOAD_CONST'], 0,
             op['LOAD_CONST'], 0,        # a value more, or not
-            op['RETURN_VALUE'], 0])
+            op['RETURN_VALUE'], 0)
         self.assertEqual(stack_model(code), ['', '', 'O', '', 'unknown', 'unknown'])
 
     def test_a_failing_allocation(self):
