@@ -377,7 +377,11 @@ make_hook(void)
     if (self == NULL) {
         return NULL;
     }
-    PyObject *hook = PyCFunction_New(&hook_method, self);
+    PyObject *hook = NULL, *module = PyUnicode_FromString("flightrecorder");
+    if (module != NULL) {
+        hook = PyCFunction_NewEx(&hook_method, self, module);
+        Py_DECREF(module);
+    }
     Py_DECREF(self);
     return hook;
 }

@@ -331,6 +331,61 @@ _PyTraceState_SetTrace(PyObject *func)
     Py_RETURN_NONE;
 }
 
+/* Return the name of a trace function, for people.  Its repr() could run any
+   code. */
+static PyObject *
+name_tracefunc(PyObject *func)
+{
+    if (PyMethod_Check(func)) {
+        func = PyMethod_GET_FUNCTION(func);
+    }
+    PyTypeObject *type = Py_TYPE(func);
+    PyObject *module, *name;
+    const char *format = "%U.%U()";
+    if (PyFunction_Check(func)) {
+        module = ((PyFunctionObject *)func)->func_module;
+        name = Py_NewRef(((PyFunctionObject *)func)->func_qualname);
+    }
+    else if (PyCFunction_Check(func)) {
+        PyCFunctionObject *builtin = (PyCFunctionObject *)func;
+        module = builtin->m_module;
+        name = PyUnicode_FromString(builtin->m_ml->ml_name);
+    }
+    else if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+        format = "<%U.%U object>";
+        module = PyDict_GetItemWithError(type->tp_dict, &_Py_ID(__module__));
+        name = PyErr_Occurred()
+               ? NULL : Py_NewRef(((PyHeapTypeObject *)type)->ht_qualname);
+    }
+    else {
+        return PyUnicode_FromFormat("<%s object>", type->tp_name);
+    }
+    if (name == NULL) {
+        return NULL;
+    }
+    if (module == NULL || !PyUnicode_Check(module)) {
+        module = &_Py_STR(anon_unknown);
+    }
+    PyObject *result = PyUnicode_FromFormat(format, module, name);
+    Py_DECREF(name);
+    return result;
+}
+
+/* Raise the exception of 'module'.gettrace() for a state with flags. */
+static void
+raise_lost_flags(PyObject *func, const char *module)
+{
+    PyObject *name = name_tracefunc(func);
+    if (name != NULL) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s.gettrace() would lose the flags that were set with "
+                     "the trace function %U: use saved = %s.gettracestate() "
+                     "and %s.settracestate(**saved)",
+                     module, name, module, module);
+        Py_DECREF(name);
+    }
+}
+
 PyObject *
 _PyTraceState_GetTrace(void)
 {
@@ -338,14 +393,14 @@ _PyTraceState_GetTrace(void)
     if (_PyTraceState_IsReplaced(tstate)) {
         _PyTraceState_Follow(tstate);
     }
+    PyObject *func = tstate->c_traceobj;
+    func = Py_NewRef(func != NULL ? func : Py_None);
     if (tstate->inst_tracing != 0) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the trace state is more than a function: "
-                        "use sys.gettracestate() and sys.settracestate()");
+        raise_lost_flags(func, "sys");
+        Py_DECREF(func);
         return NULL;
     }
-    PyObject *func = tstate->c_traceobj;
-    return Py_NewRef(func != NULL ? func : Py_None);
+    return func;
 }
 
 static int
@@ -695,6 +750,23 @@ sys__make_tracestate_impl(PyObject *module, PyObject *tracefunc,
 }
 
 /*[clinic input]
+sys._raise_lost_flags
+
+    tracefunc: object
+    /
+
+Raise the exception of threading.gettrace() for a state with flags.
+[clinic start generated code]*/
+
+static PyObject *
+sys__raise_lost_flags(PyObject *module, PyObject *tracefunc)
+/*[clinic end generated code: output=951219e0818c803a input=3e654e970457be7f]*/
+{
+    raise_lost_flags(tracefunc, "threading");
+    return NULL;
+}
+
+/*[clinic input]
 sys.gettracestate
 
 Return the trace state of the current thread.
@@ -765,6 +837,7 @@ static PyMethodDef sys_methods[] = {
     SYS_SETTRACESTATE_METHODDEF
     SYS__SETTRACESTATE_ALL_THREADS_METHODDEF
     SYS__MAKE_TRACESTATE_METHODDEF
+    SYS__RAISE_LOST_FLAGS_METHODDEF
     SYS_GETTRACESTATE_METHODDEF
     SYS__GETCODELEADERS_METHODDEF
     {NULL, NULL}

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import dis
 import doctest
+import functools
 import gc
 import inspect
 import os
@@ -81,6 +82,48 @@ class StateTest(BaseTestCase):
                 sys.gettrace()
             self.assertEqual(sys.gettracestate(),
                              DEFAULT | {'tracefunc': ignore} | flags)
+
+    def test_gettrace_names_the_function(self):
+        # For a user who did not set it.  Its repr() is not called.
+        class Tracer:
+            def method(self, frame, event, arg):
+                return None
+            def __call__(self, frame, event, arg):
+                return None
+            def __repr__(self):
+                raise SystemExit
+        class Static(Tracer):
+            __module__ = 3
+        def nameless(frame, event, arg):
+            return None
+        nameless.__module__ = None
+        here = f'{__name__}.{self.id().removeprefix(__name__ + ".")}.<locals>'
+        for tracefunc, name in (
+                (ignore, 'test.tracesupport.ignore()'),
+                (Tracer().method, f'{here}.Tracer.method()'),
+                (Tracer(), f'<{here}.Tracer object>'),
+                (Static(), f'<<unknown>.{here.removeprefix(__name__ + ".")}.Static object>'),
+                (nameless, f'<unknown>.{nameless.__qualname__}()'),
+                (functools.partial(ignore), '<functools.partial object>'),
+                (types.MethodType(Tracer(), 1), f'<{here}.Tracer object>'),
+                (print, 'builtins.print()'),
+                ([].append, '<unknown>.append()'),
+                (3, '<int object>')):
+            for module in sys, threading:
+                message = None
+                module.settracestate(tracefunc, trace_branches=True)
+                try:
+                    module.gettrace()
+                except RuntimeError as e:
+                    message = str(e)
+                finally:
+                    module.settracestate(None)
+                where = module.__name__
+                self.assertEqual(
+                    message,
+                    f'{where}.gettrace() would lose the flags that were set with the '
+                    f'trace function {name}: use saved = {where}.gettracestate() and '
+                    f'{where}.settracestate(**saved)')
 
     def test_arguments(self):
         bad = [

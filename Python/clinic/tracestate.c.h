@@ -249,6 +249,15 @@ exit:
     return return_value;
 }
 
+PyDoc_STRVAR(sys__raise_lost_flags__doc__,
+"_raise_lost_flags($module, tracefunc, /)\n"
+"--\n"
+"\n"
+"Raise the exception of threading.gettrace() for a state with flags.");
+
+#define SYS__RAISE_LOST_FLAGS_METHODDEF    \
+    {"_raise_lost_flags", (PyCFunction)sys__raise_lost_flags, METH_O, sys__raise_lost_flags__doc__},
+
 PyDoc_STRVAR(sys_gettracestate__doc__,
 "gettracestate($module, /)\n"
 "--\n"
@@ -306,4 +315,4 @@ sys__getcodeleaders(PyObject *module, PyObject *arg)
 exit:
     return return_value;
 }
-/*[clinic end generated code: output=48b0124596fe9b02 input=a9049054013a1b77]*/
+/*[clinic end generated code: output=84bd8902e8a522d7 input=a9049054013a1b77]*/
