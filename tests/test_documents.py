@@ -60,6 +60,17 @@ def test_transcript_of_the_demo(readme, python, root, tmp_path):
     assert shell(command, tmp_path) == expected
 
 
+def test_demo_finds_the_modules_of_the_program(python, root, tmp_path):
+    package = tmp_path / 'package'
+    package.mkdir()
+    (tmp_path / 'other.py').write_text('')
+    (package / '__main__.py').write_text('import other\nprint("ran")\n')
+    (tmp_path / 'script.py').write_text('import other\nprint("ran")\n')
+    demo = f'{python} {root}/Tools/demo/transitions.py'
+    assert 'ran' in shell(f'{demo} -m package', tmp_path)
+    assert 'ran' in shell(f'{demo} {tmp_path}/script.py', root)
+
+
 def test_ci_runs_the_two_commands(readme, root):
     ours = (root / '.ci/run').read_text()
     build, tests = blocks(readme)[2:4]

@@ -57,6 +57,8 @@ if __name__ == '__main__':
         sys.exit(__doc__.strip())
     if not module and not os.path.isfile(sys.argv[0]):
         sys.exit(f'transitions.py: no such file: {sys.argv[0]}')
+    if not sys.flags.safe_path:     # as with "python -m module" or "python script.py"
+        sys.path[0] = os.getcwd() if module else os.path.dirname(os.path.realpath(sys.argv[0]))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # for "| head"
     sys.settracestate(trace, trace_lines=False, trace_instructions=True)
     try:
