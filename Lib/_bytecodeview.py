@@ -5,10 +5,12 @@ the offset of the first prefix, as in trace events.
 """
 
 import bisect
-import dis
 import linecache
 import shutil
 import types
+from _ownmodules import __builtins__, load
+
+dis = load('dis')
 
 
 def code_of(x):

@@ -13,12 +13,14 @@ prints a line for each instruction that the program executes.  From a program:
     counts.print()
 """
 
+import io
 import os
 import sys
 
 # With -m the program's folder is already on sys.path, and may contain a random.py.
 _folder = sys.path.pop(0) if sys.argv[:1] == ['-m'] and not sys.flags.safe_path else None
 try:
+    from _ownmodules import __builtins__
     from lltrace import _output, _select
     from lltrace._counts import Counts
     from lltrace._lines import Json, Text
@@ -44,21 +46,29 @@ def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), incl
     color       'auto' for color on a terminal, 'always' or 'never'
     jsonl       whether to write each line as a JSON object
 
-    Raises ValueError for an invalid name or pattern, and OSError for a path that cannot be written.
+    Raises TypeError or ValueError for an invalid argument, and OSError for a path that cannot be written.
     """
     if isinstance(opcodes, str):
         raise TypeError('opcodes must be a list of names, not a str')
     if color not in ('auto', 'always', 'never'):
         raise ValueError(f"color must be 'auto', 'always' or 'never', not {color!r}")
-    if limit is not None and limit < 1:
-        raise ValueError(f'limit must be at least 1, not {limit}')
+    if limit is not None:
+        if not isinstance(limit, int):
+            raise TypeError(f'limit must be an int, not {type(limit).__name__}')
+        if limit < 1:
+            raise ValueError(f'limit must be at least 1, not {limit}')
     if branches and opcodes is not None:
         raise ValueError('branches and opcodes cannot be combined')
     numbers = None if opcodes is None else opcodes_named(opcodes)
     selection = _select.Selection(only, include, exclude)
     if file is None:
         file = sys.stderr
-    sink = _output.Descriptor.of_path(file) if isinstance(file, (str, bytes, os.PathLike)) else _output.Stream(file)
+    if isinstance(file, (str, bytes, os.PathLike)):
+        sink = _output.Descriptor.of_path(file)
+    elif isinstance(file, (io.RawIOBase, io.BufferedIOBase)) or not hasattr(file, 'write'):
+        raise TypeError(f'file must be a text stream or a path, not {type(file).__name__}')
+    else:
+        sink = _output.Stream(file)
     return make_trace(sink, selection, stack=stack, branches=branches, opcodes=numbers, limit=limit, color=color,
                       jsonl=jsonl)
 

@@ -7,11 +7,13 @@ if not sys.flags.safe_path:
 
 import argparse
 import atexit
+import builtins
 import os
 import shutil
 
 import lltrace
-from lltrace import _counts, _graph, _html, _output, _report, _select, runner
+from _ownmodules import __builtins__
+from lltrace import _counts, _graph, _html, _output, _report, _select, _signals, runner
 
 EPILOG = """\
 A PATTERN is a module or package (json, json.*), a function (MODULE:FUNCTION, or :FUNCTION of any module), or a file
@@ -141,7 +143,10 @@ def check_writable(path):
 class Lines:
     """A trace in progress."""
 
+    noun = 'the trace'
+
     def __init__(self, options):
+        self.limit = options.limit
         self.tracing = lltrace.make_trace(
             sink_of(options), options.selection, stack=options.stack, branches=options.branches,
             opcodes=options.numbers, limit=options.limit, color=options.color, jsonl=options.jsonl,
@@ -150,10 +155,14 @@ class Lines:
     def finish(self):
         if self.tracing.error:
             say(self.tracing.error)
+        elif self.tracing.limited:
+            say(f'the trace ended at the limit of {_report.plural(self.limit, "line")}')
 
 
 class Report:
     """Counts in progress, and the reports to write at the end."""
+
+    noun = 'the count'
 
     def __init__(self, options):
         for name in 'html', 'graph':
@@ -196,21 +205,31 @@ def start(options, filename):
     options.selection.main = filename
     what = Report(options) if options.counts or options.html or options.graph else Lines(options)
     parent = os.getpid()
+    children = []
+    os.register_at_fork(after_in_parent=lambda: children.append(True))
 
     def finish():
         """Finish after the threads and exit functions of the program."""
+        # The modules that reports use need the usual builtins.
+        replaced = vars(builtins).copy()
+        vars(builtins).update(__builtins__)
         lost = what.tracing.lost()
+        ended = what.tracing.ended
         what.tracing.stop()
         if lost is not None:
-            say(f'the trace ended before the program: {lost}')
+            say(f'{what.noun} ended before the program: {lost}')
         # A forked child has its own counts and must not overwrite the parent's reports.
         if os.getpid() == parent:
             what.finish()
+            # Code that a child or the rest of the program executes can match too.
+            if not (children or lost or ended):
+                for message in options.selection.unmatched():
+                    say(message)
+        vars(builtins).update(replaced)
 
     atexit.register(finish)
+    _signals.handle(what.tracing, finish)
     what.tracing._start()
-    if isinstance(what, Lines):
-        runner.defer_interrupts(what.tracing.defer)
 
 
 def main():

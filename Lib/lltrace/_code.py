@@ -4,7 +4,8 @@ import dis
 import types
 
 from _bytecodeview import handlers, instructions
-from lltrace._values import cut
+from _ownmodules import __builtins__
+from lltrace._values import cut, printable
 
 RESUME = dis.opmap['RESUME']
 _LEAVES = {dis.opmap['RETURN_VALUE']: 'return', dis.opmap['YIELD_VALUE']: 'yield'}
@@ -14,17 +15,17 @@ _LONGEST_ARGUMENT = 60
 
 def argument(instruction):
     """Return the argument as dis shows it in parentheses, in one line of limited length."""
-    value = instruction.argval
-    if isinstance(value, types.CodeType):
-        return f'<code object {value.co_name}>'         # no address: it differs from run to run
     if instruction.opname == 'RESUME':
         return ''
-    return cut(instruction.argrepr or ('' if instruction.arg is None else str(instruction.arg)), _LONGEST_ARGUMENT)
+    value, text = instruction.argval, instruction.argrepr
+    if isinstance(value, types.CodeType):
+        text = f'<code object {value.co_name}>'         # no address: it differs from run to run
+    return cut(text or ('' if instruction.arg is None else str(instruction.arg)), _LONGEST_ARGUMENT)
 
 
 def short_name(code):
     """Return the qualified name without the functions that the code is local to."""
-    return code.co_qualname.rpartition('<locals>.')[2]
+    return printable(code.co_qualname.rpartition('<locals>.')[2])
 
 
 class CodeInfo:

@@ -6,9 +6,11 @@ from html import escape
 
 import codeblocks
 from _bytecodeview import without_prefixes
+from _ownmodules import __builtins__
 from lltrace._code import argument
 from lltrace._files import put
 from lltrace._report import source_of
+from lltrace._values import printable
 
 _DOT = ('.dot', '.gv')
 _FONT = 'DejaVu Sans Mono,Menlo,Consolas,monospace'
@@ -56,7 +58,7 @@ def _names(code):
 
 def _listed(names, most=20):
     more = f' and {len(names) - most} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
+    return printable(', '.join(names[:most])) + more
 
 
 def dot(found):
@@ -65,7 +67,7 @@ def dot(found):
     blocks = codeblocks.basic_blocks(code)
     lines = source_of(code)
     entered = {block.start: sum(taken.get(edge[:2], 0) for edge in block.predecessors) for block in blocks}
-    title = f'{code.co_qualname}  ({os.path.basename(code.co_filename)}:{code.co_firstlineno})'
+    title = printable(f'{code.co_qualname}  ({os.path.basename(code.co_filename)}:{code.co_firstlineno})')
     out = ['digraph {',
            f'  label={_quoted(title)} labelloc=t fontname="{_FONT}" fontsize=15 bgcolor=white pad=0.3 nodesep=0.45',
            f'  node [shape=plain fontname="{_FONT}" fontsize=10 fontcolor="#1f2328"]',
@@ -142,6 +144,7 @@ def _quoted(text):
 
 
 def write(counts, path, function):
+    path = os.fspath(path)
     check(path)
     text = dot(choose(counts, function))
     if not path.endswith(_DOT):

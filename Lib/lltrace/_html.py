@@ -5,6 +5,7 @@ from html import escape
 from math import log1p
 
 from _bytecodeview import instructions
+from _ownmodules import __builtins__
 from lltrace._code import argument, short_name
 from lltrace._files import put
 from lltrace._report import plural, source_of

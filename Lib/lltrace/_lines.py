@@ -1,9 +1,11 @@
 """Formats the lines of a trace: as text for people, as JSON for programs."""
 
-import json
 import os
 
+from _ownmodules import __builtins__, load
 from lltrace._code import argument
+
+_json = load('json.encoder').JSONEncoder().encode
 
 # The ways to leave a frame, or to enter it without an instruction, as they are written in text.
 LEAVING = {'return': 'returns', 'yield': 'yields', 'raise': 'raises', 'throw': 'is thrown'}
@@ -93,7 +95,7 @@ class Json:
     def _rest(info, event, line, **fields):
         where = {'event': event, 'module': info.module, 'function': info.code.co_qualname,
                  'file': info.code.co_filename, 'line': line}
-        return json.dumps(where | fields)[1:] + '\n'
+        return _json(where | fields)[1:] + '\n'
 
     def instruction(self, info, level, line, source, offset, exception=None, padded=False):
         found = info.instructions[offset]
@@ -104,10 +106,10 @@ class Json:
                           opname=found.opname, arg=argument(found), **more)
 
     def with_stack(self, text, values):
-        return f'{text[:-2]}, "stack": {json.dumps(values)}}}\n'
+        return f'{text[:-2]}, "stack": {_json(values)}}}\n'
 
     def leaving(self, info, level, line, offset, event, value):
         return self._rest(info, event, line, offset=offset, value=value)
 
     def started(self, name):
-        return json.dumps({'event': 'thread', 'name': name})[1:] + '\n'
+        return _json({'event': 'thread', 'name': name})[1:] + '\n'

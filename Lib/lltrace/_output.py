@@ -3,7 +3,8 @@
 import errno
 import os
 import threading
-import weakref
+
+from _ownmodules import __builtins__
 
 
 class Descriptor:
@@ -141,6 +142,7 @@ class Output:
             self.closed = True
             self.buffer.clear()
             self._sink.close()
+            _outputs.discard(self)
 
     def close(self):
         with self._lock:
@@ -161,7 +163,7 @@ class Output:
             self.in_child()
 
 
-_outputs = weakref.WeakSet()
+_outputs = set()
 _forking = []
 
 

@@ -3,7 +3,9 @@
 import linecache
 
 from _bytecodeview import instructions
+from _ownmodules import __builtins__
 from lltrace._code import argument
+from lltrace._values import printable
 
 
 def source_of(code):
@@ -23,12 +25,12 @@ def text(counts):
         code = found.code
         if code.co_filename != filename:
             filename, lines = code.co_filename, source_of(code)
-            parts.append(f'==== {filename}\n\n')
+            parts.append(f'==== {printable(filename)}\n\n')
         parts.append(_function(found, lines))
     never = counts.never_called()
     if never:
         parts.append('never called\n------------\n\n')
-        parts += [f'  {code.co_filename}:{code.co_firstlineno}  {code.co_qualname}\n'
+        parts += [printable(f'  {code.co_filename}:{code.co_firstlineno}  {code.co_qualname}') + '\n'
                   for code in sorted(never, key=lambda code: (code.co_filename, code.co_firstlineno))]
     return ''.join(parts)
 
@@ -36,7 +38,8 @@ def text(counts):
 def _function(found, lines):
     executed = found.instructions
     code = found.code
-    title = f'{code.co_qualname}, line {code.co_firstlineno}: {plural(sum(executed.values()), "instruction")}'
+    title = printable(f'{code.co_qualname}, line {code.co_firstlineno}: '
+                      f'{plural(sum(executed.values()), "instruction")}')
     parts = [f'{title}\n{"-" * len(title)}\n']
     last = None
     for offset, instruction in instructions(code).items():

@@ -3,6 +3,24 @@
 import sys
 import threading
 
+from _ownmodules import __builtins__
+
+
+class Restart:
+    """Takes the place of the local trace function of a frame while that raises an exception for the program.
+
+    An exception in a trace function removes it.  The interpreter then drops the local one, which is this object.
+    """
+
+    def __init__(self, tracing, frame):
+        self._all = tracing, frame, frame.f_trace
+
+    def __del__(self):
+        tracing, frame, local = self._all
+        frame.f_trace = local
+        if not tracing._over:
+            sys.settracestate(tracing._call, **tracing._flags)
+
 
 class Tracing:
     """Base class of objects that trace.  A subclass defines
@@ -13,7 +31,7 @@ class Tracing:
     """
 
     _saved = _saved_threads = _adopted = None
-    _started = _over = False
+    _started = _over = ended = False
 
     def start(self):
         """Start with the next instruction of the caller, in this thread and in threads that it starts."""
@@ -50,6 +68,11 @@ class Tracing:
         if function is None:
             return 'its trace function was removed, by the program or by an exception, as at the recursion limit'
         return 'the program set a trace function of its own'
+
+    def interrupt(self, frame, function):
+        """Call a function for a signal that arrived in the trace function, at an event of frame.  It may raise."""
+        frame.f_trace = Restart(self, frame)
+        function()
 
     def _start(self, frame=None):
         """Start.  With a frame, also trace the rest of its execution."""

@@ -5,9 +5,10 @@ import sys
 import threading
 from _thread import get_ident
 
+from _ownmodules import __builtins__
 from lltrace import _values
 from lltrace._code import RESUME, CodeInfos
-from lltrace._state import Tracing
+from lltrace._state import Restart, Tracing
 
 
 class _Thread(threading.local):
@@ -17,21 +18,6 @@ class _Thread(threading.local):
         self.number = next(numbers)
         self.depth = 0
         self.known = False
-
-
-class _Restart:
-    """Takes the place of the local trace function while that raises an exception for the program.
-
-    An exception in a trace function removes it.  The interpreter then drops the local one, which is this object.
-    """
-
-    def __init__(self, tracing, frame, local):
-        self._all = tracing, frame, local
-
-    def __del__(self):
-        tracing, frame, local = self._all
-        frame.f_trace = local
-        sys.settracestate(tracing._call, **tracing._flags)
 
 
 def _values_of(frame):
@@ -133,13 +119,22 @@ class Trace(Tracing):
         """Why lines could not be written, or None."""
         return self._output.error
 
-    def defer(self, interrupt):
-        """Call a function that raises, for the program, at the next event instead of now."""
-        self._output.interrupt = interrupt
-        self._output.threshold = 0
+    @property
+    def limited(self):
+        """Whether the limit on the number of lines was reached."""
+        return self._output.left == 0
+
+    def interrupt(self, frame, function):
+        self._output.interrupt = function
+        self._output.threshold = 0          # so that _full() is called at the end of this event, or at the next one
+
+    @property
+    def ended(self):
+        """Whether no more lines are wanted."""
+        return self._output.closed
 
     def lost(self):
-        return None if self._output.closed else super().lost()
+        return None if self.ended else super().lost()
 
     def _finish(self):
         self._output.close()
@@ -157,7 +152,7 @@ class Trace(Tracing):
         if output.interrupt is not None and get_ident() == threading.main_thread().ident:
             interrupt, output.interrupt = output.interrupt, None
             if not output.closed:
-                frame.f_trace = _Restart(self, frame, frame.f_trace)
+                frame.f_trace = Restart(self, frame)
             interrupt()
 
     def _trace_call(self, frame, event, arg):

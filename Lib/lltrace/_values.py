@@ -1,10 +1,12 @@
 """Formats values as text: in one line of limited length, without raising, whatever the program's classes do."""
 
-import builtins
-import reprlib
 import types
 from collections import OrderedDict, defaultdict, Counter, deque
 from array import array
+
+from _ownmodules import __builtins__, load
+
+reprlib = load('reprlib', builtins=types.SimpleNamespace(**__builtins__))
 
 _LONGEST = 60
 _SIMPLE = frozenset((int, float, bool, type(None), type(Ellipsis)))
@@ -35,6 +37,11 @@ def cut(text, longest):
     if len(text) > longest:
         head = (longest - 3) // 2
         text = f'{text[:head]}...{text[len(text) - (longest - 3 - head):]}'
+    return printable(text)
+
+
+def printable(text):
+    """Escape unprintable characters, such as newlines."""
     if not text.isprintable():
         text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
     return text
@@ -58,7 +65,7 @@ class _Repr(reprlib.Repr):
     def repr_bytes(self, x):
         if len(x) > self.maxstring:
             return f'<{type(x).__name__} of {len(x)} items>'
-        return builtins.repr(x)
+        return repr(x)
 
     def repr_int(self, x, level):
         if x.bit_length() > 1000:           # conversion may be slow, and Python limits the number of digits
@@ -69,7 +76,7 @@ class _Repr(reprlib.Repr):
         for kind in _SIZED:
             if isinstance(x, kind) and kind.__len__(x) > _LARGE:
                 return f'<{type(x).__qualname__} of {kind.__len__(x)} items>'
-        return cut(builtins.repr(x), 2 * self.maxother)
+        return cut(repr(x), 2 * self.maxother)
 
 
 _repr_of = _Repr()

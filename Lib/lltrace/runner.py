@@ -7,14 +7,14 @@ import marshal
 import os
 import pkgutil
 import re
-import signal
 import sys
 import types
+
+from _ownmodules import __builtins__
 
 __all__ = ['run']
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
-_BELOW = {os.path.join(_HERE, name) for name in ('__main__.py', 'runner.py')}     # the callers of the program
 
 # The modules that the interpreter starts with, and this one.
 _KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodings', 'genericpath', 'io', 'lltrace',
@@ -80,8 +80,11 @@ class Program:
 
     filename = None
 
-    def run(self, main):
-        raise NotImplementedError
+    def compile(self, main):
+        """Return the code to run, and set the attributes of main, the module to run it in."""
+
+    def run(self, code, main):
+        exec(code, main.__dict__)
 
 
 class Script(Program):
@@ -100,19 +103,16 @@ class Script(Program):
             sys.exit(2)
         _set_path(os.path.dirname(os.path.realpath(path)))
 
-    def run(self, main):
+    def compile(self, main):
         main.__file__ = self.filename
         main.__cached__ = None
         if self._content.startswith(importlib.util.MAGIC_NUMBER[:2]) or self.filename.endswith('.pyc'):
             main.__loader__ = importlib.machinery.SourcelessFileLoader('__main__', self.filename)
             if not self._content.startswith(importlib.util.MAGIC_NUMBER):
                 raise RuntimeError('Bad magic number in .pyc file')
-            code = marshal.loads(self._content[16:])
-        else:
-            main.__loader__ = importlib.machinery.SourceFileLoader('__main__', self.filename)
-            code = _compile(self._content, self.filename)
-        self._content = None
-        exec(code, main.__dict__)
+            return marshal.loads(self._content[16:])
+        main.__loader__ = importlib.machinery.SourceFileLoader('__main__', self.filename)
+        return _compile(self._content, self.filename)
 
 
 class StandardInput(Program):
@@ -121,10 +121,10 @@ class StandardInput(Program):
     def __init__(self):
         _set_path('')
 
-    def run(self, main):
+    def compile(self, main):
         main.__file__ = '<stdin>'
         main.__cached__ = None
-        exec(_compile(sys.stdin.buffer.read(), '<stdin>'), main.__dict__)
+        return _compile(sys.stdin.buffer.read(), '<stdin>')
 
 
 class Module(Program):
@@ -139,7 +139,7 @@ class Module(Program):
         else:
             _set_path(_current_folder())
 
-    def run(self, main):
+    def run(self, code, main):
         import runpy
         runpy._run_module_as_main(self._name, self._container is None)
 
@@ -188,12 +188,19 @@ def run(argv, *, is_module=False, start=None):
     Raises SystemExit if the exit status is not 0; returns if the interpreter will end by SIGINT.
     """
     program = _program(argv[0], is_module)
-    if start is not None:
-        start(program.filename)
     sys.argv[:] = ['-m', *argv[1:]] if is_module else argv
     sys.modules['__main__'] = main = _main_module()
+    code = failed = None
     try:
-        program.run(main)
+        code = program.compile(main)
+    except BaseException as error:
+        failed = error
+    if start is not None:
+        start(program.filename)
+    try:
+        if failed is not None:
+            raise failed
+        program.run(code, main)
     except SystemExit:
         raise
     except BaseException as error:
@@ -236,27 +243,3 @@ def end_with_sigint():
         exec('raise KeyboardInterrupt')
     except KeyboardInterrupt:
         pass
-
-
-def defer_interrupts(defer):
-    """Make Ctrl-C interrupt the program and not the trace function, because that would end the trace.
-
-    For an interrupt in the trace function, call defer with a function that raises KeyboardInterrupt.  The handler
-    replaces signal.default_int_handler, because programs compare the current handler with it.
-    """
-    default = signal.default_int_handler
-    if signal.getsignal(signal.SIGINT) is not default:
-        return
-
-    def default_int_handler(signum, frame):
-        while frame is not None:
-            filename = frame.f_code.co_filename
-            if filename.startswith(_HERE) and filename not in _BELOW:
-                defer(lambda: default(signum, None))
-                return
-            frame = frame.f_back
-        default(signum, frame)
-
-    default_int_handler.__doc__ = default.__doc__
-    signal.default_int_handler = default_int_handler
-    signal.signal(signal.SIGINT, default_int_handler)

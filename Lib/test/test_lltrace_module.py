@@ -9,6 +9,7 @@ import io
 import json
 import lltrace
 import os
+import pathlib
 import py_compile
 import re
 import runpy
@@ -289,12 +290,47 @@ class RunTest(ProgramTestCase):
             work()
             '''
         self.write('a.py', text.replace('COUNT', '3'))
-        for options in [], ['--only', 'nosuch'], ['--branches'], ['--stack']:
+        for options in [], ['--only', 'nosuch'], ['--branches'], ['--stack'], ['--counts'], ['--graph', 'a.dot', '--function', 'work']:
             with self.subTest(options):
                 done = python('-m', 'lltrace', '-o', os.devnull, *options, 'a.py', cwd=self.folder)
                 self.assertEqual((done.returncode, done.stdout), (-signal.SIGINT, 'caught\n' * 2))
                 self.assertIn('KeyboardInterrupt', done.stderr)
-                self.assertNotIn('lltrace', done.stderr)
+                self.assertEqual(re.findall('lltrace.*', done.stderr),
+                                 ['lltrace: no code that ran matches --only nosuch'] * ('nosuch' in options))
+
+    def test_sigint_ends_counting(self):
+        """After the last of many interrupts there are counts of everything."""
+        self.write('a.py', '''
+            import os, signal, threading, time
+            main = os.getpid()
+            def interrupt():
+                for n in range(100):
+                    ready.acquire()
+                    time.sleep(0.0001 * (n % 7))
+                    os.kill(main, signal.SIGINT)
+            def helper(n):
+                return n + 1
+            def work():
+                ready.release()
+                n = 0
+                while True:
+                    n = helper(n)
+            ready = threading.Semaphore(0)
+            threading.Thread(target=interrupt).start()
+            caught = 0
+            for _ in range(100):
+                try:
+                    work()
+                except KeyboardInterrupt:
+                    caught += 1
+            def last(): pass
+            last()
+            print(caught)
+            ''')
+        done = self.lltrace('--counts', '-o', 'counts', 'a.py')
+        self.assertEqual((done.stdout, done.stderr), ('100\n', ''))
+        with open(self.path('counts')) as file:
+            self.assertRegex(file.read(), r'\nlast, line \d+: 3 instructions\n')
 
     def test_sigint_status(self):
         self.write('a.py', 'import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass')
@@ -315,6 +351,67 @@ class RunTest(ProgramTestCase):
     def test_killed(self):
         self.write('a.py', 'import os, signal\nos.kill(os.getpid(), signal.SIGTERM)')
         self.assertEqual(self.check('a.py').returncode, -signal.SIGTERM)
+        self.write('a.py', """
+            import os, signal, sys, threading, time
+            def last():
+                while True: time.sleep(60)
+            def interrupt():
+                time.sleep(0.5)
+                os.kill(os.getpid(), signal.SIGTERM)
+            threading.Thread(target=interrupt, daemon=True).start()
+            last()
+            """)
+        for options, kept in (
+                ([], 'last:4 '), (['--stack'], 'last:4 '), (['--counts'], '\nlast, line '), (['--html', 'lines'], '>last</'),
+                (['--graph', 'lines.dot', '--function', 'last'], 'LOAD_GLOBAL')):
+            with self.subTest(options):
+                self.assertEqual(self.check('a.py', options=options).returncode, -signal.SIGTERM)
+                with open(self.path('lines.dot' if '--graph' in options else 'lines')) as file:
+                    self.assertIn(kept, file.read())
+
+    def test_killed_in_the_trace_function(self):
+        self.write('a.py', """
+            import os, signal, threading, time
+            def interrupt():
+                time.sleep(DELAY)
+                os.kill(os.getpid(), signal.SIGTERM)
+            threading.settrace(None)
+            threading.Thread(target=interrupt, daemon=True).start()
+            n = 0
+            while True: n += 1
+            """)
+        with open(self.path('a.py')) as file:
+            text = file.read()
+        for n in range(8):
+            self.write('a.py', text.replace('DELAY', f'0.02 * {n}'))
+            self.assertEqual(self.check('a.py', options=['--jsonl']).returncode, -signal.SIGTERM)
+            with open(self.path('lines')) as file:
+                for line in file:
+                    json.loads(line)
+            self.assertEqual(self.check('a.py', options=['--counts']).returncode, -signal.SIGTERM)
+            self.assertTrue(os.path.getsize(self.path('lines')))
+
+    @unittest.skipUnless(hasattr(os, 'fork'), 'needs os.fork')
+    def test_killed_children(self):
+        self.write('a.py', """
+            import multiprocessing, os, signal, time
+            if __name__ == '__main__':
+                for i in range(20):
+                    child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+                    child.start()
+                    child.terminate()
+                    child.join()
+                    print(child.exitcode)
+                if pid := os.fork():
+                    print(os.waitpid(pid, 0)[1])
+                else:
+                    print(signal.getsignal(signal.SIGTERM), flush=True)
+                    os._exit(0)
+                signal.signal(signal.SIGTERM, lambda *arguments: print('handled'))
+                os.kill(os.getpid(), signal.SIGTERM)
+            """)
+        for options in [], ['--counts']:
+            self.check('a.py', options=options, marker='handled')
 
     def test_threads_end_first(self):
         self.write('a.py', '''
@@ -341,6 +438,37 @@ class RunTest(ProgramTestCase):
             done = python('tool', kind, name, 'b', cwd=self.folder)
             self.assertEqual(done.stdout, f'start {filename}\n{expected.stdout}')
             self.assertEqual((done.returncode, done.stderr), (1, expected.stderr))
+
+    def test_replaced_builtins(self):
+        """The program may replace builtins for the rest of its life."""
+        self.write('a.py', """
+            import builtins, collections, threading
+            class C:
+                def __repr__(self): return 'C'
+            def values():
+                try:
+                    yield [1, {2: 'x'}, (3, 4), b'x', 10 ** 50, {1, 2}, collections.deque([C()]), C()]
+                    raise KeyError('k')
+                except KeyError as e:
+                    yield e
+            def own():
+                return [value for value in values()]
+            def wrong(*arguments, **keywords):
+                raise SystemError('replaced')
+            kept = vars(builtins).copy()
+            for name, value in kept.items():
+                error = kept['isinstance'](value, kept['type']) and kept['issubclass'](value, BaseException)
+                if not error and not name.startswith('__'):
+                    kept['setattr'](builtins, name, wrong)
+            own()
+            kept['exec']('def made(a): return [a, a]\\nmade(5)')
+            """)
+        for options in (), ['--stack'], ['--jsonl', '--stack'], ['--branches'], ['--opcodes', 'CALL'], ['--only', '*'], \
+                ['--counts'], ['--html', 'a.html'], ['--graph', 'a.dot', '--function', 'own'], ['--only', './a.py']:
+            with self.subTest(options):
+                self.check('a.py', options=options, marker='_shutdown')
+        for name in 'lines', 'a.html', 'a.dot':
+            self.assertTrue(os.path.getsize(self.path(name)))
 
     def test_run_with_counts(self):
         """The same is true for counts as for lines."""
@@ -566,6 +694,19 @@ class LinesTest(ProgramTestCase):
             '1 0 ratio:5 38 -> 40 LOAD_CONST 0',
             '1 0 ratio:5 40 -> 42 RETURN_VALUE',
             '1 0 ratio:5 42 <- returns 0'])
+
+    def test_names_with_newlines(self):
+        """Each event is one line of text, whatever the code is called."""
+        path = self.write('a.py', """
+            def f(): return lambda: 1
+            f.__code__ = f.__code__.replace(co_name='f\\nf', co_qualname='f\\ng', co_filename='a\\nb', co_consts=tuple(
+                const.replace(co_name='in\\nner') if hasattr(const, 'co_name') else const for const in f.__code__.co_consts))
+            f()
+            """)
+        for options in ([], ['--stack'], ['--counts'], ['--counts', '--graph', 'x.dot', '--function', 'nosuch']):
+            done = self.lltrace(*options, '--include', '*', path)
+            self.assertNotRegex(done.stderr, r'(?m)^(g|b|ner)\b')
+            self.assertIn(r'f\ng', done.stderr)
 
     def test_columns_and_indentation(self):
         path = self.write('sample.py', SAMPLE)
@@ -881,6 +1022,12 @@ class SelectionTest(ProgramTestCase):
         found = self.objects('--branches', '--include', '*', 'main.py')
         self.assertFalse([one for one in found if os.path.dirname(one['file']) == os.path.dirname(lltrace.__file__)])
         self.assertIn('importlib._bootstrap', {one['module'] for one in found})
+        # nor what it calls
+        self.write('a.py', 'import os\nif os.fork() == 0: os._exit(0)\nos.wait()')
+        for options in [], ['--branches']:
+            found = self.objects('--only', '*', *options, 'a.py')
+            self.assertEqual((found[0]['function'], found[0]['file']), ('<module>', self.path('a.py')))
+            self.assertFalse({'signal', 'posixpath'} & {one['module'] for one in found})
 
     def test_module_of_the_library(self):
         found = self.objects('--branches', '-m', 'calendar', '2026', '1')
@@ -890,6 +1037,27 @@ class SelectionTest(ProgramTestCase):
     def test_pattern(self):
         for bad in '', ':':
             self.assertRaises(ValueError, _select.Pattern, bad)
+
+    def test_unmatched(self):
+        """A pattern that matches nothing is reported with the nearest names."""
+        for options, message in {
+            ('--only', 'own'): '--only own; did you mean :own?',
+            ('--only', ':onw'): '--only :onw; did you mean :own?',
+            ('--only', 'pkg.sbu', '--only', 'pkg'): '--only pkg.sbu; did you mean pkg.sub',
+            ('--include', 'bseide'): '--include bseide; did you mean beside or :aside?',
+            ('--include', 'main.py'): '--include main.py; did you mean */main.py',
+            ('--exclude', 'pkg.sub:C.metohd'): '--exclude pkg.sub:C.metohd; did you mean pkg.sub:C.method or',
+            ('--only', 'qqqqqq'): '--only qqqqqq',
+            ('--counts', '--only', 'own'): '--only own; did you mean :own?',
+        }.items():
+            with self.subTest(options):
+                done = self.lltrace('-o', os.devnull, *options, 'main.py')
+                self.assertIn(f'lltrace: no code that ran matches {message}', done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1)
+        for options in ['--only', ':own', '--only', '__main__'], ['--include', '*', '--exclude', 'pkg'], ['--limit', '1', '--only', '__main__', '--exclude', 'pkg']:
+            self.assertNotIn('no code', self.lltrace('-o', os.devnull, *options, 'main.py').stderr)
+        self.write('a.py', 'import os\ndef child(): pass\nif os.fork() == 0:\n    child()\n    os._exit(0)\nos.wait()')
+        self.assertEqual(self.lltrace('-o', os.devnull, '--only', ':child', 'a.py').stderr, '')
 
 
 class ValuesTest(unittest.TestCase):
@@ -948,7 +1116,9 @@ class OutputTest(ProgramTestCase):
         whole = self.lltrace(self.loop).stderr.splitlines()
         for limit in 1, 2, 63, 64, 65, 1000:
             done = self.lltrace('--limit', limit, self.loop)
-            self.assertEqual(done.stderr.splitlines(), whole[:limit])
+            *lines, message = done.stderr.splitlines()
+            self.assertEqual(lines, whole[:limit])
+            self.assertEqual(message, f'lltrace: the trace ended at the limit of {limit:,} line{"s" * (limit > 1)}')
             self.assertEqual(done.stdout, 'end\n')
         self.assertEqual(self.lltrace('--limit', 10**6, self.loop).stderr.splitlines(), whole)
 
@@ -961,7 +1131,9 @@ class OutputTest(ProgramTestCase):
             for t in threads: t.start()
             for t in threads: t.join()
             ''')
-        self.assertEqual(len(self.lltrace('--limit', 5000, 'a.py').stderr.splitlines()), 5000)
+        *lines, message = self.lltrace('--limit', 5000, 'a.py').stderr.splitlines()
+        self.assertEqual(len(lines), 5000)
+        self.assertEqual(message, 'lltrace: the trace ended at the limit of 5,000 lines')
 
     def test_reader_stops_reading(self):
         self.write('loop.py', 'for i in range(100_000):\n    pass\n')
@@ -981,7 +1153,7 @@ class OutputTest(ProgramTestCase):
         for command in 'a.py', '-m lltrace -o lines --limit 10 a.py':
             done = subprocess.run(['bash', '-c', f'"$0" {command} | head -n 1; echo "${{PIPESTATUS[0]}}"', sys.executable],
                                   cwd=self.folder, capture_output=True, text=True)
-            results.append((done.stdout, done.stderr))
+            results.append((done.stdout, done.stderr.removesuffix('lltrace: the trace ended at the limit of 10 lines\n')))
         self.assertEqual(*results)
 
     @unittest.skipUnless(os.path.exists('/dev/full'), 'needs /dev/full')
@@ -1033,7 +1205,7 @@ class OutputTest(ProgramTestCase):
         self.assertRegex(self.lltrace('a.py').stderr, r'returns +None\n$')
 
     def test_no_color_in_a_file(self):
-        self.assertNotIn('\033', self.lltrace(self.loop, '--limit', '5').stderr)
+        self.assertNotIn('\033', self.lltrace('--limit', '5', self.loop).stderr)
         for option in '--color', '--color=always':
             self.assertIn('\033[', self.lltrace(option, self.loop).stderr)
         plain = re.sub('\033\\[[0-9;]*m', '', self.lltrace('--color=always', self.loop).stderr)
@@ -1053,7 +1225,7 @@ class OutputTest(ProgramTestCase):
             pass
         os.close(main)
         self.assertEqual(child.wait(), 0)
-        self.assertEqual(len(text.splitlines()), 3)
+        self.assertEqual(len(text.splitlines()), 4)
         self.assertIn(b'\033[1mRESUME', text)
 
     def test_ascii_terminal(self):
@@ -1491,6 +1663,14 @@ class ApiTest(BaseTestCase):
                 ({'opcodes': 'CALL'}, TypeError, 'opcodes must be a list of names, not a str'),
                 ({'include': 'json'}, TypeError, 'include must be a list of patterns, not a str'),
                 ({'exclude': ['']}, ValueError, 'empty pattern'),
+                ({'limit': 1.5}, TypeError, 'limit must be an int, not float'),
+                ({'limit': '5'}, TypeError, 'limit must be an int, not str'),
+                ({'opcodes': [5]}, TypeError, 'opcodes must be a list of names, not of int'),
+                ({'opcodes': 5}, TypeError, "'int' object is not iterable"),
+                ({'only': [5]}, TypeError, 'a pattern must be a str, not int'),
+                ({'only': b'json'}, TypeError, 'only must be a list of patterns, not a bytes'),
+                ({'file': 5}, TypeError, 'file must be a text stream or a path, not int'),
+                ({'file': io.BytesIO()}, TypeError, 'file must be a text stream or a path, not BytesIO'),
                 ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'cannot be combined')):
             with self.assertRaisesRegex(error, re.escape(message)):
                 lltrace.trace(**options)
@@ -1510,6 +1690,10 @@ class ApiTest(BaseTestCase):
         with open(path) as file:
             self.assertTrue(file.read().startswith('<!DOCTYPE html>'))
         self.assertRaises(ValueError, counts.write_graph, 'x.png')
+        for write in counts.write_graph, counts.write_html:
+            os.unlink(path)
+            write(pathlib.Path(path))
+            self.assertTrue(os.path.exists(path))
 
     def test_all(self):
         support.check__all__(self, lltrace, ('lltrace',), {'Trace', 'Counts'}, {'make_trace', 'opcodes_named'})
