@@ -12,8 +12,8 @@ unset LC_ALL
 theirs='test_sys_settrace test_sys test_sys_setprofile test_trace test_bdb test_pdb test_doctest test_threading test_frame
     test_generators test_coroutines test_dis test_code test_capi test_embed test_audit'
 ! have gdb || theirs="$theirs test_gdb"
-# It computes the basic blocks of the whole standard library, which takes longer than all other tests.
-slow='^test_codeblocks$'
+# The first computes the basic blocks of the whole standard library. These two take longer than all others together.
+slow='^test_codeblocks$\|^test_lltrace_module$'
 
 dir=$(builddir_of "$2")
 sh build-aux/build.sh fork "$dir"

@@ -190,6 +190,7 @@ def test_it_has_nothing_imported_at_the_start(python, condcov, tmp_path):
     assert output(python, '-c', modules) == output(python, '-c', modules, env={'PYTHONPATH': str(tmp_path)})
 
 
+@pytest.mark.slow
 def test_a_virtual_environment_does_not_see_it(python, condcov, tmp_path):
     output(python, '-m', 'venv', tmp_path / 'venv')
     inside = tmp_path / 'venv/bin/python'

@@ -97,6 +97,7 @@ def test_make_patches_changes_nothing(root):
     assert before == output('git', 'status', '--porcelain', cwd=root) + output('git', 'diff', cwd=root)
 
 
+@pytest.mark.slow
 @one_at_a_time
 def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     patch = root / output('make', 'patch-file', cwd=root).split()[-1]

@@ -53,6 +53,7 @@ def test_lcov_has_names_or_numbers(folder):
         assert branch in (folder.path / 'condcov.lcov').read_text().splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('command', ['report', 'html', 'lcov', 'xml', 'json'])
 def test_too_little(recorded, command):
     recorded.condcov(command, '--fail-under', '100', '--fail-under=mcdc=50')

@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = """
     import subprocess, sys
 

@@ -170,6 +170,7 @@ def test_worker_counts(root, python, stock_python):
     assert sum(theirs['opcodes'].values()) == theirs['opcode']['opcode']
 
 
+@pytest.mark.slow
 def test_measuring(bench, root, python, stock_python, tmp_path):
     pytest.importorskip('pyperf')
     output = tmp_path / 'bench.json'

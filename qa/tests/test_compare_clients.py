@@ -57,6 +57,7 @@ def test_report():
     assert 'coverage Differences: coverage: t::a fork: failed fork says no stock: skipped' in text
 
 
+@pytest.mark.slow
 def test_outcomes_of_a_real_run(root, tmp_path):
     """The plugin's output for each kind of test, and for a run that dies."""
     (tmp_path / 'test_x.py').write_text('''

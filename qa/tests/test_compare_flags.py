@@ -33,6 +33,7 @@ def case(body):
     return f'class Case(unittest.TestCase):\n    def test_it(self):\n        {body}\n'
 
 
+@pytest.mark.slow
 def test_quick_modules_have_the_same_outcome(compare):
     report = compare(names=QUICK, exceptions=EXCEPTIONS)
     assert not report.wrong, report.text({})

@@ -74,6 +74,7 @@ def distance(one, other):
     return sum(0 if a == b else 1 if '-' in (a, b) else len(one) for a, b in zip(one, other))
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=int(EXAMPLES or 300), derandomize=EXAMPLES is None, deadline=None, database=None)
 @hypothesis.given(expressions(), strategies.sampled_from(['if', 'boolean']), strategies.data())
 def test_truth_table(text, kind, data):

@@ -6,6 +6,7 @@ The jumps are recorded by the slow recorder, from trace events, so this needs th
 import ast
 
 import hypothesis
+import pytest
 from hypothesis import strategies
 from test_mcdc import EXAMPLES, TruthTable, expressions
 
@@ -83,6 +84,7 @@ def value_expressions():
         strategies.builds('({} or {})'.format, inner, inner)), max_leaves=6).filter(lambda text: text != 'x')
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=int(EXAMPLES or 300), derandomize=EXAMPLES is None, deadline=None, database=None,
                      suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much])
 @hypothesis.given(strategies.one_of(

@@ -138,6 +138,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
 @pytest.mark.parametrize('way', WAYS)
 def test_multiprocessing(folder, method, way):
@@ -324,6 +325,7 @@ def test_asynchronous_loops(folder):
     assert 'the loop `six in 1` was never' in report
 
 
+@pytest.mark.slow
 def test_pools_end(folder):
     """Workers get a SIGTERM when they have just started, some of them just before they wait for a semaphore."""
     folder.write('prog.py', """
@@ -341,6 +343,7 @@ def test_pools_end(folder):
     assert 'return number ** 2' in folder.lines('prog.py')
 
 
+@pytest.mark.slow
 def test_a_fork_waits_for_a_thread_that_saves(folder):
     """SQLite has its own locks, which nobody would release in the child."""
     folder.write('prog.py', """
@@ -452,6 +455,7 @@ def start(folder, *arguments):
     return process
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_what_it_wrote(folder):
     folder.write('prog.py', KILLED.format(recording.INTERVAL + 0.5))
     process = start(folder, 'prog.py')
