@@ -6,6 +6,7 @@
    probes that record it without running Python code. */
 
 #include "Python.h"
+#include "structmember.h"         // PyMemberDef
 #include <stddef.h>               // offsetof()
 
 /* The truth value of a condition, as known from whether its jump is taken. */
@@ -18,6 +19,19 @@ enum { IS_FALSE, IS_TRUE, SAYS_NOTHING };
 #define MAX_SUSPENDED 1000
 /* Recorded paths through one decision. */
 #define MAX_PATHS 10000
+
+/* An index of the items of an array by their hash.  Both buckets and items are
+   numbered from 0; -1 is no item. */
+typedef struct {
+    int first;                  // item of this bucket
+    int next;                   // item in the same bucket as this item
+    unsigned int hash;          // of this item
+} index_entry;
+
+typedef struct {
+    index_entry *entries;
+    Py_ssize_t size;            // of the index and the array, a power of two
+} hash_index;
 
 typedef struct {
     uint64_t evaluated;         // a bit for each condition
@@ -34,6 +48,13 @@ typedef struct {
     int awaited;                // the next condition
 } evaluation;
 
+/* In a list in the order of suspension; free items are in another one. */
+typedef struct {
+    evaluation evaluation;
+    int older;
+    int newer;
+} suspended;
+
 typedef struct {
     int n;                      // conditions
     int (*next)[2];             // after each is false or true; -1: the end
@@ -42,11 +63,15 @@ typedef struct {
     int learned;                // there is nothing more to record
     path *paths;
     Py_ssize_t npaths;
-    Py_ssize_t size;            // allocated
+    hash_index paths_index;
     evaluation current;
-    evaluation *suspended;
+    suspended *suspended;       // the other unfinished evaluations
     Py_ssize_t nsuspended;
-    Py_ssize_t suspended_size;
+    hash_index suspended_index;
+    int oldest;
+    int newest;
+    int free;                   // linked by 'newer'
+    int unused;                 // the first item that was never used
 } decision;
 
 typedef struct {
@@ -78,7 +103,10 @@ typedef struct _record {
 
 typedef struct _recorder {
     PyObject_HEAD
-    PyObject *select;
+    PyObject *select;           // NULL: cleared by the garbage collector
+    PyObject *watch;            // a weak reference to this recorder
+    PyObject *weakrefs;
+    PyInterpreterState *interp;
     int counts;
     int running;
     int lost;                   // an event was lost for lack of memory
@@ -88,27 +116,87 @@ typedef struct _recorder {
 
 /* --- Recording ----------------------------------------------------------- */
 
-static void *
-grow(recorder *self, void *array, Py_ssize_t used, Py_ssize_t *size,
-     size_t item)
+static unsigned int
+hash_of(uint64_t a, uint64_t b)
 {
-    if (used < *size) {
-        return array;
+    // 2**64 divided by the golden ratio.  A product has the information of
+    // low bits in its high bits only.
+    const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = a * factor + b;
+    hash = (hash ^ hash >> 32) * factor;
+    return (unsigned int)(hash >> 32);
+}
+
+static int *
+bucket_of(hash_index *index, unsigned int hash)
+{
+    return &index->entries[hash & (unsigned int)(index->size - 1)].first;
+}
+
+static int
+first_item(hash_index *index, unsigned int hash)
+{
+    return index->size == 0 ? -1 : *bucket_of(index, hash);
+}
+
+static void
+index_item(hash_index *index, int i, unsigned int hash)
+{
+    int *bucket = bucket_of(index, hash);
+    index->entries[i].hash = hash;
+    index->entries[i].next = *bucket;
+    *bucket = i;
+}
+
+static void
+forget_item(hash_index *index, int i)
+{
+    int *item = bucket_of(index, index->entries[i].hash);
+    while (*item != i) {
+        item = &index->entries[*item].next;
     }
-    Py_ssize_t new_size = *size ? *size * 2 : 4;
-    void *new_array = PyMem_RawRealloc(array, new_size * item);
-    if (new_array == NULL) {
+    *item = index->entries[i].next;
+}
+
+static void
+forget_items(hash_index *index)
+{
+    for (Py_ssize_t i = 0; i < index->size; i++) {
+        index->entries[i].first = -1;
+    }
+}
+
+/* Make room in an array, all of whose items are in use, and in its index.
+   Return the array, or NULL if there is no memory. */
+static void *
+grow(recorder *self, void *array, hash_index *index, size_t item)
+{
+    Py_ssize_t old_size = index->size, size = old_size ? 2 * old_size : 4;
+    index_entry *entries = PyMem_RawRealloc(index->entries,
+                                            size * sizeof(index_entry));
+    if (entries != NULL) {
+        index->entries = entries;
+        array = PyMem_RawRealloc(array, size * item);
+    }
+    if (entries == NULL || array == NULL) {
         self->lost = 1;
         return NULL;
     }
-    *size = new_size;
-    return new_array;
+    index->size = size;
+    forget_items(index);
+    for (int i = 0; i < old_size; i++) {
+        index_item(index, i, entries[i].hash);
+    }
+    return array;
 }
 
 static void
 record_path(record *r, decision *d, const evaluation *e, int ended)
 {
-    for (Py_ssize_t i = 0; i < d->npaths; i++) {
+    unsigned int hash = hash_of(e->evaluated, e->truth);
+    for (int i = first_item(&d->paths_index, hash); i >= 0;
+         i = d->paths_index.entries[i].next)
+    {
         path *p = &d->paths[i];
         if (p->evaluated == e->evaluated && p->truth == e->truth
             && p->ended == ended)
@@ -124,13 +212,16 @@ record_path(record *r, decision *d, const evaluation *e, int ended)
         d->learned = 1;
         return;
     }
-    path *paths = grow(r->recorder, d->paths, d->npaths, &d->size,
-                       sizeof(path));
-    if (paths == NULL) {
-        return;
+    if (d->npaths == d->paths_index.size) {
+        path *paths = grow(r->recorder, d->paths, &d->paths_index,
+                           sizeof(path));
+        if (paths == NULL) {
+            return;
+        }
+        d->paths = paths;
     }
-    d->paths = paths;
-    paths[d->npaths++] = (path){e->evaluated, e->truth, ended, 1, 1};
+    index_item(&d->paths_index, (int)d->npaths, hash);
+    d->paths[d->npaths++] = (path){e->evaluated, e->truth, ended, 1, 1};
     r->fresh = 1;
     if (ended && ++d->whole == d->total) {
         d->learned = 1;
@@ -138,20 +229,56 @@ record_path(record *r, decision *d, const evaluation *e, int ended)
 }
 
 static void
+remove_suspended(decision *d, int i)
+{
+    suspended *s = &d->suspended[i];
+    forget_item(&d->suspended_index, i);
+    *(s->older < 0 ? &d->oldest : &d->suspended[s->older].newer) = s->newer;
+    *(s->newer < 0 ? &d->newest : &d->suspended[s->newer].older) = s->older;
+    s->newer = d->free;
+    d->free = i;
+    d->nsuspended--;
+}
+
+static void
+remove_all_suspended(decision *d)
+{
+    if (d->nsuspended != 0) {
+        forget_items(&d->suspended_index);
+    }
+    d->oldest = d->newest = d->free = -1;
+    d->nsuspended = d->unused = 0;
+}
+
+static void
 suspend(record *r, decision *d)
 {
     if (d->nsuspended == MAX_SUSPENDED) {
-        record_path(r, d, &d->suspended[0], 0);
-        d->nsuspended--;
-        memmove(d->suspended, d->suspended + 1,
-                d->nsuspended * sizeof(evaluation));
+        int oldest = d->oldest;
+        record_path(r, d, &d->suspended[oldest].evaluation, 0);
+        remove_suspended(d, oldest);
     }
-    evaluation *suspended = grow(r->recorder, d->suspended, d->nsuspended,
-                                 &d->suspended_size, sizeof(evaluation));
-    if (suspended != NULL) {
-        d->suspended = suspended;
-        suspended[d->nsuspended++] = d->current;
+    int i = d->free;
+    if (i >= 0) {
+        d->free = d->suspended[i].newer;
     }
+    else {
+        if (d->unused == d->suspended_index.size) {
+            suspended *array = grow(r->recorder, d->suspended,
+                                    &d->suspended_index, sizeof(suspended));
+            if (array == NULL) {
+                return;
+            }
+            d->suspended = array;
+        }
+        i = d->unused++;
+    }
+    d->suspended[i] = (suspended){d->current, d->newest, -1};
+    *(d->newest < 0 ? &d->oldest : &d->suspended[d->newest].newer) = i;
+    d->newest = i;
+    d->nsuspended++;
+    index_item(&d->suspended_index, i,
+               hash_of((uintptr_t)d->current.activation, 0));
 }
 
 /* Make the evaluation of this activation the current one.  Return 0 if there
@@ -162,22 +289,24 @@ resume(record *r, decision *d, const void *activation)
     if (d->current.activation == activation) {
         return 1;
     }
-    for (Py_ssize_t i = d->nsuspended - 1; i >= 0; i--) {
-        evaluation found = d->suspended[i];
-        if (found.activation == activation) {
-            if (d->current.activation != NULL) {
-                d->suspended[i] = d->current;
-            }
-            else {
-                d->nsuspended--;
-                memmove(d->suspended + i, d->suspended + i + 1,
-                        (d->nsuspended - i) * sizeof(evaluation));
-            }
-            d->current = found;
-            return 1;
-        }
+    if (d->nsuspended == 0) {
+        return 0;
     }
-    return 0;
+    int i = first_item(&d->suspended_index,
+                       hash_of((uintptr_t)activation, 0));
+    while (i >= 0 && d->suspended[i].evaluation.activation != activation) {
+        i = d->suspended_index.entries[i].next;
+    }
+    if (i < 0) {
+        return 0;
+    }
+    evaluation found = d->suspended[i].evaluation;
+    remove_suspended(d, i);
+    if (d->current.activation != NULL) {
+        suspend(r, d);
+    }
+    d->current = found;
+    return 1;
 }
 
 /* Are the probes of the decision being removed?  Then evaluations are no
@@ -225,6 +354,10 @@ static int
 at_probe(void *data, int offset, int what, const void *activation)
 {
     record *r = data;
+    // Interpreters share the code objects of frozen modules.
+    if (r->recorder->interp != PyInterpreterState_Get()) {
+        return 1;
+    }
     site *s = &r->sites[r->index[offset / sizeof(_Py_CODEUNIT)]];
     r->touched = 1;
     if (s->is_line && !s->executed) {
@@ -264,11 +397,13 @@ end_evaluations(record *r)
         if (d->current.activation != NULL && !is_over(r, d)) {
             record_path(r, d, &d->current, 0);
         }
-        for (Py_ssize_t j = 0; j < d->nsuspended && !is_over(r, d); j++) {
-            record_path(r, d, &d->suspended[j], 0);
+        for (int j = d->oldest; j >= 0 && !is_over(r, d);
+             j = d->suspended[j].newer)
+        {
+            record_path(r, d, &d->suspended[j].evaluation, 0);
         }
         d->current.activation = NULL;
-        d->nsuspended = 0;
+        remove_all_suspended(d);
     }
 }
 
@@ -282,7 +417,9 @@ free_record(record *r)
         decision *d = &r->decisions[i];
         PyMem_Free(d->next);
         PyMem_RawFree(d->paths);
+        PyMem_RawFree(d->paths_index.entries);
         PyMem_RawFree(d->suspended);
+        PyMem_RawFree(d->suspended_index.entries);
     }
     PyMem_Free(r->decisions);
     PyMem_Free(r->sites);
@@ -383,6 +520,7 @@ read_decision(decision *d, PyObject *item)
         return -1;
     }
     d->n = (int)n;
+    remove_all_suspended(d);
     d->next = PyMem_Malloc(n * sizeof(*d->next));
     if (d->next == NULL) {
         PyErr_NoMemory();
@@ -500,13 +638,14 @@ put_probes(record *r)
 }
 
 static int
-offer(PyObject *obj, PyCodeObject *code)
+offer(recorder *self, PyCodeObject *code)
 {
-    recorder *self = (recorder *)obj;
-    if (PyCode_GetProbes(code, NULL) != NULL) {
+    if (self->select == NULL || PyCode_GetProbes(code, NULL) != NULL) {
         return 0;
     }
-    PyObject *plan = PyObject_CallOneArg(self->select, (PyObject *)code);
+    PyObject *select = Py_NewRef(self->select);
+    PyObject *plan = PyObject_CallOneArg(select, (PyObject *)code);
+    Py_DECREF(select);
     if (plan == NULL) {
         return -1;
     }
@@ -534,6 +673,17 @@ offer(PyObject *obj, PyCodeObject *code)
     return 0;
 }
 
+/* The code watch.  Its reference is weak, so that a recorder that nothing else
+   refers to is stopped: it could not be stopped otherwise. */
+static int
+offer_new(PyObject *watch, PyCodeObject *code)
+{
+    PyObject *self = Py_NewRef(PyWeakref_GetObject(watch));
+    int err = Py_IsNone(self) ? 0 : offer((recorder *)self, code);
+    Py_DECREF(self);
+    return err;
+}
+
 
 /* --- The type ------------------------------------------------------------ */
 
@@ -554,10 +704,17 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     recorder *self = (recorder *)type->tp_alloc(type, 0);
-    if (self != NULL) {
-        self->select = Py_NewRef(select);
-        self->counts = counts;
-        self->last = &self->first;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->select = Py_NewRef(select);
+    self->counts = counts;
+    self->interp = PyInterpreterState_Get();
+    self->last = &self->first;
+    self->watch = PyWeakref_NewRef((PyObject *)self, NULL);
+    if (self->watch == NULL) {
+        Py_DECREF(self);
+        return NULL;
     }
     return (PyObject *)self;
 }
@@ -575,7 +732,7 @@ stop(recorder *self)
         }
         end_evaluations(r);
     }
-    if (PyEval_GetCodeWatch(NULL) == (PyObject *)self) {
+    if (PyEval_GetCodeWatch(NULL) == self->watch) {
         PyEval_SetCodeWatch(NULL, NULL);
     }
 }
@@ -600,6 +757,7 @@ recorder_dealloc(recorder *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs((PyObject *)self);
     stop(self);
     while (self->first != NULL) {
         record *r = self->first;
@@ -607,6 +765,7 @@ recorder_dealloc(recorder *self)
         free_record(r);
     }
     Py_CLEAR(self->select);
+    Py_CLEAR(self->watch);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -614,7 +773,8 @@ recorder_dealloc(recorder *self)
 PyDoc_STRVAR(start_doc,
 "start($self, /)\n--\n\n"
 "Start to record code objects in all threads of the interpreter, when they are\n"
-"next executed.  Raise RuntimeError if another recorder is running.");
+"next executed.  A recorder that is deleted stops.  Raise RuntimeError if another\n"
+"recorder is running.");
 
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -639,7 +799,7 @@ recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
             return NULL;
         }
     }
-    PyEval_SetCodeWatch(offer, (PyObject *)self);
+    PyEval_SetCodeWatch(offer_new, self->watch);
     Py_RETURN_NONE;
 }
 
@@ -674,7 +834,7 @@ recorder_offer(recorder *self, PyObject *code)
         PyErr_SetString(PyExc_RuntimeError, "the recorder is not running");
         return NULL;
     }
-    if (offer((PyObject *)self, (PyCodeObject *)code) < 0) {
+    if (offer(self, (PyCodeObject *)code) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -778,6 +938,9 @@ forget(record *r)
     }
     for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
         decision *d = &r->decisions[i];
+        if (d->npaths != 0) {
+            forget_items(&d->paths_index);
+        }
         d->npaths = d->whole = 0;
         d->learned = 0;
     }
@@ -840,6 +1003,11 @@ static PyMethodDef recorder_methods[] = {
     {NULL, NULL}
 };
 
+static PyMemberDef recorder_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(recorder, weakrefs), READONLY},
+    {NULL}
+};
+
 PyDoc_STRVAR(recorder_doc,
 "Recorder(select, *, counts=False)\n--\n\n"
 "Record what code objects execute, with probes in their bytecode.\n\n"
@@ -866,6 +1034,7 @@ static PyType_Slot recorder_slots[] = {
     {Py_tp_traverse, recorder_traverse},
     {Py_tp_clear, recorder_clear},
     {Py_tp_methods, recorder_methods},
+    {Py_tp_members, recorder_members},
     {0, NULL}
 };
 

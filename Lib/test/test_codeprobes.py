@@ -2,6 +2,7 @@
 
 import codeblocks
 import codeprobes
+import collections
 import contextlib
 import copy
 import ctypes
@@ -21,6 +22,7 @@ import threading
 import traceback
 import types
 import unittest
+import weakref
 from test import bytecodesupport, support
 from test.support import import_helper, script_helper, threading_helper
 from test.tracecorpus import CORPUS
@@ -362,6 +364,47 @@ class ApiTest(BaseTestCase):
         self.doCleanups()
         gc.collect()
         self.assertEqual(sys.getrefcount(f.__code__), before)
+
+    def test_deleted_while_running(self):
+        # Nothing could stop the recorder any more, and no other one could be started.
+        def start(select):
+            nonlocal recorder
+            recorder = codeprobes.Recorder(select)
+            recorder.start()
+            self.assertEqual(f(1, 0), 0)
+            recorder.offer(f.__code__)
+
+        def refers(code):               # a reference cycle
+            return plan if recorder is not None and code is f.__code__ else None
+
+        def deletes(code):
+            nonlocal recorder
+            recorder = None
+            return plan if code is f.__code__ else None
+
+        f = fresh(choose)
+        plan = decision(f.__code__)
+        for select in select_only(f), refers:
+            with self.subTest(select=select.__name__):
+                recorder = None
+                f = fresh(choose)
+                start(select_only(f) if select is not refers else refers)
+                self.assertNotEqual(probed(f.__code__), [])
+                kept = weakref.ref(recorder)
+                if select is refers:
+                    del start, refers
+                recorder = select = None
+                gc.collect()
+                self.assertIsNone(kept())
+                self.assertEqual(probed(f.__code__), [])
+                self.started()
+                self.doCleanups()
+        f = fresh(choose)
+        recorder = codeprobes.Recorder(deletes)
+        recorder.start()
+        self.assertEqual(f(1, 0), 0)
+        self.assertEqual(probed(f.__code__), [])
+        self.started()
 
 
 class CApiTest(BaseTestCase):
@@ -1116,25 +1159,131 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(set(self.paths(recorder)),
                          {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
 
-    def test_many_suspended(self):
-        # Those for which there is no room are recorded as incomplete.
+    def suspendable(self):
+        """A generator function with a decision that waits twice, and its recorder."""
         def gen():
-            if (yield) and (yield):
-                pass
+            while True:
+                if (yield) and (yield):
+                    pass
 
         gen = fresh(gen)
-        recorder = self.started(select_only(gen, ((), tuple(
-            (i.offset, 0, n, False, True) for n, i in enumerate(conditions(gen.__code__)[:2])),
-            ((((1, -1), (-1, -1)), 3),))), counts=True)
+        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
+        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
+        return gen, self.started(select_only(gen, plan), counts=True)
+
+    def test_many_suspended(self):
+        # Those for which there is no room are recorded as incomplete.
+        gen, recorder = self.suspendable()
         generators = [gen() for _ in range(1500)]
         for g in generators:
             next(g)
             g.send(1)
+        self.assertEqual(self.paths(recorder), [(1, 1, False, 499)])
+        for g in generators[499:]:
+            g.send(1)
+        self.assertEqual(self.paths(recorder), [(3, 3, True, 1001)])
+        for g in generators[:499]:
+            g.send(1)
+        recorder.stop()
+        self.assertEqual(self.paths(recorder), [])
+
+    def test_many_suspended_at_random(self):
+        gen, recorder = self.suspendable()
+        choose = random.Random(7)
+        generators = [gen() for _ in range(3000)]
         for g in generators:
-            self.assertRaises(StopIteration, g.send, 1)
-        paths = dict((path[:3], path[3]) for path in self.paths(recorder))
-        self.assertEqual(paths[1, 1, False] + paths[3, 3, True], 1500)
-        self.assertEqual(paths[1, 1, False], 499)
+            next(g)
+        waiting = [False] * len(generators)     # for the second value
+        current, suspended = None, {}           # in the order of suspension
+        expected = collections.Counter()
+        for _ in range(60_000):
+            # Sometimes the same ones again, so that an evaluation ends before others are suspended.
+            n = choose.randrange(3000 if choose.random() < .7 else 20)
+            value = choose.random() < .8
+            generators[n].send(value)
+            known = n == current or suspended.pop(n, False)
+            if not waiting[n] or known:
+                if current not in (None, n):
+                    if len(suspended) == 1000:
+                        del suspended[next(iter(suspended))]
+                        expected[1, 1, False] += 1
+                    suspended[current] = True
+                current = n if value and not waiting[n] else None
+                if current is None:
+                    expected[(3, 1 + 2 * value, True) if waiting[n] else (1, 0, True)] += 1
+            waiting[n] = value and not waiting[n]
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)}, expected)
+        self.assertGreater(expected[1, 1, False], 1000)
+        recorder.stop()
+        left = len(suspended) + (current is not None)
+        self.assertEqual(self.paths(recorder), [(1, 1, False, left)])
+
+    def many_paths(self, n):
+        """A function with 2**n paths, one for each argument up to 2**n, and their plan."""
+        namespace = {}
+        exec('def f(bits):\n' + ''.join(f' if bits & {1 << i}: pass\n' for i in range(n)) + ' return 1\n', namespace)
+        f = namespace['f']
+        jumps = [i for i in conditions(f.__code__)][:n]
+        return f, ((), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)),
+                   ((tuple((i + 1 if i + 1 < n else -1,) * 2 for i in range(n)), 0),))
+
+    def test_many_paths(self):
+        f, plan = self.many_paths(14)
+        recorder = self.started(select_only(f, plan), counts=True)
+        arguments = [*range(1 << 14)]
+        random.Random(9).shuffle(arguments)
+        for _ in range(2):
+            for argument in arguments[:7000]:
+                f(argument)
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)},
+                         {(0x3fff, argument, True): 2 for argument in arguments[:7000]})
+        for argument in arguments[5000:]:
+            f(argument)
+        expected = {(0x3fff, argument, True): 1 for argument in arguments[5000:10_000]}
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)}, expected)
+        self.assertEqual(recorder.harvest(rearm=True), [])
+        for argument in arguments[-1000:]:
+            f(argument)
+        self.assertEqual({path[:3]: path[3] for path in self.paths(recorder)},
+                         {(0x3fff, argument, True): 1 for argument in arguments[-1000:]})
+
+    @support.requires_resource('cpu')
+    def test_time_of_a_call(self):
+        # It does not grow with the number of paths, suspended evaluations or calls in progress.
+        import time
+
+        def best(calls):
+            times = []
+            for _ in range(7):
+                start = time.process_time()
+                calls()
+                times.append(time.process_time() - start)
+            return min(times)
+
+        f, plan = self.many_paths(13)
+        recorder = self.started(select_only(f, plan), counts=True)
+        few = best(lambda: [f(0) for _ in range(8000)])
+        self.assertLess(best(lambda: [f(n) for n in range(8000)]), 2 * few)
+        recorder.stop()
+
+        gen, recorder = self.suspendable()
+        generators = [gen() for _ in range(1000)]
+        for g in generators:
+            next(g)
+        few = best(lambda: [generators[0].send(1) for _ in range(8000)])
+        self.assertLess(best(lambda: [g.send(1) for _ in range(8) for g in generators]), 2 * few)
+        recorder.stop()
+
+        def recursive(n):
+            if n and recursive(n - 1) and n > 2:
+                return True
+            return True
+
+        recursive = fresh(recursive)
+        self.started(select_only(recursive), counts=True)
+        with support.infinite_recursion(5000):
+            few = best(lambda: [recursive(500) for _ in range(16)])
+            self.assertLess(best(lambda: [recursive(4000), recursive(4000)]), 2 * few)
 
     def test_condition_that_uses_the_recorder(self):
         class Does:
@@ -1524,6 +1673,87 @@ class HostileTest(BaseTestCase):
         """)
         again = f'{script}\nfor _ in range(2):\n    assert run_in_subinterp({script!r}) == 0\nf = lambda: 1\nf()\n'
         script_helper.assert_python_ok('-c', again + 'assert f.__code__ in offered')
+
+    def test_code_shared_with_a_subinterpreter(self):
+        # What another interpreter executes is not recorded.  This code of a frozen module is not yet specialized.
+        script = textwrap.dedent("""
+            import codeprobes, _frozen_importlib_external as external
+            from _testcapi import run_in_subinterp
+            from test.test_codeprobes import everywhere, probed
+            join = external._path_join
+            for counts in False, True:
+                recorder = codeprobes.Recorder(lambda code: everywhere(code) if code is join.__code__ else None,
+                                               counts=counts)
+                recorder.start()
+                recorder.offer(join.__code__)
+                recorder.harvest(rearm=True)
+                before = probed(join.__code__)
+                assert run_in_subinterp("import _frozen_importlib_external as external\\n"
+                                        "for _ in range(3): external._path_join('a', 'b')") == 0
+                assert recorder.harvest() == []
+                assert probed(join.__code__) == before != []
+                join('a', 'b')
+                (code, lines, jumps, paths), = recorder.harvest()
+                assert code is join.__code__ and lines and (not jumps or jumps[0][2] == 1)
+                # The recorder of another interpreter does not replace the probes.
+                before = probed(join.__code__)
+                assert run_in_subinterp("import codeprobes, _frozen_importlib_external as external\\n"
+                                        "from test.test_codeprobes import everywhere\\n"
+                                        "recorder = codeprobes.Recorder(everywhere)\\n"
+                                        "recorder.start()\\n"
+                                        "recorder.offer(external._path_join.__code__)\\n"
+                                        "external._path_join('a', 'b')\\n"
+                                        "recorded = [found[0] for found in recorder.harvest()]\\n"
+                                        "assert external._path_join.__code__ not in recorded, recorded") == 0
+                assert probed(join.__code__) == before
+                recorder.stop()
+                assert probed(join.__code__) == []
+
+            from importlib.machinery import ModuleSpec
+            offered = []
+            recorder = codeprobes.Recorder(offered.append)
+            recorder.start()
+            for _ in range(2):
+                repr(ModuleSpec('a', None))
+                assert run_in_subinterp("import codeprobes, importlib.machinery\\n"
+                                        "recorder = codeprobes.Recorder(lambda code: None)\\n"
+                                        "recorder.start()\\n"
+                                        "repr(importlib.machinery.ModuleSpec('a', None))") == 0
+            assert offered.count(ModuleSpec.__repr__.__code__) == 2, offered
+        """)
+        script_helper.assert_python_ok('-c', script)
+
+    def test_cleared_by_the_garbage_collector(self):
+        # While it clears a reference cycle, a destructor finds a recorder that has lost its function.
+        script = textwrap.dedent("""
+            import codeprobes, gc, os, warnings
+            gc.disable()
+            warnings.simplefilter('always')
+            used = []
+
+            def use(*args, **kwargs):
+                for found in gc.get_objects():
+                    if type(found) is codeprobes.Recorder:
+                        found.start()
+                        exec('def new(): return 1\\nnew()', {})
+                        found.offer(use.__code__)
+                        used.append(found.harvest())
+                        found.stop()
+                        found.start()
+
+            warnings.showwarning = use
+            functions = {}
+            recorder = codeprobes.Recorder(functions.get)
+            cycle = []                              # it is cleared after the other one
+            cycle += cycle, os.scandir('.')
+            functions.update(recorder=recorder, functions=functions)
+            del functions, recorder, cycle
+            gc.collect()
+            assert used == [[]], used
+            gc.collect()
+            codeprobes.Recorder(print).start()      # there is no other one
+        """)
+        script_helper.assert_python_ok('-c', script)
 
     def test_recorder_running_at_exit(self):
         script = textwrap.dedent("""
