@@ -32,6 +32,8 @@ def enable_crash_output(file=None, n=32):
     if not isinstance(file, int):
         file.flush()
         fd = file.fileno()
+    if fd < 0:
+        raise ValueError(f'{fd} is not a file descriptor')
     kinds = bytes(ord('n' if op in opcode.hasname else 'l' if op in opcode.haslocal + opcode.hasfree else ' ')
                   for op in range(256))
     _flightrecorder.enable_crash_output(file, fd, n, tuple(opcode.opname), kinds)

@@ -185,7 +185,8 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
     recorder *self = (recorder *)obj;
     if (!self->running) {
         // Another thread has stopped it.
-        return PyEval_SetTraceState(NULL, NULL, NULL);
+        _PyTraceState_TryRemove();
+        return 0;
     }
     if (what != PyTrace_BRANCH) {
         return 0;
@@ -200,12 +201,7 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
             return 0;
         }
         // Like a trace function in Python, it is removed if it raises.
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
-            PyErr_Clear();
-        }
-        PyErr_Restore(type, value, traceback);
+        _PyTraceState_TryRemove();
         return -1;
     }
     if (r->selected) {
@@ -337,9 +333,10 @@ recorder_call(recorder *self, PyObject *args, PyObject *kwds)
     {
         return NULL;
     }
-    int err = self->running ? install(self, 0)
-                            : PyEval_SetTraceState(NULL, NULL, NULL);
-    if (err < 0) {
+    if (!self->running) {
+        _PyTraceState_TryRemove();
+    }
+    else if (install(self, 0) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -271,12 +271,7 @@ record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
 {
     PyThreadState *tstate = _PyThreadState_GET();
     if (obj != recorder.hook) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
-            PyErr_Clear();      // an audit hook refused
-        }
-        PyErr_Restore(type, value, traceback);
+        _PyTraceState_TryRemove();
         return 0;
     }
     if (what != PyTrace_INSTRUCTION && what != PyTrace_CALL
@@ -329,10 +324,8 @@ call_hook(PyObject *self, PyObject *args)
     PyObject *hook = recorder.hook;
     if (hook == NULL || PyCFunction_GET_SELF(hook) != self) {
         // Its recording has ended.
-        if (is_hook(_PyThreadState_GET()->c_traceobj)
-            && PyEval_SetTraceState(NULL, NULL, NULL) < 0)
-        {
-            return NULL;
+        if (is_hook(_PyThreadState_GET()->c_traceobj)) {
+            _PyTraceState_TryRemove();
         }
         Py_RETURN_NONE;
     }
@@ -1024,6 +1017,10 @@ install_handlers(void)
         }
         if (now.sa_handler == fatal_signal || is_above(handler, &now)) {
             continue;
+        }
+        handler->installed = 0;
+        if (now.sa_handler == SIG_IGN) {
+            continue;           // the signal does not end the process
         }
         memset(&action, 0, sizeof(action));
         action.sa_handler = fatal_signal;

@@ -268,6 +268,7 @@ _PyCodeProbes_Clear(PyCodeObject *code)
     probes *p = get_probes(code);
     if (p != NULL) {
         remove_probes(code, p);
+        PyMem_Free(p);
     }
 }
 

@@ -20,6 +20,8 @@
    inst_raised      While an exception enters its handler: the code unit for
                     which the handler was looked up, plus 1.  Otherwise 0.
    inst_installing  A trace function is being installed.
+   inst_cleared     PyThreadState_Clear() was called: nothing frees a trace
+                    function that is installed now.
    inst_edge        The argument of the last 'branch' event, for reuse.
 
    Python/traceevents.h sends the events. */
@@ -193,6 +195,7 @@ void
 _PyTraceState_Clear(PyThreadState *tstate)
 {
     PyObject *old = tstate->c_traceobj;
+    tstate->inst_cleared = 1;
     tstate->c_tracefunc = tstate->inst_installed_func = NULL;
     tstate->c_traceobj = tstate->inst_installed_obj = NULL;
     _PyTraceState_Follow(tstate);
@@ -247,8 +250,10 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
     for (PyThreadState *ts = current->interp->threads.head;
          ts != NULL; ts = ts->next)
     {
-        old[count++] = ts->c_traceobj;
-        store_state(ts, func, Py_XNewRef(obj), &copy);
+        if (!ts->inst_cleared) {
+            old[count++] = ts->c_traceobj;
+            store_state(ts, func, Py_XNewRef(obj), &copy);
+        }
     }
     PyThread_release_lock(lock);
 
@@ -605,6 +610,17 @@ _PyTraceState_GetThreadingFunc(void)
     }
     release_threading(&vars);
     return func;
+}
+
+void
+_PyTraceState_TryRemove(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, value, traceback);
 }
 
 int

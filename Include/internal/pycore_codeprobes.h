@@ -22,7 +22,8 @@ extern int _PyCodeProbes_Init(void);
 /* Remove the watch of an interpreter during its finalization. */
 extern void _PyCodeProbes_Fini(PyInterpreterState *interp);
 
-/* For code objects that are not freed through code_dealloc(). */
+/* For code objects that are not freed through code_dealloc(): remove and free
+   the probes.  The caller frees co_extra. */
 extern void _PyCodeProbes_Clear(PyCodeObject *code);
 
 /* Call the function of the watch if it has not seen the code object. */

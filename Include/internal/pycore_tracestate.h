@@ -43,6 +43,10 @@ PyAPI_FUNC(int) _PyTraceState_InstallAllThreads(Py_tracefunc func,
    None.  A new reference, or NULL with an exception set. */
 PyAPI_FUNC(PyObject *) _PyTraceState_GetThreadingFunc(void);
 
+/* Remove the trace function of the current thread, unless an audit hook
+   refuses.  Keep the current exception. */
+PyAPI_FUNC(void) _PyTraceState_TryRemove(void);
+
 /* Switch tracing off for threads that the threading module starts later if obj
    is their trace function.  Return 0, or -1 with an exception set. */
 PyAPI_FUNC(int) _PyTraceState_RemoveFromThreading(PyObject *obj);

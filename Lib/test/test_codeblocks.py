@@ -12,7 +12,7 @@ import warnings
 import weakref
 from test import support
 from test.bytecodesupport import CONDITIONAL, by_hand, code_objects, expected_leaders, instructions
-from test.support import import_helper
+from test.support import import_helper, script_helper
 
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
                    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
@@ -569,6 +569,56 @@ class EdgeRecorderTests(unittest.TestCase):
         (lambda: None)()
         self.assertIsNone(sys.gettrace())
         self.assertEqual(recorder.edges(), [])
+
+    def test_audit_hook_refuses_the_removal(self):
+        # The program does not get the hook's exception.
+        script = """if True:
+            import codeblocks, sys, threading
+
+            def hook(event, args):
+                if event == 'sys.settrace' and refuse is threading.current_thread():
+                    refused.append(event)
+                    raise RuntimeError('audit')
+
+            def called():
+                return [n for n in range(3)]
+
+            def program():
+                ready.set()
+                go.wait()
+                for _ in range(3):
+                    called()
+                finished.append(True)
+
+            def restored():
+                global refuse
+                current = threading.current_thread()
+                sys.settracestate(**state)
+                refuse = current
+                program()
+
+            refuse, refused, finished = None, [], []
+            sys.addaudithook(hook)
+            go, ready = threading.Event(), threading.Event()
+            recorder = codeblocks.EdgeRecorder()
+            recorder.start()
+            state = sys.gettracestate()
+            thread = threading.Thread(target=program)
+            thread.start()
+            ready.wait()
+            recorder.stop()
+            refuse = thread
+            go.set()
+            thread.join()
+            assert refused and finished == [True], finished
+            refused.clear()
+            thread = threading.Thread(target=restored)
+            thread.start()
+            thread.join()
+            assert refused and finished == [True, True], finished
+        """
+        _, _, error = script_helper.assert_python_ok('-c', script)
+        self.assertEqual(error, b'')
 
     def test_select_without_memory(self):
         calls = []

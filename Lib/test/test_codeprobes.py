@@ -44,7 +44,8 @@ restore_probes = ctypes.PYFUNCTYPE(None, ctypes.py_object)(('PyCode_RestoreProbe
 def instructions_of(code):
     """The instructions from dis; EXTENDED_ARG prefixes belong to the instruction, which starts at the first one."""
     for offset, instruction in bytecodesupport.instructions(code):
-        yield instruction._replace(offset=offset)
+        # _replace() would execute _make(), which is recorded too.
+        yield dis.Instruction(*instruction[:5], offset, *instruction[6:])
 
 
 def operation_of(code, offset):
@@ -510,6 +511,26 @@ class CApiTest(BaseTestCase):
         recorder.harvest(rearm=True)
         recorder.stop()
         self.assertEqual(probed(f.__code__), before)
+
+    def test_static_code_is_freed(self):
+        # The probes of code in frozen modules, which is not freed by its destructor.
+        if not hasattr(sys, 'gettotalrefcount'):
+            self.skipTest('needs a debug build')
+        script = textwrap.dedent("""
+            import ctypes, sys, types, _frozen_importlib_external as external
+            from test.test_codeprobes import FUNC, set_probes
+            offset = (ctypes.c_int * 1)(2)
+            for function in vars(external).values():
+                if isinstance(function, types.FunctionType) and not function.__code__.co_cellvars:
+                    set_probes(function.__code__, FUNC, 1, offset, 1)
+                    if {remove}:
+                        set_probes(function.__code__, None, None, None, 0)
+        """)
+        blocks = []
+        for remove in False, True:
+            result = script_helper.assert_python_ok('-X', 'showrefcount', '-c', script.format(remove=remove))
+            blocks.append(int(re.search(rb'(\d+) blocks', result.err)[1]))
+        self.assertEqual(*blocks)
 
     def test_probe_opcode_in_handmade_code(self):
         # The opcode of a probe is unknown in hand-written code.

@@ -415,8 +415,17 @@ class OtherTracersTest(TestCase):
             except ValueError:
                 refuse = False
             assert not refuse and flightrecorder.is_running()
+            state = sys.gettracestate()
             flightrecorder.stop()
             assert not flightrecorder.is_running() and len(events) == 4
+            # A thread of which the recording has ended does not get the exception of the hook.
+            sys.settracestate(**state)
+            refuse = True
+            (lambda: 1)()
+            assert len(events) > 5 and sys.gettracestate()['tracefunc'] is not None
+            refuse = False
+            (lambda: 1)()
+            assert sys.gettracestate()['tracefunc'] is None
         '''
         script_helper.assert_python_ok('-c', textwrap.dedent(script))
 
@@ -1029,9 +1038,44 @@ class CrashTest(unittest.TestCase):
         '''
         self.assertRegex(self.crash(setup, 'f(1)', -signal.SIGABRT), r'in f: 2 LOAD_FAST 0 \(a\)\n')
 
+    def test_ignored(self):
+        # A signal that the program ignores does not end the process, before or after another call.
+        setup = '''
+            for signum in signal.SIGILL, signal.SIGABRT:
+                signal.signal(signum, signal.SIG_IGN)
+            flightrecorder.enable_crash_output(n=4)
+            flightrecorder.start()
+            os.kill(os.getpid(), signal.SIGILL)
+            signal.signal(signal.SIGBUS, signal.SIG_IGN)
+            flightrecorder.enable_crash_output(n=4)
+            os.kill(os.getpid(), signal.SIGBUS)
+            print('ignored', file=sys.stderr, flush=True)
+            flightrecorder.disable_crash_output()
+            assert signal.getsignal(signal.SIGILL) is signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGILL)
+            os.kill(os.getpid(), signal.SIGBUS)
+            flightrecorder.enable_crash_output(n=4)
+            signal.signal(signal.SIGBUS, signal.SIG_DFL)
+            flightrecorder.enable_crash_output(n=4)
+        '''
+        if SANITIZED:
+            self.skipTest('the sanitizer handles them')
+        error = self.crash(setup, 'os.kill(os.getpid(), signal.SIGBUS)', -signal.SIGBUS)
+        self.assertRegex(error, r'^ignored\n')
+        self.assertRegex(error, self.LAST)
+        self.assertEqual(error.count('Last 4'), 1)
+
     def test_arguments(self):
         script = '''
             import flightrecorder, sys
+            class NoFile:
+                def flush(self): pass
+                def fileno(self): return -7
+            for wrong in -1, NoFile():
+                try:
+                    flightrecorder.enable_crash_output(wrong)
+                except ValueError as e:
+                    print(e)
             sys.stderr = None
             try:
                 flightrecorder.enable_crash_output()
@@ -1048,7 +1092,8 @@ class CrashTest(unittest.TestCase):
             flightrecorder.dump()
         '''
         self.assertEqual(script_helper.assert_python_ok('-c', textwrap.dedent(script)).out.split(b'\n')[:-1],
-                         [b'sys.stderr is None', b'unsupported', b'False', b'True'])
+                         [b'-1 is not a file descriptor', b'-7 is not a file descriptor',
+                          b'sys.stderr is None', b'unsupported', b'False', b'True'])
 
 
 if __name__ == '__main__':

@@ -1555,6 +1555,29 @@ class CAPITest(BaseTestCase):
             _testtracestate.settracestate_all_threads(None)
         self.assertEqual(states, [(1, 0, 0, 1, 0, -1)] * 2)
 
+    def test_all_threads_after_clear(self):
+        # A thread state that has been cleared, and is not yet deleted, gets no
+        # trace function: nothing would free it.
+        ctypes = import_helper.import_module('ctypes')
+        api = ctypes.pythonapi
+        api.PyInterpreterState_Get.restype = ctypes.c_void_p
+        api.PyThreadState_New.restype = ctypes.c_void_p
+        interp = ctypes.c_void_p(api.PyInterpreterState_Get())
+
+        def f(*args):
+            return f
+
+        before = sys.getrefcount(f)
+        for _ in range(10):
+            tstate = ctypes.c_void_p(api.PyThreadState_New(interp))
+            api.PyThreadState_Clear(tstate)
+            threading.settracestate_all_threads(f)
+            threading.settracestate_all_threads(None)
+            threading.settracestate_all_threads(f)
+            api.PyThreadState_Delete(tstate)
+            threading.settracestate_all_threads(None)
+        self.assertEqual(sys.getrefcount(f), before)
+
     def test_co_extra_of_others(self):
         # Tracing stores data in co_extra; values that others have not set there
         # are not freed.
