@@ -22,7 +22,7 @@ cut -d' ' -f1 "$LAID" | awk -v fork="$tmp/fork" -v stock="$tmp/stock" '
         while ((getline < stock) > 0) s[$1] = $2
         while ((getline < fork) > 0) if (s[$1] != $2) print $1
     } { print }' | sort -u >"$tmp/differ" 2>/dev/null || full
-gone=$( (cd "$STOCK" && find . -type f) | (cd "$FORK" && while IFS= read -r f; do [ -e "$f" ] || { echo "${f#./}"; break; }; done) )
+gone=$( (cd "$STOCK" && find . -name __pycache__ -prune -o -type f -print) | (cd "$FORK" && while IFS= read -r f; do [ -e "$f" ] || { echo "${f#./}"; break; }; done) )
 [ -z "$gone" ] || die "$FORK/$gone was deleted, which an overlay cannot express; restore it with: cp $STOCK/$gone $FORK/$gone"
 
 put() { # NEW FILE: replace FILE with NEW, unless they are equal

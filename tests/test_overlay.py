@@ -37,6 +37,8 @@ def test_leftovers_of_editors_are_not_laid(ready):
     assert not ready.fork('Python/ours.c~').exists() and not ready.fork('Lib/__pycache__').exists()
     ready.write('build/src/fork/Python/ceval.c.orig', 'x')
     ready.write('build/src/fork/Lib/__pycache__/x.cpython-311.pyc', 'x')
+    # A module that only stock CPython has imported.
+    ready.write('build/src/stock/Lib/__pycache__/y.cpython-311.pyc', 'x')
     assert ready.make('patches').stdout == ''
 
 
