@@ -7,7 +7,7 @@ cat <<HELP
 make                         build the fork, with condcov; ./python runs it
 
 make test                    the tests of tracing (the fork's and CPython's), of the build and of condcov; 15 minutes
-make test-quick              the same without CPython's own tests and slow tests, to run while editing; 3 minutes
+make test-quick              the same without CPython's own tests and slow tests, to run while editing; 2 minutes
 make test-all                CPython's whole test suite on the fork and on stock CPython, compared test by test; an hour
 make test-sanitized          the tests of tracing on a build with AddressSanitizer and UndefinedBehaviorSanitizer
 make test-leaks              find reference leaks that stock CPython does not have; needs a --with-pydebug build
@@ -16,7 +16,7 @@ make test-differential       compare CPython's tests under every combination of 
 make test-clients            the tests of coverage.py, hunter, greenlet, pytest and debugpy, on both; half an hour
 make test-condcov            the tests of condcov, the coverage tool
 make test-condcov-packages   compare condcov with coverage.py on the tests of six packages; a quarter of an hour
-make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; an hour
+make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; half an hour
 make lint                    check the sources with ruff, mypy, shellcheck and against PEP 7
 
 make bench                   measure what tracing costs on the fork and on stock CPython; ten minutes
