@@ -41,6 +41,7 @@ def run(command, python, folder):
     attributes = termios.tcgetattr(terminal)
     attributes[1] &= ~termios.OPOST     # no carriage returns
     termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+    termios.tcsetwinsize(terminal, (24, 100))
     process = subprocess.Popen(['sh', '-c', command], cwd=folder, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
                                env=environment('PYTHON') | {'PATH': f'{bin}:{os.environ["PATH"]}', 'NO_COLOR': '1'})
     os.close(terminal)
@@ -66,7 +67,6 @@ def sessions(root, python, folder):
             for session in ('\n' + content).split('\n$ ')[1:]:
                 command, _, shown = session.partition('\n')
                 printed = run(command, python, folder)
-                printed = printed.replace(f'{folder}/', '')
                 yield command, shown.rstrip('\n'), '\n'.join(line.rstrip() for line in printed.splitlines()).rstrip('\n')
 
 

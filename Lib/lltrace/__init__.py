@@ -33,12 +33,13 @@ finally:
 __all__ = ['trace', 'count', 'Trace', 'Counts']
 
 
-def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), include=(), exclude=(), limit=None,
-          color='auto', jsonl=False):
+def trace(file=None, *, stack=False, source=False, branches=False, opcodes=None, only=(), include=(), exclude=(),
+          limit=None, color='auto', jsonl=False):
     """Return a Trace, a context manager with the methods start() and stop().  It is not started yet.
 
     file        where to write lines: a text stream, a path, or None for sys.stderr
     stack       whether to show the value stack
+    source      whether to show each source line above its instructions
     branches    whether to show only entries into basic blocks
     opcodes     the names of the instructions to show, which may be globs; None for all
     only, include, exclude      lists of patterns that select code; see the documentation
@@ -59,6 +60,8 @@ def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), incl
             raise ValueError(f'limit must be at least 1, not {limit}')
     if branches and opcodes is not None:
         raise ValueError('branches and opcodes cannot be combined')
+    if source and jsonl:
+        raise ValueError('source and jsonl cannot be combined')
     numbers = None if opcodes is None else opcodes_named(opcodes)
     selection = _select.Selection(only, include, exclude)
     if file is None:
@@ -69,13 +72,14 @@ def trace(file=None, *, stack=False, branches=False, opcodes=None, only=(), incl
         raise TypeError(f'file must be a text stream or a path, not {type(file).__name__}')
     else:
         sink = _output.Stream(file)
-    return make_trace(sink, selection, stack=stack, branches=branches, opcodes=numbers, limit=limit, color=color,
-                      jsonl=jsonl)
+    return make_trace(sink, selection, stack=stack, source=source, branches=branches, opcodes=numbers, limit=limit,
+                      color=color, jsonl=jsonl)
 
 
-def make_trace(sink, selection, *, stack, branches, opcodes, limit, color, jsonl, at_once=False):
+def make_trace(sink, selection, *, stack, source, branches, opcodes, limit, color, jsonl, at_once=False):
     """Return a Trace that writes to a sink of _output."""
-    lines = Json() if jsonl else Text(color == 'always' or color == 'auto' and sink.colored())
+    colored = color == 'always' or color == 'auto' and sink.colored()
+    lines = Json() if jsonl else Text(colored, sink.width(), stack, source)
     return Trace(_output.Output(sink, limit, at_once), lines, selection, stack=stack, branches=branches,
                  opcodes=opcodes)
 

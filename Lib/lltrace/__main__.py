@@ -41,6 +41,7 @@ def parse(arguments):
     shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines; the program continues')
     lines = parser.add_argument_group('output')
     lines.add_argument('--stack', action='store_true', help='show the value stack before each instruction')
+    lines.add_argument('--source', action='store_true', help='show each source line above its instructions')
     lines.add_argument('--jsonl', action='store_true', help='write each line as a JSON object')
     lines.add_argument('--color', nargs='?', choices=('auto', 'always', 'never'), const='always', default='auto',
                        help='auto, the default, colors output to a terminal; --color alone means always')
@@ -68,11 +69,13 @@ def parse(arguments):
 
     counting = [name for name in ('--counts', '--html', '--graph') if getattr(options, name[2:])]
     if counting:
-        for name in ('--opcodes', '--branches', '--limit', '--stack', '--jsonl', '--flush'):
+        for name in ('--opcodes', '--branches', '--limit', '--stack', '--source', '--jsonl', '--flush'):
             if getattr(options, name[2:]) not in (None, False):
                 parser.error(f'{name} cannot be combined with {counting[0]}')
     if options.branches and options.opcodes is not None:
         parser.error('--branches and --opcodes cannot be combined')
+    if options.source and options.jsonl:
+        parser.error('--source and --jsonl cannot be combined')
     if options.limit is not None and options.limit < 1:
         parser.error(f'--limit must be at least 1, not {options.limit}')
     if options.function is not None and options.graph is None:
@@ -148,7 +151,7 @@ class Lines:
     def __init__(self, options):
         self.limit = options.limit
         self.tracing = lltrace.make_trace(
-            sink_of(options), options.selection, stack=options.stack, branches=options.branches,
+            sink_of(options), options.selection, stack=options.stack, source=options.source, branches=options.branches,
             opcodes=options.numbers, limit=options.limit, color=options.color, jsonl=options.jsonl,
             at_once=options.flush)
 

@@ -31,12 +31,13 @@ def short_name(code):
 class CodeInfo:
     """Facts about one code object, for the events of its frames.  It keeps the code object alive."""
 
-    __slots__ = ('code', 'shown', 'name', 'module', 'opcodes', 'suspends', 'texts', 'counting',
+    __slots__ = ('code', 'shown', 'name', 'module', 'opcodes', 'suspends', 'texts', 'counting', 'place',
                  '_instructions', '_handlers', '_resumes')
 
-    def __init__(self, code, module, shown):
+    def __init__(self, code, module, shown, place):
         self.code = code
         self.module = module                # name, from the first frame seen
+        self.place = place                  # (module, file), one object for all the code of a module
         self.shown = shown
         self.name = short_name(code)
         self.opcodes = code.co_code
@@ -86,6 +87,7 @@ class CodeInfos:
     def __init__(self, selection):
         self._selects = selection.selects
         self.known = {}                     # id(code): CodeInfo, which keeps the code alive and the id valid
+        self._places = {}
 
     def add(self, frame):
         code = frame.f_code
@@ -94,5 +96,7 @@ class CodeInfos:
         if len(self.known) >= self.LIMIT:
             for key in list(self.known)[:self.LIMIT // 4]:
                 self.known.pop(key, None)
-        info = self.known[id(code)] = CodeInfo(code, module, self._selects(code, module))
+        place = module, code.co_filename
+        place = self._places.setdefault(place, place)
+        info = self.known[id(code)] = CodeInfo(code, module, self._selects(code, module), place)
         return info

@@ -1,7 +1,19 @@
-"""Writes a file completely, or not at all."""
+"""The names of files, as a person reads them, and writing a file completely or not at all."""
 
 import os
 import tempfile
+
+from _ownmodules import __builtins__
+
+try:
+    _FOLDER = os.path.join(os.getcwd(), '')
+except OSError:                             # it was removed
+    _FOLDER = ''
+
+
+def shown(path):
+    """Return the path, relative to the folder that was current at the start if the file is below it."""
+    return path[len(_FOLDER):] if _FOLDER and path.startswith(_FOLDER) else path
 
 
 def put(path, text):

@@ -29,6 +29,13 @@ class Descriptor:
         status = os.fstat(self._fd)
         return status.st_dev, status.st_ino
 
+    def width(self):
+        """Return the width of the terminal, or None if this is not one or its width is not known."""
+        try:
+            return os.get_terminal_size(self._fd).columns or None
+        except OSError:
+            return None
+
     def colored(self):
         """Return whether 'auto' means color, by the convention of https://no-color.org."""
         return self.interactive and 'NO_COLOR' not in os.environ and os.environ.get('TERM') != 'dumb'
@@ -60,6 +67,12 @@ class Stream:
             self.interactive = False
 
     colored = Descriptor.colored
+
+    def width(self):
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or None
+        except (AttributeError, OSError, ValueError):
+            return None
 
     def write(self, text):
         self._stream.write(text)

@@ -5,6 +5,7 @@ import linecache
 from _bytecodeview import instructions
 from _ownmodules import __builtins__
 from lltrace._code import argument
+from lltrace._files import shown
 from lltrace._values import printable
 
 
@@ -25,12 +26,12 @@ def text(counts):
         code = found.code
         if code.co_filename != filename:
             filename, lines = code.co_filename, source_of(code)
-            parts.append(f'==== {printable(filename)}\n\n')
+            parts.append(f'==== {printable(shown(filename))}\n\n')
         parts.append(_function(found, lines))
     never = counts.never_called()
     if never:
         parts.append('never called\n------------\n\n')
-        parts += [printable(f'  {code.co_filename}:{code.co_firstlineno}  {code.co_qualname}') + '\n'
+        parts += [printable(f'  {shown(code.co_filename)}:{code.co_firstlineno}  {code.co_qualname}') + '\n'
                   for code in sorted(never, key=lambda code: (code.co_filename, code.co_firstlineno))]
     return ''.join(parts)
 

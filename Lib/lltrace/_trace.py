@@ -12,12 +12,13 @@ from lltrace._state import Restart, Tracing
 
 
 class _Thread(threading.local):
-    """A thread in the trace: its number, and how many of its frames are shown."""
+    """A thread in the trace: its number, how many of its frames are shown, and what its last lines were about."""
 
     def __init__(self, numbers):
         self.number = next(numbers)
         self.depth = 0
         self.known = False
+        self.current = [None, None]         # the place of the last line, and the visit and number of the source line
 
 
 def _values_of(frame):
@@ -43,10 +44,12 @@ def _reraised(frame):
 class _Visit:
     """The execution of a frame up to its next yield or return."""
 
-    __slots__ = ('trace', 'info', 'start', 'level', 'texts', 'raised', '_handled', '_thrown')
+    __slots__ = ('trace', 'info', 'start', 'level', 'texts', 'raised', 'current', 'place', '_handled', '_thrown')
 
-    def __init__(self, trace, info, start, level, thrown):
+    def __init__(self, trace, info, start, level, current, thrown):
         self.trace = trace
+        self.current = current              # of the thread
+        self.place = info.place if trace.lines.shows_modules else None
         self.info = info
         self.start = start                  # what all its lines start with
         self.level = level
@@ -64,12 +67,31 @@ class _Visit:
             if caught:
                 self._handled = self.raised or _reraised(frame)
             text = trace.lines.instruction(info, self.level, frame.f_lineno, source, offset,
-                                           self._handled if caught else None, trace.with_stack)
+                                           self._handled if caught else None)
             if not caught:
                 self.texts[source, offset] = text
         if trace.with_stack:
             text = trace.lines.with_stack(text, _values_of(frame))
-        trace.emit(frame, self.start + text)
+        self._emit(frame, text)
+
+    def _emit(self, frame, text):
+        text = self.start + text
+        if self.current[0] is not self.place or self.trace.lines.shows_source:
+            text = self._heading(frame) + text
+        self.trace.emit(frame, text)
+
+    def _heading(self, frame):
+        """Return lines with the module and the source line, if they are not those of the thread's last line."""
+        current, lines, text = self.current, self.trace.lines, ''
+        if current[0] is not self.place:
+            current[0] = self.place
+            text = self.start + lines.module(self.info)
+        if lines.shows_source and (line := frame.f_lineno) is not None and current[1] != (self, line):
+            current[1] = self, line
+            source = lines.source(self.info, self.level, line, frame.f_globals)
+            if source is not None:
+                text += self.start + source
+        return text
 
     def exception(self, frame, error):
         self.raised = _values.exception(error)
@@ -88,7 +110,7 @@ class _Visit:
 
     def _leave(self, frame, event, value):
         line = self.trace.lines.leaving(self.info, self.level, frame.f_lineno, frame.f_lasti, event, value)
-        self.trace.emit(frame, self.start + line)
+        self._emit(frame, line)
 
 
 class Trace(Tracing):
@@ -192,6 +214,7 @@ class Trace(Tracing):
                 frames.append(frame)
             frame = frame.f_back
         self._thread.depth = 0
+        self._thread.current[:] = None, None
         for frame in reversed(frames):
             frame.f_trace = self._enter(frame, self._infos.add(frame))
 
@@ -212,7 +235,7 @@ class Trace(Tracing):
         depth = thread.depth
         thread.depth = depth + 1
         start = self.lines.prefix(self._output.process, thread.number, depth)
-        return self._new_local(_Visit(self, info, start, self.lines.level(depth), thrown))
+        return self._new_local(_Visit(self, info, start, self.lines.level(depth), thread.current, thrown))
 
     def _local_maker(self):
         """Return the function that makes the local trace function of a visit.
@@ -220,19 +243,21 @@ class Trace(Tracing):
         A local trace function is a closure because the interpreter calls a function of three arguments fastest.
         """
         output, buffer, append = self._output, self._output.buffer, self._output.buffer.append
-        step, branches, with_stack = self._step, self._flags['trace_branches'], self.with_stack
+        step, branches = self._step, self._flags['trace_branches']
+        cached = not (self.with_stack or self.lines.shows_source)
         thread, again, full = self._thread, self._trace_again, self._full
 
         def new_local(visit):
             start, write = visit.start, visit.write
-            texts = {} if with_stack else visit.texts       # of lines that need no further work
+            current, place = visit.current, visit.place
+            texts = visit.texts if cached else {}           # of lines that need no further work
 
             def local(frame, event, arg):
                 if event == step:
                     source, offset = arg if branches else (arg, frame.f_lasti)
                     # get(), since a KeyError would become the context of an exception that full() raises
                     text = texts.get((source, offset))
-                    if text is None:
+                    if text is None or current[0] is not place:
                         write(frame, source, offset)
                     else:
                         append(start + text)

@@ -463,7 +463,7 @@ class RunTest(ProgramTestCase):
             own()
             kept['exec']('def made(a): return [a, a]\\nmade(5)')
             """)
-        for options in (), ['--stack'], ['--jsonl', '--stack'], ['--branches'], ['--opcodes', 'CALL'], ['--only', '*'], \
+        for options in (), ['--stack', '--source'], ['--jsonl', '--stack'], ['--branches'], ['--opcodes', 'CALL'], ['--only', '*'], \
                 ['--counts'], ['--html', 'a.html'], ['--graph', 'a.dot', '--function', 'own'], ['--only', './a.py']:
             with self.subTest(options):
                 self.check('a.py', options=options, marker='_shutdown')
@@ -678,6 +678,7 @@ class LinesTest(ProgramTestCase):
         done = self.lltrace('--only', ':ratio', path)
         self.assertEqual(done.stdout, '')
         self.assertEqual([' '.join(line.split()) for line in done.stderr.splitlines()], [
+            '1 0 in module __main__ (ratio.py)',
             '1 0 ratio:1 -> 0 RESUME',
             '1 0 ratio:2 0 -> 2 NOP',
             '1 0 ratio:3 2 -> 4 LOAD_FAST a',
@@ -712,11 +713,120 @@ class LinesTest(ProgramTestCase):
         path = self.write('sample.py', SAMPLE)
         text = self.lltrace(path).stderr
         columns = set()
-        for line in text.splitlines():
+        module, *lines = text.splitlines()
+        self.assertEqual(module, '1   0  in module __main__ (sample.py)')
+        for line in lines:
             depth = int(line[2:5])
-            self.assertEqual(len(line) - len(line[7:].lstrip()) - 7, 2 * depth, line)
+            self.assertEqual(len(line) - len(line[7:].lstrip()) - 7, 2 * min(depth, 6), line)
             columns.add(re.search('->|=>|<-', line).start())
         self.assertEqual(len(columns), 1)
+
+    def test_deep_calls(self):
+        """However deep a call is, the function can be recognized."""
+        path = self.write('a.py', 'def recursive(n):\n    return n and recursive(n - 1)\nrecursive(150)')
+        lines = self.lltrace('--only', ':recursive', path).stderr.splitlines()[1:]
+        self.assertEqual({line.split()[2] for line in lines}, {'recursive:1', 'recursive:2'})
+        self.assertEqual(max(int(line.split()[1]) for line in lines), 150)
+
+    def test_modules(self):
+        """A line introduces the module of the lines that follow, in each thread and process."""
+        self.write('one.py', 'def f(): pass')
+        self.write('sub/__init__.py', 'import one, threading\ndef g():\n    one.f()\n    one.f()')
+        path = self.write('a.py', """
+            import os, sub, threading
+            sub.g()
+            thread = threading.Thread(target=sub.g, name='worker')
+            thread.start()
+            thread.join()
+            if os.fork() == 0:
+                sub.g()
+                os._exit(0)
+            os.wait()
+            """)
+        expected = {code.co_qualname: file for file in ('a.py', 'one.py', 'sub/__init__.py') if file != 'a.py'
+                    for code in codes_in(compile(open(self.path(file)).read(), file, 'exec')) if code.co_name != '<module>'}
+        for options in [], ['--branches'], ['--opcodes', 'RESUME'], ['--stack'], ['--source']:
+            current, introduced = {}, collections.Counter()
+            for line in self.lltrace(*options, path).stderr.splitlines():
+                thread, depth, *words = line.split()
+                if words[:2] == ['in', 'module']:
+                    self.assertNotEqual(current.get(thread), words[2:])
+                    current[thread] = words[2:]
+                    introduced[words[2]] += 1
+                elif (function := words[0].partition(':')[0]) in expected:
+                    self.assertEqual(current[thread], [{'f': 'one', 'g': 'sub'}[function], f'({expected[function]})'])
+            self.assertLessEqual({'__main__', 'one', 'sub'}, set(introduced))
+            filtered = '--branches' in options or '--opcodes' in options
+            self.assertEqual(introduced['one'], 4 if filtered else 7)
+
+    def test_source(self):
+        """Each source line is above the instructions that belong to it."""
+        path = self.write('sample.py', SAMPLE)
+        source = SAMPLE.splitlines()
+        line, lines = None, 0
+        for text in self.lltrace('--source', path).stderr.splitlines()[1:]:
+            if found := re.fullmatch(r'1 +\d+ +(\d+)  (.*)', text):
+                line = found[1]
+                self.assertEqual(found[2], source[int(line) - 1])
+                lines += 1
+            elif (number := text.split()[2].rpartition(':')[2]) not in ('-', '0'):
+                self.assertEqual(number, line, text)
+        self.assertGreater(lines, 100)
+        self.write('a.py', 'exec("x = 1")\nx = "\f\x1b[31m"\ndef f():\n\treturn 1\nf()')
+        text = self.lltrace('--source', 'a.py').stderr
+        self.assertIn(r'   2  x = "\x0c\x1b[31m"', text)
+        self.assertIn('   4          return 1', text)
+        with zipfile.ZipFile(self.path('x.zip'), 'w') as archive:
+            archive.writestr('__main__.py', 'import other\n')
+            archive.writestr('other.py', 'y = 2\n')
+        self.assertIn('   1  y = 2\n', self.lltrace('--source', '--include', 'other', 'x.zip').stderr)
+
+    def test_width(self):
+        """On a terminal the lines are not wider than it, and complete as far as possible."""
+        path = self.write('a.py', """
+            class TheLongestNameOfAClass:
+                def and_of_a_method(self, n):
+                    values = [n, 'text' * 10, {'key': list(range(10))}]
+                    return n and self.and_of_a_method(n - 1)
+            for n in range(2):
+                TheLongestNameOfAClass().and_of_a_method(20)
+            try:
+                int('x')
+            except ValueError: pass
+            """)
+        wide = self.lltrace('--stack', path).stderr
+        for width in 60, 80, 100, 120, 200, 500:
+            for options in [], ['--stack'], ['--stack', '--source']:
+                text = self.on_terminal(width, '--color=never', *options, path)
+                lines = text.splitlines()
+                self.assertGreater(len(lines), 300)
+                if width >= 80:
+                    self.assertLessEqual(max(map(len, lines)), width)
+                if width == 500 and options == ['--stack']:
+                    self.assertEqual(text, wide)
+                self.assertIn('returns', text)
+
+    def on_terminal(self, width, *arguments):
+        """Return the output on a terminal."""
+        pty = __import__('test.support.import_helper', fromlist=['']).import_module('pty')
+        termios = __import__('test.support.import_helper', fromlist=['']).import_module('termios')
+        main, terminal = pty.openpty()
+        attributes = termios.tcgetattr(terminal)
+        attributes[1] &= ~termios.OPOST         # no carriage returns
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        termios.tcsetwinsize(terminal, (24, width))
+        child = subprocess.Popen([sys.executable, '-m', 'lltrace', *arguments], cwd=self.folder, stdout=subprocess.DEVNULL,
+                                 stderr=terminal)
+        os.close(terminal)
+        text = b''
+        try:
+            while data := os.read(main, 65536):
+                text += data
+        except OSError:
+            pass
+        os.close(main)
+        self.assertEqual(child.wait(), 0)
+        return text.decode()
 
     def test_equal_code_in_different_files(self):
         """Equal code objects of different files are distinguished."""
@@ -1117,7 +1227,7 @@ class OutputTest(ProgramTestCase):
         for limit in 1, 2, 63, 64, 65, 1000:
             done = self.lltrace('--limit', limit, self.loop)
             *lines, message = done.stderr.splitlines()
-            self.assertEqual(lines, whole[:limit])
+            self.assertEqual(lines, whole[:limit + 1])      # with the name of the module
             self.assertEqual(message, f'lltrace: the trace ended at the limit of {limit:,} line{"s" * (limit > 1)}')
             self.assertEqual(done.stdout, 'end\n')
         self.assertEqual(self.lltrace('--limit', 10**6, self.loop).stderr.splitlines(), whole)
@@ -1132,7 +1242,7 @@ class OutputTest(ProgramTestCase):
             for t in threads: t.join()
             ''')
         *lines, message = self.lltrace('--limit', 5000, 'a.py').stderr.splitlines()
-        self.assertEqual(len(lines), 5000)
+        self.assertEqual(len([line for line in lines if ' in module ' not in line]), 5000)
         self.assertEqual(message, 'lltrace: the trace ended at the limit of 5,000 lines')
 
     def test_reader_stops_reading(self):
@@ -1225,7 +1335,7 @@ class OutputTest(ProgramTestCase):
             pass
         os.close(main)
         self.assertEqual(child.wait(), 0)
-        self.assertEqual(len(text.splitlines()), 4)
+        self.assertEqual(len(text.splitlines()), 5)
         self.assertIn(b'\033[1mRESUME', text)
 
     def test_ascii_terminal(self):
@@ -1281,6 +1391,8 @@ class OptionsTest(ProgramTestCase):
             ('--opcodes', 'NOP', '--branches', script): '--branches and --opcodes cannot be combined',
             ('--include', '', script): "empty pattern; it must be MODULE, MODULE:FUNCTION or a path that contains '/'",
             ('--counts', '--stack', script): '--stack cannot be combined with --counts',
+            ('--html', 'x', '--source', script): '--source cannot be combined with --html',
+            ('--source', '--jsonl', script): '--source and --jsonl cannot be combined',
             ('--html', 'x', '--limit', '3', script): '--limit cannot be combined with --html',
             ('--function', 'f', script): '--function requires --graph',
             ('--graph', 'x.png', script): '--graph: x.png must end with .svg, .dot or .gv',
@@ -1296,7 +1408,7 @@ class OptionsTest(ProgramTestCase):
 
     def test_help(self):
         text = self.lltrace('--help').stdout
-        for option in ('--stack', '--branches', '--opcodes', '--include', '--exclude', '--only', '--limit', '--output', '--color',
+        for option in ('--stack', '--source', '--branches', '--opcodes', '--include', '--exclude', '--only', '--limit', '--output', '--color',
                        '--jsonl', '--counts', '--html', '--graph', '--function', '--flush'):
             self.assertIn(option, text)
 
@@ -1643,7 +1755,7 @@ class ApiTest(BaseTestCase):
             for i in range(10):
                 pass
         with open(path) as file:
-            self.assertEqual(len(file.readlines()), 3)
+            self.assertEqual(len(file.readlines()), 4)
 
     def test_stream_that_fails(self):
         class Broken(io.StringIO):
@@ -1671,7 +1783,8 @@ class ApiTest(BaseTestCase):
                 ({'only': b'json'}, TypeError, 'only must be a list of patterns, not a bytes'),
                 ({'file': 5}, TypeError, 'file must be a text stream or a path, not int'),
                 ({'file': io.BytesIO()}, TypeError, 'file must be a text stream or a path, not BytesIO'),
-                ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'cannot be combined')):
+                ({'branches': True, 'opcodes': ['CALL']}, ValueError, 'cannot be combined'),
+                ({'source': True, 'jsonl': True}, ValueError, 'source and jsonl cannot be combined')):
             with self.assertRaisesRegex(error, re.escape(message)):
                 lltrace.trace(**options)
         self.assertRaises(TypeError, lltrace.count, only='json')
