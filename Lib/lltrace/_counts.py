@@ -11,8 +11,9 @@ from lltrace._state import Tracing
 class CodeCounts:
     """The counts of one code object."""
 
-    def __init__(self, code):
+    def __init__(self, code, module):
         self.code = code
+        self.module = module                # its name
         # {offset or edge: itertools.count}: threads can advance an itertools.count without a lock
         self.executed = {}
         self.taken = {}
@@ -81,9 +82,9 @@ class Counts(Tracing):
         from lltrace import _graph
         _graph.write(self, path, function)
 
-    def _counts_of(self, code):
-        key = code.co_filename, code
-        return self._found.get(key) or self._found.setdefault(key, CodeCounts(code))
+    def _counts_of(self, info):
+        key = info.code.co_filename, info.code
+        return self._found.get(key) or self._found.setdefault(key, CodeCounts(info.code, info.module))
 
     def _make(self, instructions):
         infos, known = self._infos, self._infos.known
@@ -93,7 +94,7 @@ class Counts(Tracing):
             return next(counts.setdefault(key, itertools.count()))
 
         def make_local(info):
-            counts = counts_of(info.code)
+            counts = counts_of(info)
             executed, taken = counts.executed, counts.taken
 
             def local(frame, event, arg):

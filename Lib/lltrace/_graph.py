@@ -32,7 +32,7 @@ def choose(counts, name):
         wanted = 'choose one of several functions with --function'
     else:
         base, several, number = name.partition('#')
-        candidates = [found for found in executed if base in _names(found.code)]
+        candidates = [found for found in executed if base in _names(found)]
         if several:
             candidates = [found for i, found in enumerate(candidates, 1) if str(i) == number]
         wanted = f'several functions are called {name}; choose with --function'
@@ -43,16 +43,20 @@ def choose(counts, name):
         return candidates[0]
     if not candidates:
         raise ValueError('no code was executed, so there is nothing to draw')
-    names = [found.code.co_qualname for found in candidates]
-    if len(set(names)) < len(names) or name is not None:
-        names = [f'{found.code.co_qualname}:{found.code.co_firstlineno}' for found in candidates]
-    if len(set(names)) < len(names):        # such as lambdas in one line
-        names = [f'{name}#{names[:i].count(name) + 1}' for i, name in enumerate(names)]
-    raise ValueError(f'{wanted}: {_listed(names)}')
+    lines = [f'{found.code.co_qualname}:{found.code.co_firstlineno}' for found in candidates]
+    for names in ([found.code.co_qualname for found in candidates], lines,
+                  [f'{found.module}:{line}' for found, line in zip(candidates, lines)],
+                  # such as lambdas in one line
+                  [f'{line}#{lines[:i].count(line) + 1}' for i, line in enumerate(lines)]):
+        if len(set(names)) == len(names) and name not in names:
+            raise ValueError(f'{wanted}: {_listed(names)}')
 
 
-def _names(code):
+def _names(found):
+    """Return what the function can be called, all with and without its module and line."""
+    code = found.code
     names = {code.co_name, code.co_qualname}
+    names |= {f'{found.module}:{name}' for name in names}
     return names | {f'{name}:{code.co_firstlineno}' for name in names}
 
 

@@ -7,8 +7,9 @@ from math import log1p
 from _bytecodeview import instructions
 from _ownmodules import __builtins__
 from lltrace._code import argument, short_name
-from lltrace._files import put
+from lltrace._files import put, shown
 from lltrace._report import plural, source_of
+from lltrace._values import cut
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --faint: #6e7781; --line: #d8dee4; --panel: #f6f8fa;
@@ -21,7 +22,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 sy
 header, main, .functions { max-width: 1500px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 28px; }
 h1 { font-size: 22px; margin: 0; }
-h1 small { color: var(--faint); font-weight: 400; font-size: 15px; margin-left: 8px; }
+small { color: var(--faint); font-weight: 400; font-size: 15px; margin-left: 8px; }
 h2 { font: 600 14px/1.5 ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; margin: 40px 0 8px;
      overflow-wrap: anywhere; }
 p { margin: 6px 0; color: var(--faint); } a { color: var(--link); text-decoration: none; }
@@ -69,24 +70,34 @@ def page(counts):
     files = {}
     for one in found:
         files.setdefault(one.code.co_filename, []).append((one.code, executed[id(one)]))
+    modules = {one.code.co_filename: one.module for one in found}
+    title = _escape(_title(modules))
     never = counts.never_called()
     for code in never:
         files.setdefault(code.co_filename, []).append((code, {}))
     parts = ['<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
              '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-             f'<title>{_escape(_name(files))} - lltrace</title>\n<style>{_STYLE}</style></head>\n<body>\n',
-             f'<header><h1>{_escape(_name(files))}<small>how often each instruction was executed</small></h1>\n',
+             f'<title>{title} - lltrace</title>\n<style>{_STYLE}</style></head>\n<body>\n',
+             f'<header><h1>{title}<small>how often each instruction was executed</small></h1>\n',
              f'<p>{plural(total, "instruction")} in {plural(len(found), "function")} of {plural(len(files), "file")}',
              f'. Color is by the logarithm of the count: never<span class="scale"></span>{most:,} times.</p>'
              '</header>\n',
-             _functions(found, executed, never, list(files)),
+             _functions(found, executed, never, list(files), modules),
              '<input type="checkbox" id="hide"><label for="hide">source only</label>\n<main>\n']
-    parts += [_file(number, filename, codes, most) for number, (filename, codes) in enumerate(files.items())]
+    parts += [_file(number, filename, modules.get(filename, ''), codes, most)
+              for number, (filename, codes) in enumerate(files.items())]
     return ''.join(parts) + '</main>\n</body></html>\n'
 
 
-def _name(files):
-    return os.path.basename(next(iter(files), 'nothing was executed'))
+def _title(modules):
+    """Return the name of the program or module, or those of several programs and packages."""
+    def name(filename, module):
+        if module in ('', '__main__'):
+            folder, base = os.path.split(filename)
+            return os.path.basename(folder) if base == '__main__.py' else base
+        return module if len(modules) == 1 else module.partition('.')[0]
+    names = dict.fromkeys(name(*item) for item in sorted(modules.items(), key=lambda item: item[1] != '__main__'))
+    return cut(', '.join(names), 80) or 'nothing was executed'
 
 
 def _heat(number, most):
@@ -98,11 +109,11 @@ def _escape(text):
     return escape(text.encode('utf-8', 'backslashreplace').decode())
 
 
-def _functions(found, executed, never, files):
+def _functions(found, executed, never, files, modules):
     sums = sorted(((sum(executed[id(one)].values()), one.code) for one in found), key=lambda item: -item[0])
     most = max((number for number, code in sums), default=1) or 1
     rows = [f'<tr><td class="n">{number:,}</td><td><span class="bar" style="width:{max(180 * number / most, 1):.0f}px">'
-            f'</span></td><td>{_link(code, files)}</td></tr>\n' for number, code in sums]
+            f'</span></td><td>{_link(code, files, modules)}</td></tr>\n' for number, code in sums]
     shown, more = rows[:12], rows[12:]
     parts = ['<div class="functions"><table>\n', *shown, '</table>\n']
     if more:
@@ -110,15 +121,18 @@ def _functions(found, executed, never, files):
                   '</table></details>\n']
     if never:
         parts += [f'<details><summary class="never">{plural(len(never), "function")} never called</summary><table>\n',
-                  *(f'<tr><td>{_link(code, files)}</td></tr>\n' for code in never), '</table></details>\n']
+                  *(f'<tr><td>{_link(code, files, modules)}</td></tr>\n' for code in never), '</table></details>\n']
     return ''.join(parts) + '</div>\n'
 
 
-def _link(code, files):
-    return f'<a href="#f{files.index(code.co_filename)}-{code.co_firstlineno}">{_escape(code.co_qualname)}</a>'
+def _link(code, files, modules):
+    """Return a link to the code, called MODULE:FUNCTION if there are several files."""
+    module = modules.get(code.co_filename, '')
+    name = f'{module}:{code.co_qualname}' if len(files) > 1 else code.co_qualname
+    return f'<a href="#f{files.index(code.co_filename)}-{code.co_firstlineno}">{_escape(name)}</a>'
 
 
-def _file(number, filename, codes, most):
+def _file(number, filename, module, codes, most):
     lines = source_of(codes[0][0])
     at = {}                                 # line: [(code, instruction at its offset, count)]
     for code, executed in codes:
@@ -132,7 +146,8 @@ def _file(number, filename, codes, most):
         first, last = 1, max(last, len(lines))
     rows = [_row(f'f{number}-{line}', line, lines[line - 1] if line <= len(lines) else '', at.get(line, ()), most)
             for line in range(first, last + 1) if lines or line in at]
-    return f'<h2>{_escape(filename)}</h2>\n<div class="rows">\n{"".join(rows)}</div>\n'
+    title = f'{_escape(shown(filename))}<small>{_escape(module)}</small>'
+    return f'<h2>{title}</h2>\n<div class="rows">\n{"".join(rows)}</div>\n'
 
 
 def _row(anchor, line, source, entries, most):

@@ -1531,6 +1531,36 @@ class CountsTest(ProgramTestCase):
         self.assertNotIn('<script', page)
         self.assertIn('a&lt;b&gt;&amp;.py', page)
 
+    def test_names_of_several_files(self):
+        """The page is called after the program or package, and names of functions include the module."""
+        self.write('pkg/__init__.py', 'from pkg import one, two')
+        self.write('pkg/one.py', 'def f(): pass\nf()')
+        self.write('pkg/two.py', 'def f(): pass\nf()\ndef never(): pass')
+        self.write('pkg/__main__.py', 'import other')
+        self.write('other.py', '')
+        self.write('a.py', 'import pkg, other')
+        for arguments, title, functions in (
+                (['a.py'], 'a.py, other, pkg', {'__main__:<module>', 'other:<module>', 'pkg:<module>', 'pkg.one:<module>',
+                                                'pkg.one:f', 'pkg.two:<module>', 'pkg.two:f', 'pkg.two:never'}),
+                (['--only', 'pkg', 'a.py'], 'pkg', {'pkg:<module>', 'pkg.one:<module>', 'pkg.one:f', 'pkg.two:<module>',
+                                                    'pkg.two:f', 'pkg.two:never'}),
+                (['--only', 'pkg.one', 'a.py'], 'pkg.one', {'<module>', 'f'}),
+                (['--only', '__main__', 'a.py'], 'a.py', {'<module>'}),
+                (['--only', '__main__', '-m', 'pkg'], 'pkg', {'<module>'}),
+                (['--only', 'pkg', '--only', '__main__', '-m', 'pkg'], 'pkg', None),
+                (['--only', 'nosuch', 'a.py'], 'nothing was executed', set())):
+            with self.subTest(arguments):
+                self.lltrace('--html', 'page.html', *arguments)
+                with open(self.path('page.html')) as file:
+                    page = file.read()
+                self.assertEqual(re.search('<title>(.*) - lltrace</title>', page)[1], title)
+                if functions is not None:
+                    self.assertEqual({html.unescape(name) for name in re.findall('<a href[^>]*>(.*?)</a>', page)}, functions)
+        done = self.lltrace('--graph', 'x.dot', '--function', '<module>', '--only', 'pkg', 'a.py')
+        self.assertIn('--function: pkg:<module>:1, pkg.one:<module>:1, pkg.two:<module>:1\n', done.stderr)
+        for name in 'pkg.two:<module>', 'pkg.two:<module>:1', 'pkg.one:f':
+            self.assertEqual(self.lltrace('--graph', 'x.dot', '--function', name, 'a.py').stderr, '')
+
     def test_page_without_source(self):
         self.write('a.py', 'exec(compile("def f(): return 1\\nf()", "<made>", "exec"), {"__name__": "__main__"})\n')
         self.lltrace('--html', 'page.html', '--counts', 'a.py')
