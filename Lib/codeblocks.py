@@ -12,9 +12,10 @@ import collections
 import dis
 import operator
 import sys
+import types
 
 import _codeblocks
-from _bytecodeview import code_of, without_prefixes
+from _bytecodeview import Code, code_of, without_prefixes
 
 __all__ = ['basic_blocks', 'BasicBlock', 'Edge', 'EdgeRecorder']
 
@@ -217,3 +218,72 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
 
     def __exit__(self, *exc_info):
         self.stop()
+
+
+# --- The command line -------------------------------------------------------------
+
+def _codes(code):
+    """Yield a code object and those nested in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _listing(code, lines):
+    """Yield the lines of text for the blocks of a code object.  lines are those of its file."""
+    yield f'{code.co_qualname}, line {code.co_firstlineno}'
+    view = Code(code)
+    for block in basic_blocks(code):
+        yield f'  block {block.start} to {block.end}'
+        last = None
+        for i in range(view.index(block.start), len(view.offsets)):
+            offset, line = view.offsets[i], view.instructions[i].positions.lineno
+            if offset >= block.end:
+                break
+            if line != last and line:
+                source = lines[line - 1].strip() if line <= len(lines) else ''
+                yield f'    line {line}: {source}' if source else f'    line {line}'
+            last = line
+            yield f'{offset:>10} {" ".join(view.format(i).split(maxsplit=2))}'
+        # Most instructions can raise an exception: one line for each handler.
+        for target, kind, condition in dict.fromkeys(edge[1:] for edge in block.successors):
+            yield f'      -> {target:<6} {kind}' + ('' if condition is None else f', if {condition}')
+
+
+def _main():
+    import argparse
+    import importlib.util
+    import traceback
+    parser = argparse.ArgumentParser(
+        'python -m codeblocks', allow_abbrev=False,
+        description='Show the basic blocks of the code in a source file, and the edges between them.')
+    parser.add_argument('file', metavar='FILE', help='a source file, or - for standard input')
+    parser.add_argument('names', nargs='*', default=[], metavar='FUNCTION',
+                        help='show only functions with these names, which may be qualified')
+    options = parser.parse_args()
+    filename = '<stdin>' if options.file == '-' else options.file
+    try:
+        if options.file == '-':
+            source = sys.stdin.buffer.read()
+        else:
+            with open(filename, 'rb') as file:
+                source = file.read()
+    except OSError as error:
+        parser.exit(2, f'codeblocks: error: cannot read {filename}: {error.strerror}\n')
+    try:
+        codes = list(_codes(compile(source, filename, 'exec', dont_inherit=True)))
+    except (SyntaxError, ValueError) as error:
+        parser.exit(1, ''.join(traceback.format_exception_only(error)))
+    known = {name for code in codes for name in (code.co_name, code.co_qualname)}
+    for name in options.names:
+        if name not in known:
+            parser.exit(2, f'codeblocks: error: there is no function {name} in {filename}\n')
+    lines = importlib.util.decode_source(source).split('\n')
+    for code in codes:
+        if not options.names or not {code.co_name, code.co_qualname}.isdisjoint(options.names):
+            print('\n'.join(_listing(code, lines)), end='\n\n')
+
+
+if __name__ == '__main__':
+    _main()

@@ -3,7 +3,11 @@
 import codeblocks
 import dis
 import os
+import re
+import subprocess
 import sys
+import sysconfig
+import textwrap
 import threading
 import time
 import tokenize
@@ -12,7 +16,7 @@ import warnings
 import weakref
 from test import support
 from test.bytecodesupport import CONDITIONAL, by_hand, code_objects, expected_leaders, instructions
-from test.support import import_helper, script_helper
+from test.support import import_helper, os_helper, script_helper
 
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
                    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
@@ -310,6 +314,99 @@ class BasicBlocksTest(unittest.TestCase):
             code = f.__code__.replace(co_code=co_code, co_exceptiontable=table)
             found = sys._getcodeleaders(code)
             self.assertLessEqual(set(found), set(range(0, len(co_code), 2)))
+
+
+class CommandLineTests(unittest.TestCase):
+
+    SOURCE = """
+# coding: latin-1
+def either(a, b):
+    try:
+        return a or b       # \xe9
+    except KeyError:
+        return (lambda: 1)
+class C:
+    def other(self): pass
+    def either(self): pass
+"""
+
+    def run_main(self, *arguments, status=0, source=SOURCE):
+        with os_helper.temp_dir() as folder:
+            path = os.path.join(folder, 'a.py')
+            with open(path, 'w', encoding='latin-1') as file:
+                file.write(source)
+            arguments = [path if argument == 'a.py' else argument for argument in arguments]
+            process = script_helper.spawn_python('-X', 'utf8', '-m', 'codeblocks', *arguments, stderr=subprocess.PIPE)
+            output, error = process.communicate(source.encode('latin-1'))
+        self.assertEqual(process.returncode, status, error)
+        return output.decode(), error.decode().replace(path, 'a.py')
+
+    def test_blocks(self):
+        output, error = self.run_main('a.py', 'either')
+        self.assertEqual(error, '')
+        first, second = output.split('\n\n')[:2]
+        self.assertEqual(first.partition('  block 10')[0], """\
+either, line 3
+  block 0 to 8
+    line 3: def either(a, b):
+         0 RESUME 0
+    line 4: try:
+         2 NOP
+    line 5: return a or b       # \xe9
+         4 LOAD_FAST 0 (a)
+         6 JUMP_IF_TRUE_OR_POP 1 (to 10)
+      -> 12     exception
+      -> 10     jump, if True
+      -> 8      fall-through, if False
+  block 8 to 10
+    line 5: return a or b       # \xe9
+         8 LOAD_FAST 1 (b)
+      -> 12     exception
+      -> 10     fall-through
+""")
+        self.assertEqual(second.splitlines()[0], 'C.either, line 10')
+
+    def test_documentation(self):
+        output, _ = self.run_main('-', '<lambda>', source='either = lambda a, b: a or b\n')
+        path = os.path.join(sysconfig.get_config_var('srcdir') or '', 'Doc', 'library', 'codeblocks.rst')
+        if not os.path.exists(path):
+            self.skipTest(f'there is no {path}')
+        with open(path, encoding='utf-8') as file:
+            text = file.read()
+        example = text.partition("python -m codeblocks - '<lambda>'\n")[2].partition('\n\n')[0]
+        self.assertEqual(textwrap.dedent(example), output.strip())
+
+    def test_which_code(self):
+        names = ['<module>', 'either', 'either.<locals>.<lambda>', 'C', 'C.other', 'C.either']
+        for arguments, expected in (
+            (['a.py'], names), (['-'], names), (['a.py', 'C.either'], names[5:]), (['a.py', 'other', 'C'], names[3:5]),
+        ):
+            output, _ = self.run_main(*arguments)
+            self.assertEqual([part.split(',')[0] for part in output.strip().split('\n\n')], expected)
+
+    def test_everything_is_shown(self):
+        output, _ = self.run_main('a.py')
+        code = compile(self.SOURCE.encode('latin-1'), 'a.py', 'exec')
+        blocks = [block for found in code_objects(code) for block in codeblocks.basic_blocks(found)]
+        self.assertEqual(output.count('  block '), len(blocks))
+        self.assertEqual(output.count('      -> '), sum(
+            len({edge[1:] for edge in block.successors}) for block in blocks))
+        self.assertEqual(len(re.findall(r'(?m)^ +\d+ [A-Z_]+', output)), sum(
+            instruction.opname != 'EXTENDED_ARG' for block in blocks for instruction in block.instructions))
+
+    def test_errors(self):
+        for arguments, status, message in (
+            ([], 2, 'the following arguments are required: FILE\n'),
+            (['a.py', 'neither'], 2, 'codeblocks: error: there is no function neither in a.py\n'),
+            (['missing.py'], 2, 'codeblocks: error: cannot read missing.py: No such file or directory\n'),
+        ):
+            output, error = self.run_main(*arguments, status=status)
+            self.assertEqual(output, '')
+            self.assertTrue(error.endswith(message), error)
+        _, error = self.run_main('a.py', status=1, source='x = (')
+        self.assertRegex(error, r'(?s)^  File "a.py", line 1\n.*SyntaxError')
+        _, error = self.run_main('a.py', status=1, source='\0')
+        self.assertRegex(error, r'null bytes\n$')
 
 
 class EdgeRecorderTests(unittest.TestCase):
