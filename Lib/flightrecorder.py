@@ -6,13 +6,21 @@
     except Exception as e:
         flightrecorder.dump(exception=e)
 
+    python -m flightrecorder script.py [argument...]
+
 Modules/_flightrecordermodule.c makes and reads the recordings.
 """
 
+import sys
+
+if __name__ == '__main__' and not sys.flags.safe_path:
+    del sys.path[0]     # it is for this module; runner adds the program's folder, which must not shadow our imports
+
 import _bytecodeview
 import _flightrecorder
+import linecache
 import opcode
-import sys
+import os
 from _flightrecorder import before, disable_crash_output, dump, is_running, last, start, stop, threads
 
 __all__ = ['before', 'disable_crash_output', 'dump', 'enable_crash_output', 'is_running', 'last', 'start',
@@ -39,31 +47,132 @@ def enable_crash_output(file=None, n=32):
     _flightrecorder.enable_crash_output(file, fd, n, tuple(opcode.opname), kinds)
 
 
+def _printable(text):
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
+
+
 def _lines(entries):
+    """Yield the lines of text for instructions, below their code object and source line where these change."""
     views = {}              # {id(code): Code}; code objects of different files can be equal
+    named = {}              # {base name: path} of the files named so far; None for several
+    last = last_line = None
     for code, offset in entries:
+        if code is not last:
+            path, name = code.co_filename, os.path.basename(code.co_filename)
+            function = f'in {_printable(code.co_qualname)}'
+            if last is not None and path == last.co_filename:
+                yield f'  {function}\n'
+            elif named.get(name) == path:
+                yield f'  {function} ({_printable(name)})\n'
+            else:
+                yield f'  File "{_printable(path)}", {function}\n'
+                named[name] = None if name in named else path
+                linecache.checkcache(path)
+            last, last_line = code, -1
         view = views.get(id(code))
         if view is None:
             view = views[id(code)] = _bytecodeview.Code(code)
         index = view.index(offset)
-        instruction = view.instructions[index]
-        line = instruction.positions.lineno
-        # Not in columns as in dis: each line may come from another code object.
-        text = ' '.join(view.format(index).split(maxsplit=2))
-        yield (f'  File "{code.co_filename}", line {"?" if line is None else line}, '
-               f'in {code.co_qualname}: {offset} {text}\n')
+        line = view.instructions[index].positions.lineno
+        if line != last_line:
+            last_line = line
+            source = linecache.getline(path, line).strip() if line else ''
+            yield f'    line {"?" if line is None else line}' + (f': {_printable(source)}\n' if source else '\n')
+        # Not in columns as in dis: the listing is narrow.
+        yield f'{offset:>10} {" ".join(view.format(index).split(maxsplit=2))}\n'
 
 
 def _write(file, entries, ident, exception):
-    """Called by _flightrecorder.dump().  It is not recorded."""
+    """Called by _flightrecorder.dump().  It is not recorded.  entries is None if the exception is not known."""
     if file is None:
         file = sys.stderr
         if file is None:
             return
     ident = f'0x{ident:016x}'
-    if not entries:
-        file.write(f'No recorded instructions of thread {ident}\n')
-        return
-    what = '' if exception is None else f' before {type(exception).__name__}'
-    file.write(f'Last {len(entries)} recorded instructions of thread {ident}{what} (most recent last):\n')
-    file.writelines(_lines(entries))
+    before = '' if exception is None else f' before {type(exception).__name__}'
+    if entries:
+        file.write(f'Last {len(entries)} recorded instructions of thread {ident}{before} (most recent last):\n')
+        file.writelines(_lines(entries))
+    elif entries is None:
+        file.write(f'No recorded instructions{before}: it was not raised in a recorded thread, or too long ago\n')
+    else:
+        file.write(f'No recorded instructions of thread {ident}{before}\n')
+
+
+# --- The command line -------------------------------------------------------------
+
+def _parse(arguments):
+    import argparse
+    parser = argparse.ArgumentParser(
+        'python -m flightrecorder', allow_abbrev=False,
+        usage='python -m flightrecorder [option]... (PROGRAM | -m MODULE | -) [argument]...',
+        description='Run a program, and write its last instructions if an exception or a fatal signal ends it.')
+    parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
+                        help='run a module, with all the arguments after its name')
+    parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument('-n', type=int, default=32, metavar='N',
+                        help='the number of instructions to write; the default is 32')
+    parser.add_argument('-o', '--output', metavar='FILE', help='write to FILE instead of standard error')
+    options = parser.parse_args(arguments)
+    options.argv = options.module or options.program
+    if options.argv[:1] == ['--']:
+        del options.argv[0]
+    if not options.argv:
+        parser.error('a program is needed: a file, -m MODULE, or - for standard input')
+    if not 1 <= options.n <= 1_048_576:
+        parser.error(f'-n must be from 1 to 1048576, not {options.n}')
+    if options.output is not None:
+        try:
+            options.file = open(options.output, 'w', encoding='utf-8', errors='backslashreplace')
+        except OSError as error:
+            parser.error(f'cannot write {options.output}: {error.strerror}')
+    else:
+        options.file = sys.stderr
+    return options
+
+
+def _main():
+    """Run a program, and write the last instructions if it fails."""
+    import threading
+    options = _parse(sys.argv[1:])
+    from lltrace import runner
+    own = __file__, os.path.dirname(runner.__file__)
+    failures = []
+
+    def recorded(error):
+        """Return the last instructions of the program before an exception, or None if they are not known."""
+        try:
+            entries = before(error)
+        except LookupError:
+            return None
+        return [entry for entry in entries if not entry[0].co_filename.startswith(own)][-options.n:]
+
+    def write(error, entries):
+        # An exception of the compiler has no traceback.
+        if options.file is not None and error.__traceback__ is not None:
+            _write(options.file, entries, threading.get_ident(), error)
+            options.file.flush()
+
+    def failed_in_thread(args, report=threading.excepthook):
+        entries = recorded(args.exc_value)      # before the report is recorded
+        report(args)
+        write(args.exc_value, entries)
+
+    def begin(filename):
+        threading.excepthook = failed_in_thread
+        if options.file is not None:
+            enable_crash_output(options.file, options.n)
+        # Code that handles an exception is recorded too, until the exception leaves the program.
+        start(max(options.n, 10_000))
+
+    try:
+        runner.run(options.argv, is_module=options.module is not None, start=begin,
+                   failed=lambda error: failures.append((error, recorded(error))))
+    finally:
+        for failure in failures:
+            write(*failure)
+
+
+if __name__ == '__main__':
+    from flightrecorder import _main            # of the module that dump() imports
+    _main()

@@ -753,6 +753,7 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
     PyObject *thread_id = Py_None, *exception = Py_None;
     Py_ssize_t n = 32;
     uint64_t total = 0;
+    int unknown = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:dump", keywords,
                                      &file, &n_object, &thread_id, &exception)
         || (n_object != NULL && read_n(n_object, &n) < 0))
@@ -768,6 +769,10 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
             return NULL;
         }
         r = find_raise(exception, &total);
+        if (r == NULL && PyErr_ExceptionMatches(PyExc_LookupError)) {
+            PyErr_Clear();      // the output says that it is not known
+            unknown = 1;
+        }
     }
     else {
         r = read_thread_id(thread_id);
@@ -777,7 +782,8 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     unsigned long ident = r ? r->ident : PyThread_get_thread_ident();
-    PyObject *entries = list_entries(r, total, n);
+    PyObject *entries = unknown ? Py_NewRef(Py_None)
+                                : list_entries(r, total, n);
     if (entries == NULL) {
         return NULL;
     }
@@ -856,8 +862,11 @@ put_name(PyCodeObject *code, int opcode, unsigned int arg)
     }
 }
 
-static void
-put_instruction(PyCodeObject *code, int offset)
+/* Write the code object and the line only if they are others than those of the
+   previous instruction.  Return the line, -1 if there is none. */
+static int
+put_instruction(PyCodeObject *code, int offset, PyCodeObject *last_code,
+                int last_line)
 {
     int unit = offset / (int)sizeof(_Py_CODEUNIT);
     int opcode = _PyCode_BaseOpcode(code, unit);
@@ -869,19 +878,31 @@ put_instruction(PyCodeObject *code, int offset)
         }
         opcode = _PyCode_BaseOpcode(code, ++unit);
     }
-    put("  File \"");
-    _Py_DumpASCII(crash.fd, code->co_filename);
-    put("\", line ");
+    if (code != last_code) {
+        put("  ");
+        if (last_code == NULL || code->co_filename != last_code->co_filename) {
+            put("File \"");
+            _Py_DumpASCII(crash.fd, code->co_filename);
+            put("\", ");
+        }
+        put("in ");
+        _Py_DumpASCII(crash.fd, code->co_qualname);
+        put("\n");
+    }
     int line = PyCode_Addr2Line(code, offset);
-    if (line >= 0) {
-        _Py_DumpDecimal(crash.fd, (size_t)line);
+    if (code != last_code || line != last_line) {
+        put("    line ");
+        if (line >= 0) {
+            _Py_DumpDecimal(crash.fd, (size_t)line);
+        }
+        else {
+            put("?");
+        }
+        put("\n");
     }
-    else {
-        put("?");
+    for (int limit = 1000000000; limit > Py_MAX(offset, 1); limit /= 10) {
+        put(" ");
     }
-    put(", in ");
-    _Py_DumpASCII(crash.fd, code->co_qualname);
-    put(": ");
     _Py_DumpDecimal(crash.fd, (size_t)offset);
     put(" ");
     put(crash.opnames[opcode]);
@@ -891,6 +912,7 @@ put_instruction(PyCodeObject *code, int offset)
         put_name(code, opcode, arg);
     }
     put("\n");
+    return line;
 }
 
 /* This may run without the GIL.  Then, as in faulthandler, it is not safe if
@@ -915,6 +937,8 @@ put_last(void)
     }
     _Py_DumpHexadecimal(crash.fd, ident, sizeof(unsigned long) * 2);
     put(n == 0 ? "\n\n" : " (most recent last):\n");
+    PyCodeObject *last_code = NULL;
+    int last_line = -1;
     for (uint64_t i = total - n; i < total; i++) {
         entry *e = &r->entries[i % r->size];
         PyCodeObject *code = e->code;
@@ -922,7 +946,8 @@ put_last(void)
         if (code != NULL
             && offset < Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT))
         {
-            put_instruction(code, offset);
+            last_line = put_instruction(code, offset, last_code, last_line);
+            last_code = code;
         }
     }
     if (n != 0) {

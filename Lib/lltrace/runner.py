@@ -179,10 +179,11 @@ def without_our_context(error):
         error.__context__ = context.__context__
 
 
-def run(argv, *, is_module=False, start=None):
+def run(argv, *, is_module=False, start=None, failed=None):
     """Run a program; argv is a list of what would follow `python` on the command line, or `python -m` with is_module.
 
     start is called just before the program runs, with the file of its __main__, or None if that is not yet known.
+    failed is called with an uncaught exception other than SystemExit, before it is reported.
 
     The program's folder is inserted at the start of sys.path.  The caller must have removed an entry for itself.
     Raises SystemExit if the exit status is not 0; returns if the interpreter will end by SIGINT.
@@ -190,20 +191,22 @@ def run(argv, *, is_module=False, start=None):
     program = _program(argv[0], is_module)
     sys.argv[:] = ['-m', *argv[1:]] if is_module else argv
     sys.modules['__main__'] = main = _main_module()
-    code = failed = None
+    code = not_compiled = None
     try:
         code = program.compile(main)
     except BaseException as error:
-        failed = error
+        not_compiled = error
     if start is not None:
         start(program.filename)
     try:
-        if failed is not None:
-            raise failed
+        if not_compiled is not None:
+            raise not_compiled
         program.run(code, main)
     except SystemExit:
         raise
     except BaseException as error:
+        if failed is not None:
+            failed(error)
         error.__traceback__ = without_our_frames(error.__traceback__)
         without_our_context(error)
         report(error)

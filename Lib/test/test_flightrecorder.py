@@ -10,6 +10,7 @@ import gc
 import io
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -663,7 +664,12 @@ class ExceptionTest(TestCase):
             self.start()
             self.assertRaises(LookupError, flightrecorder.before, e)
             self.assertRaises(LookupError, flightrecorder.before, KeyError())
-            self.assertRaises(LookupError, flightrecorder.dump, exception=e)
+            for error in e, KeyError('not raised'):
+                output = io.StringIO()
+                flightrecorder.dump(output, exception=error)
+                self.assertEqual(output.getvalue(), f'No recorded instructions before {type(error).__name__}: it was '
+                                                    'not raised in a recorded thread, or too long ago\n')
+            self.assertRaises(TypeError, flightrecorder.dump, exception=1)
         flightrecorder.stop()
 
     def test_not_kept_alive(self):
@@ -743,9 +749,11 @@ class ExceptionTest(TestCase):
         error = script_helper.assert_python_failure('-c', textwrap.dedent(script)).err.decode()
         self.assertRegex(error, textwrap.dedent(r'''
             Last 3 recorded instructions of thread 0x[0-9a-f]+ before ZeroDivisionError \(most recent last\):
-              File "<string>", line 4, in divide: 2 LOAD_FAST 0 \(a\)
-              File "<string>", line 4, in divide: 4 LOAD_FAST 1 \(b\)
-              File "<string>", line 4, in divide: 6 BINARY_OP 11 \(/\)
+              File "<string>", in divide
+                line 4
+                     2 LOAD_FAST 0 \(a\)
+                     4 LOAD_FAST 1 \(b\)
+                     6 BINARY_OP 11 \(/\)
             $''').lstrip())
 
 
@@ -761,12 +769,63 @@ class DumpTest(TestCase):
         entries = flightrecorder.last()
         self.assertEqual(lines[0], f'Last {len(entries)} recorded instructions of thread '
                                    f'0x{threading.get_ident():016x} (most recent last):')
-        self.assertEqual(len(lines), len(entries) + 1)
-        line = divide.__code__.co_firstlineno + 1
-        self.assertIn(f'  File "{__file__}", line {line}, in divide: 2 LOAD_FAST 0 (a)', lines)
+        self.assertEqual([int(match[1]) for match in map(re.compile(r' +(\d+) [A-Z_]+').match, lines) if match],
+                         [offset for code, offset in entries])
+        line = divide.__code__.co_firstlineno
+        self.assertIn(f"""
+  in divide
+    line {line}: def divide(a, b):
+         0 RESUME 0
+    line {line + 1}: return a / b
+         2 LOAD_FAST 0 (a)
+         4 LOAD_FAST 1 (b)
+         6 BINARY_OP 11 (/)
+        10 RETURN_VALUE
+  in DumpTest.test_dump
+    line """, output.getvalue())
+        self.assertEqual(lines[1], f'  File "{__file__}", in DumpTest.test_dump')
+        self.assertEqual(output.getvalue().count(__file__), 1)
         with support.captured_stderr() as stderr:
             flightrecorder.dump(n=1)
-        self.assertEqual(stderr.getvalue().splitlines()[1:], lines[-1:])
+        self.assertEqual(stderr.getvalue().splitlines()[-1], lines[-1])
+
+    def test_files(self):
+        # Each path appears once, unless files have the same name.
+        def calls(path, name='f', body='g()'):
+            namespace = {'g': lambda: None}
+            exec(compile(f'def {name}(g): {body}', path, 'exec'), namespace)
+            return namespace[name]
+
+        def headers(function):
+            flightrecorder.start()
+            function()
+            flightrecorder.stop()
+            output = io.StringIO()
+            flightrecorder.dump(output, n=None)
+            return [line.strip() for line in output.getvalue().splitlines()
+                    if re.match('  [Fi]', line) and 'DumpTest' not in line]
+
+        last, first = calls('/one/last.py', 'last', 'g'), calls('/one/first.py', 'first', 'g(1); g(1)')
+        self.assertEqual(headers(lambda: first(last)), [
+            'File "/one/first.py", in first', 'File "/one/last.py", in last', 'in first (first.py)',
+            'in last (last.py)', 'in first (first.py)'])
+        last, first = calls('/one/a.py', 'last', 'g'), calls('/two/a.py', 'first', 'g(1); g(1)')
+        self.assertEqual(headers(lambda: first(last)), [
+            'File "/two/a.py", in first', 'File "/one/a.py", in last', 'File "/two/a.py", in first',
+            'File "/one/a.py", in last', 'File "/two/a.py", in first'])
+        first = calls('/one/\n.py', 'first', '0')
+        first.__code__ = first.__code__.replace(co_qualname='a\nb')
+        self.assertIn(r'File "/one/\n.py", in a\nb', headers(lambda: first(1)))
+
+    def test_without_a_line(self):
+        function = lambda: 1
+        function.__code__ = function.__code__.replace(co_linetable=b'')
+        flightrecorder.start()
+        function()
+        flightrecorder.stop()
+        output = io.StringIO()
+        flightrecorder.dump(output)
+        self.assertRegex(output.getvalue(), r'<lambda>\n    line \?\n +0 RESUME 0\n +2 LOAD_CONST')
 
     def test_not_recorded(self):
         output = io.StringIO()
@@ -852,6 +911,135 @@ class LifeTest(TestCase):
         self.assertGreater(tests, 0)
 
 
+class CommandLineTest(unittest.TestCase):
+
+    SOURCE = """\
+import sys
+def first_even(numbers):
+    i = 0
+    while numbers[i] % 2:
+        i += 1
+    return numbers[i]
+if __name__ == '__main__':
+    print(first_even([int(argument) for argument in sys.argv[1:]]))
+"""
+    WRITTEN = textwrap.dedent(r'''
+        Last 5 recorded instructions of thread 0x[0-9a-f]+ before IndexError \(most recent last\):
+          File ".*a.py", in first_even
+            line 5: i \+= 1
+                32 BINARY_OP 13 \(\+=\)
+                36 STORE_FAST 1 \(i\)
+            line 4: while numbers\[i\] % 2:
+                38 LOAD_FAST 0 \(numbers\)
+                40 LOAD_FAST 1 \(i\)
+                42 BINARY_SUBSCR
+        ''').lstrip()
+
+    def setUp(self):
+        self.folder = self.enterContext(os_helper.temp_dir())
+        self.write(self.SOURCE)
+
+    def write(self, source, name='a.py'):
+        with open(os.path.join(self.folder, name), 'w', encoding='utf-8') as file:
+            file.write(textwrap.dedent(source))
+
+    def python(self, *arguments, input=None):
+        done = subprocess.run([sys.executable, *arguments], cwd=self.folder, input=input, capture_output=True,
+                              encoding='utf-8', timeout=support.LONG_TIMEOUT)
+        return done.returncode, done.stdout, done.stderr
+
+    def record(self, *arguments, **options):
+        return self.python('-m', 'flightrecorder', *arguments, **options)
+
+    def test_success(self):
+        self.assertEqual(self.record('a.py', '3', '4'), (0, '4\n', ''))
+        self.write('import sys; sys.exit(3)')
+        self.assertEqual(self.record('a.py'), (3, '', ''))
+
+    def test_exception(self):
+        for program in ['a.py', '1'], ['-m', 'a', '1'], ['--', 'a.py', '1']:
+            status, output, error = self.record('-n', '5', *program)
+            expected = self.python(*program[program[0] == '--':])[2]
+            self.assertEqual((status, output, error[:len(expected)]), (1, '', expected))
+            self.assertRegex(error[len(expected):], f'^{self.WRITTEN}$')
+        status, _, error = self.record('-n', '1', '-', input='1/0')
+        self.assertEqual(status, 1)
+        self.assertRegex(error, r'File "<stdin>", in <module>\n    line 1\n +\d+ BINARY_OP 11 \(/\)\n$')
+
+    def test_only_the_program(self):
+        self.write('1/0')
+        _, _, error = self.record('a.py')
+        self.assertEqual(re.findall('(?m)^  (?:File|in).*', error.partition('Last')[2]),
+                         [f'  File "{os.path.join(os.path.realpath(self.folder), "a.py")}", in <module>'])
+
+    def test_not_compiled(self):
+        self.write('1 +')
+        expected = self.python('a.py')
+        self.assertEqual(self.record('a.py'), expected)
+
+    def test_output(self):
+        expected = self.python('a.py', '1')
+        self.assertEqual(self.record('-n', '5', '-o', 'out.txt', 'a.py', '1'), expected)
+        with open(os.path.join(self.folder, 'out.txt'), encoding='utf-8') as file:
+            self.assertRegex(file.read(), f'^{self.WRITTEN}$')
+
+    def test_exception_in_a_thread(self):
+        self.write("""
+            import threading
+            def fail():
+                1/0
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+        """)
+        status, _, error = self.record('-n', '1', 'a.py')
+        self.assertEqual(status, 0)
+        self.assertRegex(error, r'before ZeroDivisionError \(most recent last\):\n'
+                                r'  File ".*", in fail\n    line 4: 1/0\n +6 BINARY_OP 11 \(/\)\n$')
+
+    def test_exception_that_leaves_many_calls(self):
+        self.write("""
+            import contextlib, sys
+            def fail(depth):
+                with contextlib.nullcontext():
+                    return fail(depth - 1) if depth else 1/0
+            sys.excepthook = lambda *args: [fail(0) if n < 0 else n for n in range(10_000)]
+            fail(50)
+        """)
+        status, _, error = self.record('-n', '3', 'a.py')
+        self.assertEqual(status, 1)
+        self.assertRegex(error, r'^Last 3 recorded (.*\n)+ +\d+ BINARY_OP 11 \(/\)\n$')
+
+    def test_another_tracer(self):
+        self.write('import sys\nsys.settrace(lambda *args: None)\n1/0')
+        _, _, error = self.record('a.py')
+        self.assertRegex(error, 'ZeroDivisionError: division by zero\n'
+                                'No recorded instructions before ZeroDivisionError: it was not raised')
+
+    @unittest.skipIf(SANITIZED, 'the sanitizer handles the signal')
+    def test_crash(self):
+        self.write('import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)')
+        status, _, error = self.record('-n', '1', 'a.py')
+        self.assertEqual(status, -signal.SIGSEGV)
+        self.assertRegex(error, r'^Last 1 recorded .*\n  File ".*a.py", in <module>\n    line 2\n +\d+ CALL 2\n\n$')
+
+    def test_module_of_the_same_name_as_ours(self):
+        for name in 'opcode.py', 'dis.py', 'argparse.py':
+            self.write('raise SystemExit("shadows")', name)
+        self.assertEqual(self.record('a.py', '3', '4'), (0, '4\n', ''))
+
+    def test_errors(self):
+        for arguments, message in (
+            ([], 'a program is needed: a file, -m MODULE, or - for standard input'),
+            (['-m'], 'a program is needed: a file, -m MODULE, or - for standard input'),
+            (['-n', '0', 'a.py'], '-n must be from 1 to 1048576, not 0'),
+            (['-o', 'no/file', 'a.py'], 'cannot write no/file: No such file or directory'),
+        ):
+            status, output, error = self.record(*arguments)
+            self.assertEqual((status, output), (2, ''))
+            self.assertIn(f'error: {message}\n', error)
+
+
 class CrashTest(unittest.TestCase):
 
     CRASHES = [
@@ -887,7 +1075,12 @@ class CrashTest(unittest.TestCase):
                 and ('overflow' not in crash or hasattr(faulthandler, '_stack_overflow'))]
 
     LAST = r'''(?m)^Last 4 recorded instructions of thread 0x[0-9a-f]+ \(most recent last\):
-(  File ".*", line \d+, in .*: \d+ [A-Z_]+.*
+  File ".*", in .*
+    line \d+
+((  File ".*", in .*
+|  in .*
+)?(    line \d+
+)? +\d+ [A-Z_]+.*
 ){4}
 '''
 
@@ -896,18 +1089,27 @@ class CrashTest(unittest.TestCase):
         for crash, exitcode in self.each():
             error = self.crash(setup, crash, exitcode)
             self.assertRegex(error, self.LAST)
-            self.assertRegex(error, r'in (fail|string_at): \d+ CALL \d\n\n$')
+            self.assertRegex(error, r'in (fail|string_at)\n(    line \d+\n| +\d+ [A-Z_]+.*\n)+ +\d+ CALL \d\n\n$')
             self.assertEqual(error.count('Last 4'), 1)
 
     def test_names(self):
         setup = 'flightrecorder.enable_crash_output(n=1000); flightrecorder.start()'
         error = self.crash(setup, 'os.abort()', -signal.SIGABRT)
-        self.assertRegex(error, r'in fail: 2 LOAD_FAST 0 \(value\)\n')
-        self.assertRegex(error, r'in fail: 4 LOAD_CONST 1\n')
-        self.assertRegex(error, r'in fail: \d+ BINARY_OP 0\n')
-        self.assertRegex(error, r'in fail: \d+ LOAD_GLOBAL 1 \(os\)\n')
-        self.assertRegex(error, r'in fail: \d+ LOAD_ATTR 1 \(abort\)\n')
-        self.assertRegex(error, r'in <module>: \d+ LOAD_NAME \d+ \(fail\)\n')
+        self.assertRegex(error, r'''
+  in fail
+    line \d+
+         0 RESUME 0
+    line \d+
+         2 LOAD_FAST 0 \(value\)
+         4 LOAD_CONST 1
+         6 BINARY_OP 0
+        10 STORE_FAST 0 \(value\)
+    line \d+
+        12 LOAD_GLOBAL 1 \(os\)
+        24 LOAD_ATTR 1 \(abort\)
+''')
+        self.assertRegex(error, r'''  File "<string>", in <module>\n    line \d+\n''')
+        self.assertRegex(error, r'\n +\d+ LOAD_NAME \d+ \(fail\)\n')
 
     def test_with_faulthandler(self):
         for first, second in (('flightrecorder.enable_crash_output(n=4)', 'faulthandler.enable()'),
@@ -993,7 +1195,7 @@ class CrashTest(unittest.TestCase):
         '''
         error = self.crash(setup, 'thread.start(); thread.join()', -signal.SIGABRT)
         self.assertRegex(error, self.LAST)
-        self.assertIn('in other: ', error)
+        self.assertIn('in other\n', error)
 
     def test_program_handles(self):
         # An existing handler is still called.
@@ -1036,7 +1238,7 @@ class CrashTest(unittest.TestCase):
             flightrecorder.enable_crash_output()
             flightrecorder.start()
         '''
-        self.assertRegex(self.crash(setup, 'f(1)', -signal.SIGABRT), r'in f: 2 LOAD_FAST 0 \(a\)\n')
+        self.assertRegex(self.crash(setup, 'f(1)', -signal.SIGABRT), r'in f\n(.*\n)+ +2 LOAD_FAST 0 \(a\)\n')
 
     def test_ignored(self):
         # A signal that the program ignores does not end the process, before or after another call.

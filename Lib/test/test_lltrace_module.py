@@ -430,13 +430,14 @@ class RunTest(ProgramTestCase):
             import sys
             from lltrace import runner
             del sys.path[0]
-            runner.run(sys.argv[2:], is_module=sys.argv[1] == 'm', start=lambda filename: print('start', filename))
+            runner.run(sys.argv[2:], is_module=sys.argv[1] == 'm', start=lambda filename: print('start', filename),
+                       failed=lambda error: print('failed', type(error).__name__, flush=True))
             """)
         path = self.write('a.py', 'import sys; print(__name__, sys.argv, sys.path[0])\n1/0')
         for kind, name, filename in ('s', 'a.py', path), ('m', 'a', None):
             expected = python(*(('-m', name) if kind == 'm' else (name,)), 'b', cwd=self.folder)
             done = python('tool', kind, name, 'b', cwd=self.folder)
-            self.assertEqual(done.stdout, f'start {filename}\n{expected.stdout}')
+            self.assertEqual(done.stdout, f'start {filename}\n{expected.stdout}failed ZeroDivisionError\n')
             self.assertEqual((done.returncode, done.stderr), (1, expected.stderr))
 
     def test_replaced_builtins(self):
