@@ -773,8 +773,8 @@ recorder_dealloc(recorder *self)
 PyDoc_STRVAR(start_doc,
 "start($self, /)\n--\n\n"
 "Start to record code objects in all threads of the interpreter, when they are\n"
-"next executed.  A recorder that is deleted stops.  Raise RuntimeError if another\n"
-"recorder is running.");
+"next executed.  A recorder that is deleted stops.  Raise RuntimeError if\n"
+"another recorder is running.");
 
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
