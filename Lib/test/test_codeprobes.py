@@ -1700,7 +1700,7 @@ class HostileTest(BaseTestCase):
         script = textwrap.dedent("""
             import codeprobes, _frozen_importlib_external as external
             from _testcapi import run_in_subinterp
-            from test.test_codeprobes import everywhere, probed
+            from test.test_codeprobes import everywhere, probed, remove, set_everywhere
             join = external._path_join
             for counts in False, True:
                 recorder = codeprobes.Recorder(lambda code: everywhere(code) if code is join.__code__ else None,
@@ -1729,6 +1729,14 @@ class HostileTest(BaseTestCase):
                 assert probed(join.__code__) == before
                 recorder.stop()
                 assert probed(join.__code__) == []
+
+            # Probes of the C API call their function in each interpreter; this one removes them.
+            set_everywhere(join.__code__, 0)
+            before = probed(join.__code__)
+            assert run_in_subinterp("import _frozen_importlib_external as external\\n"
+                                    "external._path_join('a', 'b')") == 0
+            assert len(probed(join.__code__)) < len(before)
+            remove(join.__code__)
 
             from importlib.machinery import ModuleSpec
             offered = []
