@@ -1,6 +1,7 @@
 """The base classes of bdb.Bdb and bdb.Breakpoint: trace states and instructions."""
 
 import sys
+from _ownmodules import __builtins__
 from _thread import _local
 from opcode import opmap
 

@@ -5,6 +5,7 @@ import functools
 import sys
 
 import _bytecodeview
+from _ownmodules import __builtins__
 from _debugtracing import is_resumed
 
 

@@ -21,6 +21,7 @@ import _flightrecorder
 import linecache
 import opcode
 import os
+from _ownmodules import __builtins__
 from _flightrecorder import before, disable_crash_output, dump, is_running, last, start, stop, threads
 
 __all__ = ['before', 'disable_crash_output', 'dump', 'enable_crash_output', 'is_running', 'last', 'start',
@@ -51,6 +52,14 @@ def _printable(text):
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
 
 
+def _source(path, line):
+    try:
+        linecache.checkcache(path)
+        return linecache.getline(path, line).strip()
+    except Exception:       # the program may have replaced builtins that linecache uses
+        return ''
+
+
 def _lines(entries):
     """Yield the lines of text for instructions, below their code object and source line where these change."""
     views = {}              # {id(code): Code}; code objects of different files can be equal
@@ -58,7 +67,7 @@ def _lines(entries):
     last = last_line = None
     for code, offset in entries:
         if code is not last:
-            path, name = code.co_filename, os.path.basename(code.co_filename)
+            path, name = code.co_filename, code.co_filename.rpartition(os.sep)[2]
             function = f'in {_printable(code.co_qualname)}'
             if last is not None and path == last.co_filename:
                 yield f'  {function}\n'
@@ -67,7 +76,6 @@ def _lines(entries):
             else:
                 yield f'  File "{_printable(path)}", {function}\n'
                 named[name] = None if name in named else path
-                linecache.checkcache(path)
             last, last_line = code, -1
         view = views.get(id(code))
         if view is None:
@@ -76,7 +84,7 @@ def _lines(entries):
         line = view.instructions[index].positions.lineno
         if line != last_line:
             last_line = line
-            source = linecache.getline(path, line).strip() if line else ''
+            source = _source(path, line) if line else ''
             yield f'    line {"?" if line is None else line}' + (f': {_printable(source)}\n' if source else '\n')
         # Not in columns as in dis: the listing is narrow.
         yield f'{offset:>10} {" ".join(view.format(index).split(maxsplit=2))}\n'

@@ -43,7 +43,6 @@ class Text:
         # Leave 18 characters for an argument, or 20 for the stack.
         self._room = self.WHERE if width is None else min(max(width - (73 if stack else 56), 12), self.WHERE)
         self._deepest = max(self._room - 14, 0) // 2        # the prefix shows the real depth
-        self._linecache = source and load('linecache', tokenize=load('tokenize'), cache=linecache.cache)
         self.shows_modules = True
         self.shows_source = source
 
@@ -67,8 +66,8 @@ class Text:
     def source(self, info, level, line, module_globals):
         """Return the rest of a line that shows a source line, or None if that is not found."""
         try:
-            text = self._linecache.getline(info.code.co_filename, line, module_globals)
-        except Exception:                   # of a __loader__ of the program
+            text = linecache.getline(info.code.co_filename, line, module_globals)
+        except Exception:                   # of a __loader__ of the program, or as it has replaced builtins
             text = ''
         if text:
             number = f'{"  " * level}{line:>4}  '

@@ -2,6 +2,7 @@
 
 import asyncio
 import bdb
+import builtins
 import dis
 import io
 import os
@@ -137,6 +138,21 @@ class SteppingTest(Session):
         call = at(outer, 'CALL')
         answers = self.debug(outer, f'b *{call}', 'c', 'si', 'ni', 'ni', 'ni', 'ni', 'c', args=(1,))
         self.assertEqual(self.offsets(answers), [None, call, 0, 2, 4, None, call + 10, None])
+
+    def test_replaced_builtins(self):
+        # No builtin is needed that pdb does not need without these commands.
+        names = 'any', 'min', 'setattr', 'sorted', 'tuple', 'frozenset', 'next', 'reversed', 'zip'
+        kept = {name: getattr(builtins, name) for name in names}
+        self.addCleanup(vars(builtins).update, kept)
+
+        def replacing():
+            vars(builtins).update(dict.fromkeys(names))
+            either(0, 1)
+            vars(builtins).update(kept)
+
+        answers = self.debug(replacing, 'n', 'n', 'si', 'ni', 'si 3', 'li', 'li .', 'stack', 'b *2', 'n', 'c')
+        self.assertNotIn('Error', ''.join(answers))
+        self.assertIn('LOAD_GLOBAL', answers[6])
 
     def test_count(self):
         answers = self.debug(outer, 'si 3', 'ni 2', 'c', args=(1,))
