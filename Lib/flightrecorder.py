@@ -97,7 +97,7 @@ def _write(file, entries, ident, exception):
         if file is None:
             return
     ident = f'0x{ident:016x}'
-    before = '' if exception is None else f' before {type(exception).__name__}'
+    before = '' if exception is None else f' before {_printable(type(exception).__name__)}'
     if entries:
         file.write(f'Last {len(entries)} recorded instructions of thread {ident}{before} (most recent last):\n')
         file.writelines(_lines(entries))
@@ -144,7 +144,7 @@ def _main():
     import threading
     options = _parse(sys.argv[1:])
     from lltrace import runner
-    own = __file__, os.path.dirname(runner.__file__)
+    own = __file__, os.path.join(os.path.dirname(runner.__file__), '')
     failures = []
 
     def recorded(error):
@@ -162,6 +162,8 @@ def _main():
             options.file.flush()
 
     def failed_in_thread(args, report=threading.excepthook):
+        if args.exc_value is None or args.exc_type is SystemExit:
+            return report(args)
         entries = recorded(args.exc_value)      # before the report is recorded
         report(args)
         write(args.exc_value, entries)

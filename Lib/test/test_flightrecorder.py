@@ -996,9 +996,10 @@ if __name__ == '__main__':
             import threading
             def fail():
                 1/0
-            thread = threading.Thread(target=fail)
-            thread.start()
-            thread.join()
+            for target in fail, exit:           # SystemExit ends a thread without a report
+                thread = threading.Thread(target=target)
+                thread.start()
+                thread.join()
         """)
         status, _, error = self.record('-n', '1', 'a.py')
         self.assertEqual(status, 0)
