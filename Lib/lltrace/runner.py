@@ -189,8 +189,7 @@ def run(argv, *, is_module=False, start=None, failed=None):
     Raises SystemExit if the exit status is not 0; returns if the interpreter will end by SIGINT.
     """
     program = _program(argv[0], is_module)
-    sys.argv[:] = ['-m', *argv[1:]] if is_module else argv
-    sys.modules['__main__'] = main = _main_module()
+    main = _main_module()
     code = not_compiled = None
     try:
         code = program.compile(main)
@@ -198,6 +197,8 @@ def run(argv, *, is_module=False, start=None, failed=None):
         not_compiled = error
     if start is not None:
         start(program.filename)
+    sys.argv[:] = ['-m', *argv[1:]] if is_module else argv
+    sys.modules['__main__'] = main
     try:
         if not_compiled is not None:
             raise not_compiled
