@@ -317,6 +317,23 @@ class InstructionCommands:
             self.set_untilinstr(self.curframe, offset)
             return 1
 
+    def jump_to_offset(self, arg):
+        """'jump *offset'"""
+        offset = self._offset(arg)
+        if offset is None:
+            return
+        frame = self.curframe
+        try:
+            frame.f_lasti = offset
+        except ValueError as e:
+            self.error('Jump failed: %s' % e)
+            return
+        self.stack[self.curindex] = frame, self.get_lineno(frame)
+        self.jumped_to = frame, offset
+        self._shows_instruction = True
+        self.print_stack_entry(self.stack[self.curindex])
+        self.print_next_instruction()
+
     def clear_at_offset(self, arg):
         """'clear *offset'"""
         offset = self._offset(arg)

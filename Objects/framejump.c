@@ -1,8 +1,8 @@
-/* Setting frame.f_lineno: what is on the evaluation stack at each instruction,
-   which jumps that allows, and the jump.
+/* Setting frame.f_lineno and frame.f_lasti: what is on the evaluation stack at
+   each instruction, which jumps that allows, and the jump.
 
-   frame_setlineno() in Objects/frameobject.c checks the event and finds the
-   line.  The rules are CPython's own, but the model of the stack has no limit
+   For f_lineno, frame_setlineno() in Objects/frameobject.c checks the event and
+   finds the line.  The rules are CPython's own, but the model of the stack has no limit
    of depth, knows every opcode, and accepts any code that runs. */
 
 #include "Python.h"
@@ -144,6 +144,53 @@ flow(model *m, int from, int unit, const value *stack)
     }
 }
 
+/* Does the instruction push nothing, so that the values below those that it
+   pops are the same as before? */
+static int
+pushes_nothing(int opcode, int oparg)
+{
+    switch (opcode) {
+        case COPY_FREE_VARS:
+        case DELETE_ATTR:
+        case DELETE_DEREF:
+        case DELETE_FAST:
+        case DELETE_GLOBAL:
+        case DELETE_NAME:
+        case DELETE_SUBSCR:
+        case DICT_MERGE:
+        case DICT_UPDATE:
+        case END_ASYNC_FOR:
+        case IMPORT_STAR:
+        case JUMP_IF_FALSE_OR_POP:
+        case JUMP_IF_TRUE_OR_POP:
+        case KW_NAMES:
+        case LIST_APPEND:
+        case LIST_EXTEND:
+        case MAKE_CELL:
+        case MAP_ADD:
+        case NOP:
+        case POP_EXCEPT:
+        case POP_TOP:
+        case PRINT_EXPR:
+        case RESUME:
+        case RETURN_GENERATOR:
+        case SETUP_ANNOTATIONS:
+        case SET_ADD:
+        case SET_UPDATE:
+        case STORE_ATTR:
+        case STORE_DEREF:
+        case STORE_FAST:
+        case STORE_GLOBAL:
+        case STORE_NAME:
+        case STORE_SUBSCR:
+            return 1;
+        case UNPACK_SEQUENCE:
+            return oparg == 0;
+        default:
+            return _PyOpcode_PopsAndJumps(opcode);
+    }
+}
+
 /* The stack after an instruction that does not jump, as the eval loop leaves
    it. */
 static const value *
@@ -185,6 +232,9 @@ after(model *m, const value *stack, int opcode, int oparg)
                 return &unknown_stack;
             }
             stack = pop(stack, -effect);
+            if (effect <= 0 && !pushes_nothing(opcode, oparg)) {
+                return push(m, pop(stack, 1), OBJECT);
+            }
             for (; effect > 0; effect--) {
                 stack = push(m, stack, OBJECT);
             }
@@ -405,24 +455,48 @@ is_between_instructions(_PyInterpreterFrame *frame,
            && unit <= _PyCodeBlocks_Operation(frame->f_code, start);
 }
 
+/* Has the frame yielded the top of the stack at 'start'? */
+static int
+has_yielded(_PyInterpreterFrame *frame, int start)
+{
+    if (!_PyFrame_IsYielding(frame)) {
+        return 0;
+    }
+    int yield = _PyFrame_GetGenerator(frame)->gi_yield;
+    return yield == 0 || yield == start;
+}
+
 /* Go on at code unit 'target', whose stack is 'to'. */
 static void
 go_to(PyFrameObject *f, int target, const value *from, const value *to)
 {
     _PyInterpreterFrame *frame = f->f_frame;
     int start = _PyInterpreterFrame_LASTI(frame);
-    if (_PyFrame_IsYielding(frame)) {
-        PyGenObject *gen = _PyFrame_GetGenerator(frame);
-        if (gen->gi_yield == 0 || gen->gi_yield == start) {
-            gen->gi_yield = start;
-            from = pop(from, 1);        // the value that is yielded
-        }
+    if (has_yielded(frame, start)) {
+        _PyFrame_GetGenerator(frame)->gi_yield = start;
     }
     for (; from->depth > to->depth; from = from->below) {
         discard(frame, from->kind);
     }
     f->f_lineno = 0;
     frame->prev_instr = _PyCode_CODE(frame->f_code) + target;
+}
+
+/* The stack of a frame that is at the instruction at 'start'. */
+static const value *
+stack_before_jump(model *m, _PyInterpreterFrame *frame, int start)
+{
+    const value *stack = m->stacks[start];
+    if (stack == NULL || stack == &unknown_stack) {
+        return stack;
+    }
+    if (has_yielded(frame, start)) {
+        return pop(stack, 1);
+    }
+    if (is_handler_entry(m->code, start)) {
+        return push(m, pop(stack, 1), OBJECT);      // not yet the handled one
+    }
+    return stack;
 }
 
 int
@@ -441,12 +515,7 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
         return -1;
     }
     int start = _PyInterpreterFrame_LASTI(frame);
-    const value *from = m.stacks[start];
-    if (from != NULL && from != &unknown_stack
-        && is_handler_entry(code, start))
-    {
-        from = push(&m, pop(from, 1), OBJECT);      // not yet the handled one
-    }
+    const value *from = stack_before_jump(&m, frame, start);
     int best = -1;
     const char *message = "cannot find bytecode for specified line";
     for (int unit = code->_co_firsttraceable; unit < m.blocks->size; unit++) {
@@ -475,6 +544,102 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
     }
     free_model(&m);
     return best < 0 ? -1 : 0;
+}
+
+static int
+check_jump_event(PyFrameObject *f)
+{
+    switch (_PyThreadState_GET()->tracing_what) {
+        case PyTrace_LINE:
+        case PyTrace_INSTRUCTION:
+        case PyTrace_BRANCH:
+            break;
+        case PyTrace_RETURN:
+            if (_PyFrame_IsYielding(f->f_frame)) {
+                break;
+            }
+            /* fall through */
+        default:
+            PyErr_SetString(PyExc_ValueError,
+                            "f_lasti can only be set during a 'line', "
+                            "'instruction' or 'branch' event");
+            return -1;
+    }
+    if (f->f_trace == NULL) {
+        PyErr_SetString(PyExc_ValueError,
+                        "f_lasti can only be set by a trace function");
+        return -1;
+    }
+    return 0;
+}
+
+/* Have the frame continue at code unit 'target', if that instruction finds
+   values that the same instructions have pushed as on any other way to it.
+   Otherwise, it could append to an integer. */
+static int
+jump_to_unit(PyFrameObject *f, model *m, Py_ssize_t target)
+{
+    PyCodeObject *code = m->code;
+    int start = _PyInterpreterFrame_LASTI(f->f_frame);
+    if (target < code->_co_firsttraceable || target >= m->blocks->size
+        || m->stacks[target] == NULL
+        || _PyCodeBlocks_Start(m->blocks, (int)target) != target)
+    {
+        PyErr_SetString(PyExc_ValueError,
+                        "there is no instruction to jump to at this offset");
+        return -1;
+    }
+    if (is_handler_entry(code, (int)target)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump to the start of an exception handler");
+        return -1;
+    }
+    const value *from = stack_before_jump(m, f->f_frame, start);
+    const value *to = m->stacks[target];
+    if (!compatible_stacks(from, to)) {
+        PyErr_SetString(PyExc_ValueError, explain(from, to));
+        return -1;
+    }
+    if (pop(from, from->depth - to->depth) != to) {
+        PyErr_SetString(PyExc_ValueError, "incompatible stacks");
+        return -1;
+    }
+    go_to(f, (int)target, from, to);
+    return 0;
+}
+
+int
+_PyFrame_SetLasti(PyFrameObject *f, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
+        return -1;
+    }
+    if (!PyLong_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "f_lasti must be an integer");
+        return -1;
+    }
+    if (check_jump_event(f) < 0) {
+        return -1;
+    }
+    // Larger integers are clipped to values that are out of range, too.
+    Py_ssize_t offset = PyNumber_AsSsize_t(value, NULL);
+    Py_ssize_t target = offset % (Py_ssize_t)sizeof(_Py_CODEUNIT) == 0
+                        ? offset / (Py_ssize_t)sizeof(_Py_CODEUNIT) : -1;
+    model m;
+    if (make_model(&m, f->f_frame->f_code) < 0) {
+        return -1;
+    }
+    int err = -1;
+    if (!is_between_instructions(f->f_frame, m.blocks)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump while the frame waits for a call");
+    }
+    else {
+        err = jump_to_unit(f, &m, target);
+    }
+    free_model(&m);
+    return err;
 }
 
 void

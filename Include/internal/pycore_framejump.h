@@ -19,6 +19,10 @@ extern int _PyFrame_IsYielding(_PyInterpreterFrame *frame);
    allow it. */
 extern int _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line);
 
+/* Set frame.f_lasti: have the frame continue at the instruction with this
+   offset. */
+extern int _PyFrame_SetLasti(PyFrameObject *f, PyObject *value, void *closure);
+
 /* A generator with gi_yield set is about to be resumed, with an exception or
    without. */
 extern void _PyFrame_ResumeAfterJump(PyThreadState *tstate, PyGenObject *gen,

@@ -37,6 +37,11 @@ def jump(function, start, target, *arguments, **flags):
     return result, depths[0]
 
 
+def at(function, opname, which=0):
+    """The offset of an instruction."""
+    return [i.offset for i in dis.get_instructions(function) if i.opname == opname][which]
+
+
 class ModelTest(unittest.TestCase):
 
     def fits(self, value, kind):
@@ -349,6 +354,37 @@ class YieldTest(unittest.TestCase):
                 else:
                     self.assertEqual(after, ('instruction', 4, target, yield_offset))
 
+    def test_not_into_an_expression(self):
+        # The value that is yielded does not become the operand.
+        def gen(a, b):
+            yield 1
+            return (a +
+                    b)
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is not gen.__code__:
+                return None
+            if event == 'return' and arg == 1:
+                for attribute, target in (
+                        ('f_lineno', gen.__code__.co_firstlineno + 3),
+                        ('f_lasti', at(gen, 'LOAD_FAST', 1))):
+                    with self.assertRaisesRegex(ValueError, 'incompatible stacks'):
+                        setattr(frame, attribute, target)
+                    refused.append(attribute)
+            return tracefunc
+
+        refused = []
+        g = gen(10, 20)
+        sys.settrace(tracefunc)
+        try:
+            yielded = next(g)
+        finally:
+            sys.settrace(None)
+        self.assertEqual((yielded, refused), (1, ['f_lineno', 'f_lasti']))
+        with self.assertRaises(StopIteration) as caught:
+            next(g)
+        self.assertEqual(caught.exception.value, 30)
+
     def test_jump_without_tracing_afterwards(self):
         def generator():
             b = yield 1
@@ -454,6 +490,325 @@ class CallerTest(unittest.TestCase):
 def tearDownModule():
     # The corpus runs coroutines.
     asyncio.set_event_loop_policy(None)
+
+
+def jump_to_offset(function, start, target, *arguments, **flags):
+    """Call the function and jump once, at the first event of the instruction 'start', to the one at 'target'.
+
+    Return the result and the stack after the jump.
+    """
+    stacks = []
+
+    def tracefunc(frame, event, arg):
+        if frame.f_code is not function.__code__:
+            return None
+        if event in ('line', 'instruction', 'branch') and not stacks and frame.f_lasti == start:
+            before = frame.f_valuestack
+            frame.f_lasti = target
+            stacks.append(frame.f_valuestack)
+            assert frame.f_lasti == target and before[:len(stacks[0])] == stacks[0]
+        return tracefunc
+
+    sys.settracestate(tracefunc, **flags or {'trace_instructions': True})
+    try:
+        result = function(*arguments)
+    finally:
+        sys.settracestate(None)
+    return result, *stacks
+
+
+class OffsetTest(unittest.TestCase):
+    """Setting frame.f_lasti."""
+
+    def test_within_an_expression(self):
+        def f(a, b, c):
+            return a and b or c
+        jump, other = at(f, 'POP_JUMP_FORWARD_IF_FALSE'), at(f, 'LOAD_FAST', 2)
+        self.assertEqual(f('a', 'b', 'c'), 'b')
+        self.assertEqual(jump_to_offset(f, at(f, 'LOAD_FAST'), other, 'a', 'b', 'c'), ('c', ()))
+        self.assertEqual(jump_to_offset(f, jump, other, 'a', 'b', 'c'), ('c', ()))
+
+    def test_values_that_are_left(self):
+        def f(a, b):
+            return [a, b, [a, b]]
+        inner = at(f, 'BUILD_LIST')
+        result, stack = jump_to_offset(f, inner, at(f, 'LOAD_FAST', 2), 1, 2)
+        self.assertEqual((result, stack), ([1, 2, [1, 2]], (1, 2)))
+
+    def test_back_in_a_loop(self):
+        def f(n):
+            seen = []
+            for i in range(n):
+                seen.append(i)
+                seen.append(-i)
+            return seen
+        again = at(f, 'LOAD_FAST', 1)
+        last = at(f, 'JUMP_BACKWARD')
+        for flags in {'trace_instructions': True}, {'trace_instructions': True, 'trace_lines': False}:
+            result, stack = jump_to_offset(f, last, again, 2, **flags)
+            self.assertEqual(result, [0, 0, 0, 0, 1, -1])
+            self.assertEqual(len(stack), 1)
+        # Out of the loop.
+        self.assertEqual(jump_to_offset(f, last, at(f, 'RETURN_VALUE') - 2, 5), ([0, 0], ()))
+
+    def test_out_of_a_call_with_keywords(self):
+        def f(a):
+            x = dict(a=1)
+            return dict()
+        keywords = at(f, 'KW_NAMES')
+        for start in keywords, keywords + 2:
+            result, _ = jump_to_offset(f, start, at(f, 'LOAD_GLOBAL', 1), 3)
+            self.assertEqual(result, {})
+
+    def test_the_handled_exception(self):
+        def f():
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                x = 2
+            return sys.exc_info()
+        result, stack = jump_to_offset(f, at(f, 'STORE_FAST') - 2, at(f, 'LOAD_GLOBAL', 1))
+        self.assertEqual(result, (None, None, None))
+
+    def test_events(self):
+        def f(a, b):
+            return a or b
+        events = []
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is not f.__code__:
+                return None
+            events.append((event, arg, frame.f_lasti))
+            if len(events) == 4:
+                frame.f_lasti = 2
+            return tracefunc
+        sys.settracestate(tracefunc, trace_instructions=True, trace_branches=True)
+        try:
+            f(0, 1)
+        finally:
+            sys.settracestate(None)
+        self.assertEqual([e for e in events if e[0] != 'return'], [
+            ('call', None, 0), ('branch', (-1, 0), 0), ('line', None, 2), ('instruction', 2, 4), ('instruction', 2, 2),
+            ('instruction', 2, 4), ('instruction', 4, 6), ('branch', (4, 6), 6), ('instruction', 6, 8),
+            ('branch', (6, 8), 8)])
+
+    def test_after_a_yield(self):
+        def gen():
+            x = yield 1
+            x = 2, (yield 3)
+            return x
+        code = gen.__code__
+        loads = at(gen, 'LOAD_CONST', 1)
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is not code:
+                return None
+            if event == 'return' and arg == 1:
+                frame.f_lasti = loads
+            return tracefunc
+        g = gen()
+        sys.settrace(tracefunc)
+        try:
+            first = next(g)
+        finally:
+            sys.settrace(None)
+        self.assertEqual((first, next(g)), (1, 3))
+        with self.assertRaises(StopIteration) as caught:
+            g.send(4)
+        self.assertEqual(caught.exception.value, (2, 4))
+
+    def refused(self, function, start, targets, message, *arguments):
+        found = []
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is not function.__code__:
+                return None
+            if event in ('line', 'instruction') and not found and frame.f_lasti == start:
+                for target in targets:
+                    try:
+                        frame.f_lasti = target
+                    except ValueError as e:
+                        found.append(str(e))
+                    self.assertEqual(frame.f_lasti, start)
+            return tracefunc
+
+        sys.settracestate(tracefunc, trace_instructions=True)
+        try:
+            function(*arguments)
+        finally:
+            sys.settracestate(None)
+        self.assertEqual(found, [message] * len(targets))
+
+    def test_refused(self):
+        def f(a, b):
+            try:
+                for c in [a, *b]:
+                    d = len(b)
+            except TypeError:
+                pass
+            return a
+        load = at(f, 'LOAD_FAST')           # the stack is empty
+        size = len(f.__code__.co_code)
+        call = at(f, 'CALL')
+        nowhere = 'there is no instruction to jump to at this offset'
+        self.refused(f, load, [-2, -1, 1, 3, call + 2, call + 1, size, size + 2, 2 ** 100, -2 ** 100], nowhere, 1, [2])
+        self.refused(f, load, [at(f, 'PUSH_EXC_INFO')], "can't jump to the start of an exception handler", 1, [2])
+        self.refused(f, load, [at(f, 'FOR_ITER')], "can't jump into the body of a for loop", 1, [2])
+        # There are as many values, but LIST_EXTEND would find an integer.
+        build = at(f, 'BUILD_LIST')
+        self.refused(f, build, [build + 2, build + 4], 'incompatible stacks', 1, [2])
+
+    def test_every_jump(self):
+        # From each instruction that is executed to each other one: the function goes on without a crash.
+        def comprehension(a):
+            return [b for c in a if c for b in (c, *a)], {**dict(x=a)}, {*a}, f'{a}{a!r:>3}'
+
+        def handlers(a):
+            with memoryview(b'') as b:
+                try:
+                    for c in a:
+                        c / 0
+                except ZeroDivisionError as e:
+                    return e, b
+                finally:
+                    a = print
+
+        def groups(a):
+            try:
+                raise ExceptionGroup('', [TypeError(), ValueError(), KeyError()])
+            except* TypeError as e:
+                a.append(e)
+            except* ValueError:
+                a.clear()
+
+        def matches(a):
+            match a:
+                case {'x': b, **c}:
+                    return b, c
+                case [int(b), *c] if b:
+                    d, *e = a
+                    assert d, e
+                    return d, e, lambda: c
+                case _:
+                    pass
+
+        def yields(a):
+            b = [(yield 1), *(yield from a)]
+            del b[0], a
+            return b
+
+
+        made = refused = 0
+        for function, argument in ((comprehension, [1, 2]), (handlers, [1]), (groups, [1]), (matches, [1, 2]), (matches, {'x': 1}),
+                                   (lambda a: list(yields(a)), [1])):
+            for code in code_objects(yields.__code__ if function.__name__ == '<lambda>' else function.__code__):
+                offsets = [i.offset for i in dis.get_instructions(code)]
+                for start in offsets:
+                    for target in offsets:
+                        outcome = self.try_jump(code, start, target, function, argument)
+                        made += outcome is True
+                        refused += outcome is False
+        self.assertGreater(made, 1000)
+        self.assertGreater(refused, 1000)
+
+    def try_jump(self, code, start, target, function, argument):
+        outcome = None
+        events = 0
+
+        class TooLong(BaseException):
+            pass
+
+        def tracefunc(frame, event, arg):
+            nonlocal outcome, events
+            if frame.f_code is not code:
+                return None
+            events += 1
+            if events > 200:
+                raise TooLong
+            if outcome is None and event in ('line', 'instruction', 'return') and frame.f_lasti == start:
+                before = frame.f_valuestack
+                try:
+                    frame.f_lasti = target
+                except ValueError:
+                    outcome = False
+                else:
+                    outcome = True
+                    after = frame.f_valuestack
+                    self.assertTrue(all(a is b for a, b in zip(after, before, strict=False)))
+                    self.assertEqual(len(after), len(stack_model(code)[target // 2]))
+            return tracefunc
+
+        sys.settracestate(tracefunc, trace_instructions=True)
+        try:
+            function(argument[:] if type(argument) is list else argument)
+        except (Exception, TooLong) as e:
+            if isinstance(e, AssertionError) and e.__traceback__.tb_next.tb_frame.f_code is tracefunc.__code__:
+                raise
+        finally:
+            sys.settracestate(None)
+        return outcome
+
+    def test_bad_values(self):
+        def f():
+            return 1
+        errors = []
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is f.__code__ and event == 'line':
+                for value in 1.5, None, '2':
+                    try:
+                        frame.f_lasti = value
+                    except TypeError as e:
+                        errors.append(str(e))
+                try:
+                    del frame.f_lasti
+                except AttributeError as e:
+                    errors.append(str(e))
+            return tracefunc
+        sys.settrace(tracefunc)
+        try:
+            f()
+        finally:
+            sys.settrace(None)
+        self.assertEqual(errors, ['f_lasti must be an integer'] * 3 + ['cannot delete attribute'])
+
+    def test_other_events(self):
+        message = "f_lasti can only be set during a 'line', 'instruction' or 'branch' event"
+        with self.assertRaisesRegex(ValueError, message):
+            sys._getframe().f_lasti = 2
+
+        def f():
+            try:
+                return missing
+            except NameError:
+                pass
+        errors = {}
+
+        def tracefunc(frame, event, arg):
+            if frame.f_code is f.__code__:
+                if event != 'line':
+                    with self.assertRaisesRegex(ValueError, message):
+                        frame.f_lasti = 2
+                    errors[event] = True
+                elif frame.f_trace is not None and 'untraced' not in errors:
+                    frame.f_trace = None
+                    with self.assertRaisesRegex(ValueError, 'f_lasti can only be set by a trace function'):
+                        frame.f_lasti = 2
+                    frame.f_trace = tracefunc
+                    errors['untraced'] = True
+                try:
+                    frame.f_back.f_trace = tracefunc
+                    with self.assertRaises(ValueError):
+                        frame.f_back.f_lasti = 2
+                finally:
+                    frame.f_back.f_trace = None
+            return tracefunc
+        sys.settrace(tracefunc)
+        try:
+            f()
+        finally:
+            sys.settrace(None)
+        self.assertEqual(set(errors), {'call', 'exception', 'return', 'untraced'})
 
 
 if __name__ == '__main__':

@@ -18,7 +18,7 @@ import weakref
 from test import support
 from test.support import import_helper, os_helper
 from test.tracecorpus import CORPUS
-from test.tracesupport import BaseTestCase, DEFAULT, tracing
+from test.tracesupport import BaseTestCase, DEFAULT, ignore, tracing
 
 import _bytecodeview
 
@@ -345,6 +345,29 @@ class SteppingTest(Session):
         answers = self.debug(f, 'si 2', f'j {first + 2}', 'si', f'j {first + 2}', 'si', 'c', args=([],))
         self.assertEqual(self.offsets(answers)[1:5:2], self.offsets(answers)[3:5:2] * 2)
 
+    def test_jump_to_offset(self):
+        second = at(either, 'LOAD_FAST', 1)
+        for before in [], ['si'], [f'tbreak *{second - 2}', 'c']:
+            answers = self.debug(either, *before, f'j *{second}', 'si', 'p b', 'c', args=('a', 'b'))
+            # Stops after the instruction jumped to, not at it again.
+            self.assertEqual(self.offsets(answers[-4:]), [second, second + 2, None, None])
+            self.assertEqual(self.result, 'b')
+        # It continues by line, and stops at a breakpoint after the jump.
+        answers = self.debug(either, f'jump *{second}', 'n', 'c', args=('a', 'b'))
+        self.assertIn('--Return--', answers[1])
+        self.assertEqual(self.result, 'b')
+        answers = self.debug(either, f'tbreak *{second + 2}', f'jump *{second}', 'c', 'stack', 'c', args=('a', 'b'))
+        self.assertEqual(answers[3], "   0 * 'b'\n")
+
+    def test_jump_to_offset_errors(self):
+        call = at(outer, 'CALL')
+        answers = self.debug(outer, 'j *3', f'j *{call}', 'j *x', 'b inner', 'c', 'u', 'j *2', 'cl 1', 'c', args=(1,))
+        self.assertEqual(answers[0], '*** Jump failed: there is no instruction to jump to at this offset\n')
+        self.assertRegex(answers[1], r'^\*\*\* Jump failed: incompatible stacks\n$')
+        self.assertEqual(answers[2], '*** Bad offset: x\n')
+        self.assertEqual(answers[6], '*** You can only jump within the bottom frame\n')
+        self.assertEqual(self.result, 2)
+
     def test_display(self):
         def f(x):
             x = x + 1; x = x + 1
@@ -403,11 +426,11 @@ class SteppingTest(Session):
             self.assertEqual(self.answers()[1], 'None\n')
         # The user sets a trace function.
         with tracing(tracer, trace_branches=True):
-            p = self.new_pdb('!sys.settrace(print)', 'q')
+            p = self.new_pdb('!sys.settrace(ignore)', 'q')
             p.reset()
             p.interaction(None, tb)
             state = sys.gettracestate()
-        self.assertEqual(state, DEFAULT | {'tracefunc': print})
+        self.assertEqual(state, DEFAULT | {'tracefunc': ignore})
 
     def test_post_mortem(self):
         try:
