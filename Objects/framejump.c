@@ -442,18 +442,6 @@ _PyFrame_IsYielding(_PyInterpreterFrame *frame)
     return gen->gi_frame_state == FRAME_SUSPENDED || gen->gi_yield != 0;
 }
 
-/* Is the frame between the instructions of the code, so that the model knows
-   its stack?  A call in progress keeps f_lasti in the inline cache of the
-   CALL, or the depth of the stack to itself. */
-static int
-is_between_instructions(_PyInterpreterFrame *frame,
-                        const _PyCodeBlocks *blocks)
-{
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    int start = _PyCodeBlocks_Start(blocks, unit);
-    return frame->stacktop >= 0
-           && unit <= _PyCodeBlocks_Operation(frame->f_code, start);
-}
 
 /* Has the frame yielded the top of the stack at 'start'? */
 static int
@@ -499,6 +487,36 @@ stack_before_jump(model *m, _PyInterpreterFrame *frame, int start)
     return stack;
 }
 
+/* Is the frame between two instructions, and its stack 'from', as the model
+   says?  A call in progress keeps f_lasti in the inline cache of the CALL, or
+   the depth of the stack to itself. */
+static int
+can_jump_from(model *m, _PyInterpreterFrame *frame, const value *from)
+{
+    if (m->failed) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    int unit = _PyInterpreterFrame_LASTI(frame);
+    int start = _PyCodeBlocks_Start(m->blocks, unit);
+    if (frame->stacktop < 0
+        || unit > _PyCodeBlocks_Operation(m->code, start))
+    {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump while the frame waits for a call");
+        return 0;
+    }
+    int depth = frame->stacktop - m->code->co_nlocalsplus;
+    if (frame->owner == FRAME_OWNED_BY_FRAME_OBJECT
+        || (from != NULL && from != &unknown_stack && from->depth != depth))
+    {
+        PyErr_SetString(PyExc_ValueError,
+                        "can't jump in a frame that is not executing");
+        return 0;
+    }
+    return 1;
+}
+
 int
 _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
 {
@@ -508,14 +526,12 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
     if (make_model(&m, code) < 0) {
         return -1;
     }
-    if (!is_between_instructions(frame, m.blocks)) {
-        PyErr_SetString(PyExc_ValueError,
-                        "can't jump while the frame waits for a call");
+    int start = _PyInterpreterFrame_LASTI(frame);
+    const value *from = stack_before_jump(&m, frame, start);
+    if (!can_jump_from(&m, frame, from)) {
         free_model(&m);
         return -1;
     }
-    int start = _PyInterpreterFrame_LASTI(frame);
-    const value *from = stack_before_jump(&m, frame, start);
     int best = -1;
     const char *message = "cannot find bytecode for specified line";
     for (int unit = code->_co_firsttraceable; unit < m.blocks->size; unit++) {
@@ -532,11 +548,7 @@ _PyFrame_JumpToLine(PyFrameObject *f, const int *lines, int line)
             best = unit;
         }
     }
-    if (m.failed) {
-        PyErr_NoMemory();
-        best = -1;
-    }
-    else if (best < 0) {
+    if (best < 0) {
         PyErr_SetString(PyExc_ValueError, message);
     }
     else {
@@ -581,6 +593,10 @@ jump_to_unit(PyFrameObject *f, model *m, Py_ssize_t target)
 {
     PyCodeObject *code = m->code;
     int start = _PyInterpreterFrame_LASTI(f->f_frame);
+    const value *from = stack_before_jump(m, f->f_frame, start);
+    if (!can_jump_from(m, f->f_frame, from)) {
+        return -1;
+    }
     if (target < code->_co_firsttraceable || target >= m->blocks->size
         || m->stacks[target] == NULL
         || _PyCodeBlocks_Start(m->blocks, (int)target) != target)
@@ -594,7 +610,6 @@ jump_to_unit(PyFrameObject *f, model *m, Py_ssize_t target)
                         "can't jump to the start of an exception handler");
         return -1;
     }
-    const value *from = stack_before_jump(m, f->f_frame, start);
     const value *to = m->stacks[target];
     if (!compatible_stacks(from, to)) {
         PyErr_SetString(PyExc_ValueError, explain(from, to));
@@ -630,14 +645,7 @@ _PyFrame_SetLasti(PyFrameObject *f, PyObject *value, void *Py_UNUSED(closure))
     if (make_model(&m, f->f_frame->f_code) < 0) {
         return -1;
     }
-    int err = -1;
-    if (!is_between_instructions(f->f_frame, m.blocks)) {
-        PyErr_SetString(PyExc_ValueError,
-                        "can't jump while the frame waits for a call");
-    }
-    else {
-        err = jump_to_unit(f, &m, target);
-    }
+    int err = jump_to_unit(f, &m, target);
     free_model(&m);
     return err;
 }

@@ -492,6 +492,63 @@ def tearDownModule():
     asyncio.set_event_loop_policy(None)
 
 
+class EndedFrameTest(unittest.TestCase):
+
+    def test_frames_that_do_not_execute(self):
+        # In an event of another frame.  Their stacks are gone, or not there yet.
+        def returning(a):
+            for x in a:
+                if x:
+                    return sys._getframe()
+
+        def raising(a):
+            for x in a:
+                x.missing
+
+        def gen(a):
+            for x in a:
+                yield sys._getframe()
+
+        def other():
+            return 1
+
+        frames = [returning([1])]
+        try:
+            raising([1])
+        except AttributeError as e:
+            frames.append(e.__traceback__.tb_next.tb_frame)
+        frames.append(next(gen([1])))
+        frames.append((unstarted := gen([1])).gi_frame)
+        closed = gen([1])
+        frames.append(next(closed))
+        closed.close()
+        messages = set()
+
+        def tracefunc(frame, event, arg):
+            if event == 'line' and frame.f_code is other.__code__:
+                for dead in frames:
+                    dead.f_trace = tracefunc
+                    first = dead.f_code.co_firstlineno
+                    for attribute, values in (('f_lineno', range(first, first + 4)), ('f_lasti', range(0, 60, 2))):
+                        for value in values:
+                            with self.assertRaises(ValueError) as caught:
+                                setattr(dead, attribute, value)
+                            messages.add(str(caught.exception).partition(' after ')[0])
+            return tracefunc
+
+        sys.settrace(tracefunc)
+        try:
+            other()
+        finally:
+            sys.settrace(None)
+        self.assertIn("can't jump in a frame that is not executing", messages)
+        self.assertLessEqual(messages, {
+            "can't jump in a frame that is not executing",
+            *(f'line {frame.f_code.co_firstlineno + 3} comes' for frame in frames)})
+        self.assertIs(next(unstarted).f_code, gen.__code__)
+        unstarted.close()
+
+
 def jump_to_offset(function, start, target, *arguments, **flags):
     """Call the function and jump once, at the first event of the instruction 'start', to the one at 'target'.
 
