@@ -5,12 +5,14 @@ the offset of the first prefix, as in trace events.
 """
 
 import bisect
+import dis as public_dis
 import linecache
 import shutil
 import types
 from _ownmodules import __builtins__, load
 
-dis = load('dis')
+# It makes the same types of objects as dis itself.
+dis = load('dis', Instruction=public_dis.Instruction, Positions=public_dis.Positions)
 
 
 def code_of(x):

@@ -96,6 +96,7 @@ class CodeInfos:
         if len(self.known) >= self.LIMIT:
             for key in list(self.known)[:self.LIMIT // 4]:
                 self.known.pop(key, None)
+            self._places.clear()            # at worst, a module is introduced again
         place = module, code.co_filename
         place = self._places.setdefault(place, place)
         info = self.known[id(code)] = CodeInfo(code, module, self._selects(code, module), place)

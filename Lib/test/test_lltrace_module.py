@@ -618,6 +618,8 @@ class LinesTest(ProgramTestCase):
             self.assertEqual((one['thread'], one['file'], one['module']), (1, path, '__main__'))
             if one['event'] == 'instruction':
                 instruction = positions[one['function'], one['offset']]
+                self.assertIsInstance(instruction, dis.Instruction)
+                self.assertIsInstance(instruction.positions, dis.Positions)
                 self.assertEqual(one['opname'], instruction.opname)
                 self.assertEqual(one['line'] or 0, instruction.positions.lineno or 0)
 
