@@ -756,9 +756,13 @@ class OffsetTest(unittest.TestCase):
 
 
         made = refused = 0
-        for function, argument in ((comprehension, [1, 2]), (handlers, [1]), (groups, [1]), (matches, [1, 2]), (matches, {'x': 1}),
-                                   (lambda a: list(yields(a)), [1])):
-            for code in code_objects(yields.__code__ if function.__name__ == '<lambda>' else function.__code__):
+        def all_yields(a):
+            return list(yields(a))
+
+        for function, argument, traced in (
+                (comprehension, [1, 2], comprehension), (handlers, [1], handlers), (groups, [1], groups),
+                (matches, [1, 2], matches), (matches, {'x': 1}, matches), (all_yields, [1], yields)):
+            for code in code_objects(traced.__code__):
                 offsets = [i.offset for i in dis.get_instructions(code)]
                 for start in offsets:
                     for target in offsets:
