@@ -2,8 +2,9 @@
    each instruction, which jumps that allows, and the jump.
 
    For f_lineno, frame_setlineno() in Objects/frameobject.c checks the event
-   and finds the line.  The rules are CPython's own, but the model of the stack
-   has no limit of depth, knows every opcode, and accepts any code that runs. */
+   and finds the line.  The rules are CPython's own, but the model of the
+   stack has no limit of depth, knows every opcode, and accepts any code that
+   runs. */
 
 #include "Python.h"
 #include "pycore_code.h"          // _PyCode_CODE()
