@@ -1,5 +1,6 @@
 """The base classes of bdb.Bdb and bdb.Breakpoint: trace states and instructions."""
 
+import functools
 import sys
 from _ownmodules import __builtins__
 from _thread import _local
@@ -28,8 +29,8 @@ class Tracing:
     # Whether instructions are traced, in all threads.
     trace_opcodes = False
 
-    def __init__(self):
-        self._thread = ThreadTracing()
+    # Subclasses of Bdb do not always call its __init__().
+    _thread = functools.cached_property(lambda self: ThreadTracing())
 
     def _is_mine(self, tracefunc):
         return getattr(tracefunc, '__self__', None) is self

@@ -131,6 +131,24 @@ class BdbTest(BaseTestCase):
             ('call', 'outer'), ('line', 'outer'), ('call', 'inner'), ('line', 'inner'),
             ('return', 'inner'), ('return', 'outer')])
 
+    def test_subclass_without_init(self):
+        class Lazy(bdb.Bdb):
+            skip = frame_returning = None
+
+            def __init__(self):
+                self.lines = []
+
+            def break_anywhere(self, frame):
+                return False
+            break_here = break_anywhere
+
+            def user_line(self, frame):
+                self.lines.append(frame.f_lineno - frame.f_code.co_firstlineno)
+
+        lazy = Lazy()
+        lazy.runcall(inner, 1)
+        self.assertEqual(lazy.lines[:1], [1])
+
     def test_break_errors(self):
         recorder = Recorder()
         recorder.reset()
