@@ -10,6 +10,7 @@ _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 # The callers of the program, and what it calls when it forks.
 _NOT_TRACING = {os.path.join(_HERE, name) for name in ('__main__.py', 'runner.py', '_signals.py')}
 _PATIENCE = 0.05                            # seconds after which a SIGTERM without effect is repeated
+_REPETITIONS = 20                           # after which the process ends at once
 
 
 def _event_of(frame):
@@ -53,16 +54,28 @@ def _handle_interrupts(tracing):
 def _handle_termination(tracing, finish):
     import _signalrepeat
 
+    arrived, ending = 0, False
+
     def terminated(signum, frame):
+        nonlocal arrived
+        arrived += 1
         event_of = _event_of(frame)
-        if event_of is None:
+        if ending or arrived > _REPETITIONS:    # such as when nobody reads the pipe that lines are written to
+            die()
+        elif event_of is None:
             end()
         else:
             tracing.interrupt(event_of, end)
 
     def end():
+        nonlocal ending
         _signalrepeat.disarm()
+        ending = True
         finish()
+        die()
+
+    def die():
+        _signalrepeat.disarm()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 
