@@ -1,4 +1,4 @@
-"""The instructions of code objects, and how pdb shows them and the value stack.
+"""The instructions of code objects, and how tools show them and values.
 
 Offsets are in bytes.  The offset of an instruction with EXTENDED_ARG prefixes is
 the offset of the first prefix, as in trace events.
@@ -185,6 +185,31 @@ def taken(instruction):
     return pushed - effect
 
 
+def printable(text):
+    """Escape unprintable characters, such as newlines."""
+    if not text.isprintable():
+        text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
+    return text
+
+
+def cut(text, longest):
+    """Replace the middle of a text that is too long by an ellipsis, and escape unprintable characters."""
+    if len(text) > longest:
+        head = (longest - 3) // 2
+        text = f'{text[:head]}...{text[len(text) - (longest - 3 - head):]}'
+    return printable(text)
+
+
+def type_name(x):
+    """Return the name of the type of x, without calling code of the program."""
+    return cut(type.__dict__['__name__'].__get__(type(x)), 40)
+
+
+def without_repr(value, error):
+    """Return a text for a value whose repr() raised error."""
+    return f'<{type_name(value)} object: its repr() raised {type_name(error)}>'
+
+
 def format_value(value):
     """Return repr(value), or a text that names the exception it raised."""
     try:
@@ -192,7 +217,7 @@ def format_value(value):
     except KeyboardInterrupt:
         raise
     except BaseException as e:
-        return f'<{type(value).__name__} object at {id(value):#x}: its repr() raised {type(e).__name__}>'
+        return without_repr(value, e)
 
 
 def stack_lines(values, instruction=None):

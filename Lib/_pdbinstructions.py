@@ -124,7 +124,7 @@ class InstructionCommands:
         except ValueError:
             count = 0
         if count < 1:
-            self.error('Error in argument: %r; it is the number of instructions, 1 or more' % arg)
+            self.error('Bad count: %r (must be 1 or more)' % arg)
             return
         if not self._is_tracing():
             self.error('There is no next instruction: the program is not running')
@@ -261,8 +261,8 @@ class InstructionCommands:
             try:
                 value = values[int(arg)]
             except (ValueError, IndexError):
-                self.error('Error in argument: %r; it is the index of a value on the stack, '
-                           'which has %d' % (arg, len(values)))
+                self.error('Bad index: %r (the stack has %d value%s)'
+                           % (arg, len(values), '' if len(values) == 1 else 's'))
             else:
                 self.message(_bytecodeview.format_value(value))
             return

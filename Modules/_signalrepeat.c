@@ -68,8 +68,8 @@ delete_timer(void)
 
 PyDoc_STRVAR(arm_doc,
 "arm($module, signum, seconds, /)\n--\n\n"
-"When the signal arrives, send it again every so many seconds until disarm() is\n"
-"called.\n\n"
+"When the signal arrives, send it again at this interval, in seconds, until\n"
+"disarm() is called.\n\n"
 "Its handler must be in Python; it is called again, too.  In a forked child,\n"
 "nothing is sent until arm() is called there.  Only one signal can be armed at a\n"
 "time.  Raise ValueError if the handler is not in Python or another signal is\n"

@@ -436,8 +436,8 @@ site_at(record *r, int offset)
     Py_ssize_t size = Py_SIZE(r->code);
     int unit = offset / (int)sizeof(_Py_CODEUNIT);
     if (offset < 0 || unit >= size || offset % (int)sizeof(_Py_CODEUNIT)) {
-        PyErr_Format(PyExc_ValueError, "offset %d is not in %R", offset,
-                     r->code);
+        PyErr_Format(PyExc_ValueError, "%R has no instruction at offset %d",
+                     r->code, offset);
         return NULL;
     }
     if (r->index[unit] < 0) {
@@ -546,7 +546,8 @@ read_decision(decision *d, PyObject *item)
                 || (d->next[i][truth] >= 0 && d->next[i][truth] <= i))
             {
                 PyErr_Format(PyExc_ValueError,
-                             "condition %zd of %zd cannot be followed by %d",
+                             "the successor of condition %zd of %zd must be "
+                             "-1 or a later condition, not %d",
                              i, n, d->next[i][truth]);
                 return -1;
             }
@@ -785,8 +786,8 @@ recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
     PyCodeWatch_Func func;
     PyEval_GetCodeWatch(&func);
     if (func != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "another recorder is running; "
-                        "stop it first");
+        PyErr_SetString(PyExc_RuntimeError, "another recorder is already "
+                        "running; stop it first");
         return NULL;
     }
     self->running = 1;

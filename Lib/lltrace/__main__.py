@@ -9,7 +9,6 @@ import argparse
 import atexit
 import builtins
 import os
-import shutil
 
 import lltrace
 from _ownmodules import __builtins__
@@ -17,7 +16,7 @@ from lltrace import _counts, _graph, _html, _output, _report, _select, _signals,
 
 EPILOG = """\
 A PATTERN is a module or package (json, json.*), a function (MODULE:FUNCTION, or :FUNCTION of any module), or a file
-or folder if it has a slash. All of them can be globs, and the options that take one can be given several times.
+or folder if it has a slash. Patterns can contain wildcards. Options that take a PATTERN can be repeated.
 """
 
 
@@ -26,9 +25,7 @@ def parse(arguments):
         'python -m lltrace', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage='python -m lltrace [option]... (PROGRAM | -m MODULE | -) [argument]...',
         description='Run a program and show each instruction that it executes.', epilog=EPILOG)
-    parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
-                        help='run a module, with all the arguments after its name')
-    parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    runner.add_arguments(parser)
     shown = parser.add_argument_group('code to show')
     shown.add_argument('--include', action='append', default=[], metavar='PATTERN',
                        help='show this code in addition to the program')
@@ -57,16 +54,7 @@ def parse(arguments):
                         help='draw the control-flow graph of a function with edge counts (.svg, .dot or .gv)')
     counts.add_argument('--function', metavar='NAME', help='the function to draw with --graph')
     options = parser.parse_args(with_values(parser, arguments))
-
-    if options.module is not None:
-        if not options.module:
-            parser.error('-m needs the name of a module')
-        options.argv = options.module
-    else:
-        options.argv = options.program[1:] if options.program[:1] == ['--'] else options.program
-        if not options.argv:
-            parser.error('a program is needed: a file, -m MODULE, or - for standard input')
-
+    options.argv = runner.argv_of(parser, options)
     counting = [name for name in ('--counts', '--html', '--graph') if getattr(options, name[2:])]
     if counting:
         for name in ('--opcodes', '--branches', '--limit', '--stack', '--source', '--jsonl', '--flush'):
@@ -173,9 +161,6 @@ class Report:
             if path is not None:
                 check_writable(path)
                 setattr(options, name, os.path.abspath(path))       # the program may change directory
-        if options.graph is not None and not options.graph.endswith(('.dot', '.gv')) and shutil.which('dot') is None:
-            refuse("--graph needs Graphviz's program dot for a .svg file, but it is not installed; "
-                   'install Graphviz or name a .dot file')
         self.options = options
         self.sink = sink_of(options) if options.counts else None
         self.tracing = _counts.Counts(options.selection, instructions=bool(options.counts or options.html),

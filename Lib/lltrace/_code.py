@@ -3,9 +3,8 @@
 import dis
 import types
 
-from _bytecodeview import handlers, instructions
+from _bytecodeview import cut, handlers, instructions, printable
 from _ownmodules import __builtins__
-from lltrace._values import cut, printable
 
 RESUME = dis.opmap['RESUME']
 _LEAVES = {dis.opmap['RETURN_VALUE']: 'return', dis.opmap['YIELD_VALUE']: 'yield'}

@@ -1,16 +1,16 @@
 """Draws the control-flow graph of a function with edge counts, using Graphviz."""
 
 import os
+import shutil
 import subprocess
 from html import escape
 
 import codeblocks
-from _bytecodeview import without_prefixes
+from _bytecodeview import printable, without_prefixes
 from _ownmodules import __builtins__
 from lltrace._code import argument
 from lltrace._files import put
 from lltrace._report import source_of
-from lltrace._values import printable
 
 _DOT = ('.dot', '.gv')
 _FONT = 'DejaVu Sans Mono,Menlo,Consolas,monospace'
@@ -18,9 +18,13 @@ _WIDEST = 4                                 # pen width of the edge that was tak
 
 
 def check(path):
-    """Raise ValueError for an unsupported suffix."""
-    if not path.endswith(('.svg', *_DOT)):
+    """Raise ValueError if no graph can be written to a file with this suffix."""
+    if path.endswith(_DOT):
+        return
+    if not path.endswith('.svg'):
         raise ValueError(f'{path} must end with .svg, .dot or .gv')
+    if shutil.which('dot') is None:
+        raise ValueError("a .svg file needs Graphviz's program dot; install Graphviz or name a .dot file")
 
 
 def choose(counts, name):
@@ -152,10 +156,7 @@ def write(counts, path, function):
     check(path)
     text = dot(choose(counts, function))
     if not path.endswith(_DOT):
-        try:
-            done = subprocess.run(['dot', '-Tsvg'], input=text, capture_output=True, encoding='utf-8')
-        except FileNotFoundError:
-            raise ValueError("Graphviz's program dot is not installed; install it or name a .dot file") from None
+        done = subprocess.run(['dot', '-Tsvg'], input=text, capture_output=True, encoding='utf-8')
         if done.returncode:
             raise ValueError(f'dot failed: {done.stderr.strip().partition(chr(10))[0]}')
         text = done.stdout

@@ -4,12 +4,11 @@ import os
 from html import escape
 from math import log1p
 
-from _bytecodeview import instructions
+from _bytecodeview import cut, instructions
 from _ownmodules import __builtins__
 from lltrace._code import argument, short_name
 from lltrace._files import put, shown
 from lltrace._report import plural, source_of
-from lltrace._values import cut
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --faint: #6e7781; --line: #d8dee4; --panel: #f6f8fa;

@@ -3,10 +3,10 @@
 import linecache
 import os
 
+from _bytecodeview import cut, printable
 from _ownmodules import __builtins__, load
 from lltrace._code import argument
 from lltrace._files import shown
-from lltrace._values import cut, printable
 
 _json = load('json.encoder').JSONEncoder().encode
 

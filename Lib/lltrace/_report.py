@@ -2,11 +2,10 @@
 
 import linecache
 
-from _bytecodeview import instructions
+from _bytecodeview import instructions, printable
 from _ownmodules import __builtins__
 from lltrace._code import argument
 from lltrace._files import shown
-from lltrace._values import printable
 
 
 def source_of(code):

@@ -113,7 +113,7 @@ class Selection:
         for name, pattern in self._unused():
             close = difflib.get_close_matches(pattern.text, self._names)
             hint = f'; did you mean {" or ".join(close)}?' if close else ''
-            found.append(f'no code that ran matches --{name} {pattern.text}{hint}')
+            found.append(f'no executed code matches --{name} {pattern.text}{hint}')
         return found
 
     def _is_the_programs(self, code, module):

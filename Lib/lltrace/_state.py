@@ -66,7 +66,8 @@ class Tracing:
         if self._over or function is self._call:
             return None
         if function is None:
-            return 'its trace function was removed, by the program or by an exception, as at the recursion limit'
+            return ('its trace function was removed, by the program or by an exception '
+                    '(for example, at the recursion limit)')
         return 'the program set a trace function of its own'
 
     def interrupt(self, frame, function):

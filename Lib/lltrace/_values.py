@@ -4,6 +4,7 @@ import types
 from collections import OrderedDict, defaultdict, Counter, deque
 from array import array
 
+from _bytecodeview import cut, type_name, without_repr
 from _ownmodules import __builtins__, load
 
 reprlib = load('reprlib', builtins=types.SimpleNamespace(**__builtins__))
@@ -30,21 +31,6 @@ _NAMED = {
     types.BuiltinFunctionType: _builtin,
     types.CodeType: lambda x: f'<code object {x.co_name}>',
 }
-
-
-def cut(text, longest):
-    """Escape unprintable characters, and replace the middle of a text that is too long by an ellipsis."""
-    if len(text) > longest:
-        head = (longest - 3) // 2
-        text = f'{text[:head]}...{text[len(text) - (longest - 3 - head):]}'
-    return printable(text)
-
-
-def printable(text):
-    """Escape unprintable characters, such as newlines."""
-    if not text.isprintable():
-        text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
-    return text
 
 
 class _Repr(reprlib.Repr):
@@ -101,7 +87,7 @@ def value(x):
             return cut(f'<{kind.__qualname__} object>', _LONGEST)
         return cut(_repr_of.repr(x), _LONGEST)
     except BaseException as error:
-        return f'<{type_name(x)}, whose repr raises {type_name(error)}>'
+        return without_repr(x, error)
 
 
 def exception(error):
@@ -111,10 +97,6 @@ def exception(error):
         if not isinstance(message, str):
             raise TypeError
     except BaseException as another:
-        message = f'<its str raises {type_name(another)}>'
+        message = f'<its str() raised {type_name(another)}>'
     name = type_name(error)
     return cut(f'{name}: {message}' if message else name, 80)
-
-
-def type_name(x):
-    return cut(type.__dict__['__name__'].__get__(type(x)), 40)

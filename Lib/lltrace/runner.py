@@ -1,5 +1,6 @@
 """Run a program in this process as python does: with its __main__, sys.argv, sys.path, errors and exit status."""
 
+import argparse
 import importlib.machinery
 import importlib.util
 import io
@@ -12,7 +13,7 @@ import types
 
 from _ownmodules import __builtins__
 
-__all__ = ['run']
+__all__ = ['add_arguments', 'argv_of', 'run']
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 
@@ -177,6 +178,25 @@ def without_our_context(error):
         if traceback is None or not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
             break
         error.__context__ = context.__context__
+
+
+def add_arguments(parser):
+    """Add the arguments that name the program to an argparse parser."""
+    parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
+                        help='run a module, with all the arguments after its name')
+    parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def argv_of(parser, options):
+    """Return the argv for run().  If the options name no program, end with an error message."""
+    if options.module is not None:
+        if not options.module:
+            parser.error('-m needs the name of a module')
+        return options.module
+    argv = options.program[1:] if options.program[:1] == ['--'] else options.program
+    if not argv:
+        parser.error('a program is needed: a file, -m MODULE, or - for standard input')
+    return argv
 
 
 def run(argv, *, is_module=False, start=None, failed=None):

@@ -180,8 +180,7 @@ class SteppingTest(Session):
         for arg in '0', '-1', 'x', '1.5', '1 2':
             for command in 'si', 'stepi', 'ni', 'nexti':
                 answers = self.debug(either, f'{command} {arg}', 'c', args=(0, 1))
-                self.assertEqual(answers[0], f'*** Error in argument: {arg!r}; it is the number '
-                                             'of instructions, 1 or more\n')
+                self.assertEqual(answers[0], f'*** Bad count: {arg!r} (must be 1 or more)\n')
 
     def test_blank_line_repeats(self):
         answers = self.debug(either, 'si', '', '', 'c', args=(0, 1))
@@ -786,14 +785,13 @@ class StackTest(Session):
         answers = self.debug(f, f'b *{at(f, "BUILD_LIST")}', 'c', 'stack', 'stack 2', 'stack 1', 'stack 3', 'stack x',
                              'c', args=(Raising(), Lines(), 'x' * 100))
         lines = answers[2].splitlines()
-        self.assertRegex(lines[0], r'^   0 \* <Raising object at 0x[0-9a-f]+: its repr\(\) raised SystemExit>$')
+        self.assertRegex(lines[0], r'^   0 \* <Raising object: its repr\(\) raised SystemExit>$')
         self.assertEqual(lines[1], '   1 * first...')
         self.assertEqual(lines[2], "   2 * '" + 'x' * (80 - 8 - 3) + '...')
         self.assertEqual(answers[3], repr('x' * 100) + '\n')
         self.assertEqual(answers[4], 'first\nsecond\n')
         for answer, arg in zip(answers[5:7], '3x'):
-            self.assertEqual(answer, f'*** Error in argument: {arg!r}; it is the index of a value on the '
-                                     'stack, which has 3\n')
+            self.assertEqual(answer, f'*** Bad index: {arg!r} (the stack has 3 values)\n')
 
     def test_not_known(self):
         # The stop is at the StopIteration that ends a loop.
