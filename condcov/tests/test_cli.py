@@ -78,7 +78,7 @@ def test_pragmas_may_change_and_source_may_not(recorded):
     path = recorded.write('prog.py', 'x = 1\n')
     assert recorded.refused('report') == f'condcov: {path} has changed since it was recorded: run again'
     os.unlink(path)
-    assert recorded.refused('report').startswith(f'condcov: no source for {path}, which was recorded: ')
+    assert recorded.refused('report').startswith(f'condcov: cannot find the source of {path}; exclude it with --omit, ')
     assert recorded.refused('report', '--omit=*/prog.py').endswith('or --include and --omit exclude them all')
 
 
@@ -112,7 +112,7 @@ def test_version_and_help(folder):
     (['html'], 'no data at '),
     (['report', '--data-file=/no/such'], 'no data at /no/such: '),
     (['report', '--config=no.toml'], 'cannot read no.toml: No such file or directory'),
-    (['combine'], 'nothing to combine: no data files of single processes next to '),
+    (['combine'], 'no per-process data files to combine next to '),
     (['combine', 'no'], 'no data at '),
     (['combine', 'text'], 'text is not a condcov data file'),
     (['erase', '--data-file=text'], 'text is not a condcov data file'),

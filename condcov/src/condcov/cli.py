@@ -91,7 +91,7 @@ def parser() -> Parser:
     run.add_argument('--counts', action='store_true', default=None,
                      help='count how often each path through a decision is taken')
     run.add_argument('--parallel', action='store_true',
-                     help='leave one data file per process, for "condcov combine"')
+                     help='write a separate data file for each process, for "condcov combine"')
     run.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
                      help='run this module; the arguments after it are passed to it')
     run.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -209,7 +209,7 @@ def _combine(options: argparse.Namespace) -> int:
             files.append(os.path.abspath(name))
     files = [name for name in dict.fromkeys(files) if name != config.data_file]
     if not files:
-        raise CondcovError(f'nothing to combine: no data files of single processes next to {config.data_file}')
+        raise CondcovError(f'no per-process data files to combine next to {config.data_file}')
     data.combine(files, config.paths, append=options.append, keep=options.keep)
     for path, message in data.problems():
         print(f'condcov: {path} was not recorded: {message}', file=sys.stderr)

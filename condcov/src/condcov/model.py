@@ -12,9 +12,9 @@ from typing import NamedTuple
 # The levels of coverage, from the coarsest to the finest.
 LEVELS = ('line', 'branch', 'condition', 'mcdc')
 
-# Paths are recorded for decisions with at most this many conditions, which are bits of a machine word. In larger
-# decisions, each condition is recorded separately.
-MOST_CONDITIONS = 62
+# Paths are recorded for decisions with at most this many conditions, as many as codeprobes allows; reports do not need
+# that module. In larger decisions, each condition is recorded separately.
+MOST_CONDITIONS = 64
 
 # Where control goes after a condition, if not to the condition with this index.
 TRUE = -1           # the decision is true

@@ -362,11 +362,11 @@ def test_more_conditions_than_are_recorded():
     analyses = mcdc.analyse(decision, paths)
     assert not any(analysis.covered for analysis in analyses)
     assert reports.sentences(decision, paths)[0] == (
-        '`c0` could not be shown to affect the outcome independently: the decision has 63 conditions, '
-        'and paths are recorded for up to 62')
+        '`c0` could not be shown to affect the outcome independently: the decision has 65 conditions, '
+        'and paths are recorded for up to 64')
     [*_, last] = mcdc.analyse(decision, paths[:-1])
     assert last.outcomes == 'T'
-    assert reports.sentences(decision, paths[:-1])[-1].startswith('`c62` was never false while ')
+    assert reports.sentences(decision, paths[:-1])[-1].startswith('`c64` was never false while ')
 
 
 @pytest.mark.parametrize('path', ['', 'T', 'TFT', 'TX', 'T-', '-T', 'FT', 'F-!!', 'Te', 'te'])

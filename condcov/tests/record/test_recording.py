@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from condcov import config
+from condcov import config, model
 from condcov.record import planner, recording
 from condcov.record.plan import Plan
 
-pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
+codeprobes = pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
 
 # Programs whose output and exit status must be the same as without condcov. The line "done = 1" is executed.
 PROGRAMS = {
@@ -50,6 +50,15 @@ def test_functions_that_ran_before(folder):
     folder.condcov('run', '--source=json', 'prog.py')
     (seen,) = [seen for path, (_, seen) in folder.data().read().items() if path.endswith('json/__init__.py')]
     assert any('T' in path or 'F' in path for paths in seen.paths.values() for path in paths)
+
+
+def test_as_many_conditions_as_the_recorder_allows(folder):
+    most = model.MOST_CONDITIONS
+    assert most == codeprobes.MAX_CONDITIONS
+    folder.write('prog.py', f'o = 1\nif {" and ".join(["o"] * most)}:\n    pass\n')
+    folder.condcov('run', 'prog.py')
+    ((_, seen),) = folder.data().read().values()
+    assert list(map(set, seen.paths.values())) == [{'T' * most}]
 
 
 @pytest.mark.parametrize('name', PROGRAMS)
@@ -463,7 +472,7 @@ def test_a_process_that_is_killed_leaves_what_it_wrote(folder):
     process.communicate()
     (name,) = folder.files()
     assert folder.refused('report').startswith(
-        f'condcov: no data at {folder.path}/.condcov, but 1 data file of single processes next to it: ')
+        f'condcov: no data at {folder.path}/.condcov, but 1 per-process data file next to it: ')
     folder.condcov('combine')
     assert folder.files() == ['.condcov']
     assert 'first = 1' in folder.lines('prog.py')

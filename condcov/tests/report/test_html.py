@@ -203,7 +203,7 @@ def wide(count, sign='and'):
 
 
 @pytest.mark.parametrize('count, rows, more', [
-    (40, 41, ''), (61, 62, ''), (63, 0, 'The decision has too many conditions to record its paths; their outcomes are recorded.')])
+    (40, 41, ''), (63, 64, ''), (65, 0, 'The decision has too many conditions to record its paths; their outcomes are recorded.')])
 def test_a_wide_decision(tmp_path, count, rows, more):
     each = wide(count)
     if not rows:

@@ -25,8 +25,8 @@ def load(config: Config, contexts: str | None = None) -> results.Result:
     if not os.path.exists(data.path):
         single = parts(data.path) if os.path.isdir(os.path.dirname(data.path)) else ()
         if single:
-            raise CondcovError(f'no data at {data.path}, but {len(single)} '
-                               f'{"data file" if len(single) == 1 else "data files"} of single processes next to it: '
+            raise CondcovError(f'no data at {data.path}, but {len(single)} per-process '
+                               f'{"data file" if len(single) == 1 else "data files"} next to it: '
                                'run "condcov combine" first')
     wanted = reported(config)
     files = [_examine(path, sha256, seen, config)
@@ -49,7 +49,7 @@ def _examine(path: str, sha256: str, seen: Seen, config: Config) -> results.File
     try:
         content = source_text.read(path)
     except FileNotFoundError:
-        raise CondcovError(f'no source for {path}, which was recorded: exclude it with --omit, or map its folder with '
+        raise CondcovError(f'cannot find the source of {path}; exclude it with --omit, or map its folder with '
                            '"paths" in the configuration') from None
     except OSError as error:
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error

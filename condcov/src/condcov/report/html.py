@@ -197,13 +197,12 @@ class _Page:
     def _paths(self, decision: Decision, seen: Mapping[str, int], wanted: set[str]) -> tuple[list[str], str]:
         """The paths in the truth table, and a sentence if there are more."""
         if len(decision.conditions) > model.MOST_CONDITIONS:
-            return [], 'The decision has too many conditions to record its paths; their outcomes are recorded.'
+            return [], messages.PATHS_NOT_RECORDED
         paths = mcdc.feasible_paths(decision, MOST_PATHS + 1)
         more = ''
         if len(paths) > MOST_PATHS:
             paths = sorted((path for path in wanted | seen.keys() if not path.endswith(model.LEFT)), key=_order)
-            more = (f'{len(paths)} of {mcdc.count_paths(decision):,} paths: those that were taken, and those that '
-                    'are needed.')
+            more = messages.paths_shown(len(paths), mcdc.count_paths(decision))
         return paths + sorted((path for path in seen if path.endswith(model.LEFT)), key=_order), more
 
     def _row(self, decision: Decision, columns: list[int], path: str, count: int, wanted: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The sentences of every report, in plain English.
 
-They quote the source text of a condition between backquotes. A sentence starts with a quotation or in lower case and
-ends without a full stop, so that a report can continue it.
+They quote the source text of a condition between backquotes. A sentence about a gap starts with a quotation or in lower
+case and ends without a full stop, so that a report can continue it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +12,9 @@ from condcov.model import Decision
 
 # The names of the levels in headings.
 LEVEL_TITLES = {'line': 'Line', 'branch': 'Branch', 'condition': 'Condition', 'mcdc': 'MC/DC'}
+
+# Below the truth table of a decision without paths.
+PATHS_NOT_RECORDED = 'The decision has too many conditions to record its paths; their outcomes are recorded.'
 
 # How many conditions with the same value a sentence names before it only counts the rest.
 NAMED = 4
@@ -82,6 +85,16 @@ def of_conditions(decision: Decision, indexes: Sequence[int], analyses: Sequence
                 f'the decision has {len(decision.conditions)} conditions, '
                 f'and paths are recorded for up to {model.MOST_CONDITIONS}')
     return ''
+
+
+def paths_shown(shown: int, total: int) -> str:
+    """Return the sentence about a truth table that does not have all paths."""
+    return f'{shown} of {total:,} paths: those that were taken, and those that are needed.'
+
+
+def files_hidden(number: int) -> str:
+    """Return the sentence about files without gaps that a report does not show."""
+    return f'{number} {"file" if number == 1 else "files"} skipped due to complete coverage.'
 
 
 def below_minimum(shortfall: results.Shortfall) -> str:

@@ -78,8 +78,7 @@ class _Report:
         shown = [file for file in files if not (skip_covered and file.complete)]
         self.console.print(self.table(result, shown))
         if len(shown) < len(files):
-            hidden = len(files) - len(shown)
-            self.console.print(f'\n{hidden} {"file" if hidden == 1 else "files"} skipped due to complete coverage.')
+            self.console.print(f'\n{messages.files_hidden(len(files) - len(shown))}')
         if show_gaps:
             for file in shown:
                 self.gaps(file)
