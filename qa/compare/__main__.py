@@ -44,7 +44,7 @@ def describe(python, fork):
     """The version of an interpreter; raise Trouble if it is the wrong one, fork or stock."""
     is_fork, _, version = process.ask(f'cannot run {python}', python, '-c', ABOUT).strip().partition(' ')
     if is_fork not in ('True', 'False'):
-        raise Trouble(f'{python} does not say what it is')
+        raise Trouble(f'cannot determine the version of {python}')
     if is_fork != str(fork):
         raise Trouble(f'{python} is {"not " if fork else ""}the fork; '
                       'give the fork as --fork and stock CPython as --stock')
@@ -73,7 +73,7 @@ def main():
         fail(trouble)
         return 2
     except OSError as error:
-        fail(f'{error.filename}: {error.strerror}; is the disk full, or the folder somebody else\'s?')
+        fail(f'{error.filename}: {error.strerror}; is the disk full, or does the folder belong to another user?')
         return 2
     except KeyboardInterrupt:
         return 130

@@ -128,7 +128,7 @@ def judgement_on(python, modules, wanted, path=(), jobs=1, say=lambda text: None
 
 def differs(item):
     """Whether an Item differs, or passed on both sides, but never in the same attempt."""
-    return item.differs() or item.is_flaky() and not item.is_told_by_file() and all(
+    return item.differs() or item.is_flaky() and not item.is_reported_as_file() and all(
         traced != untraced for traced, untraced in zip(item.kinds['traced'], item.kinds['untraced']))
 
 

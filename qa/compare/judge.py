@@ -91,7 +91,7 @@ class Item:
         """Whether only the fork has it, in a file that the fork adds or changes."""
         return self.ours and not self.real[self.reference] and UNKNOWN not in self.outcomes[self.reference]
 
-    def is_told_by_file(self):
+    def is_reported_as_file(self):
         """Whether a side has no outcome because the process of the file died: then the file is compared instead."""
         passed = any(map(self.passes, self.outcomes))
         return self.test is not None and any(
@@ -101,7 +101,7 @@ class Item:
     def differs(self):
         if self.is_extra():
             return self.fails(self.tested)
-        if self.is_told_by_file():
+        if self.is_reported_as_file():
             return False
         if self.passes(self.tested) or self.passes(self.reference):
             return not (self.passes(self.tested) and self.passes(self.reference))

@@ -162,7 +162,7 @@ def test_bad_input(error, tmp_path, python, stock_python):
     assert 'cannot run /nowhere/python: No such file' in message('/nowhere/python', stock_python)
     assert 'is not the fork' in message(stock_python, stock_python)
     assert 'is the fork' in message(python, python)
-    assert 'does not say what it is' in message('/bin/true', stock_python)
+    assert 'cannot determine the version of /bin/true' in message('/bin/true', stock_python)
 
 
 def test_archive_must_be_the_one_that_is_known(tmp_path):
