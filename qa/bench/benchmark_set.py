@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from qa import ROOT
+from qa import ROOT, process
 from qa.bench.measure import NO_REASON, describe_machine, the_two
 from qa.bench.report import geometric_mean, positive, run, spread
 from qa.process import Trouble, last_line
@@ -82,17 +82,12 @@ def environment(interpreter, folder, benchmarks, say):
     want = f'{interpreter.python}\n{REQUIREMENTS.read_text()}'
     pinned = [line for line in want.splitlines() if line.startswith(('pyperf==', 'psutil=='))]
 
-    def install(*packages):
-        return subprocess.run([python, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', *packages],
-                              capture_output=True, text=True)
+    install = [python, '-m', 'pip', 'install', '-q', '--disable-pip-version-check']
 
     if not made.exists() or made.read_text() != want:
         shutil.rmtree(venv, ignore_errors=True)
-        done = subprocess.run([interpreter.python, '-m', 'venv', venv], capture_output=True, text=True)
-        if done.returncode == 0:
-            done = install(*pinned)
-        if done.returncode:
-            raise Trouble(f'cannot make {venv}: {last_line(done.stderr or done.stdout, NO_REASON)}')
+        process.ask(f'cannot make {venv}', interpreter.python, '-m', 'venv', venv)
+        process.ask(f'cannot make {venv}', *install, *pinned)
         made.write_text(want)
     site = next(venv.glob('lib/python3*/site-packages'))
     (site / 'sitecustomize.py').write_text(PROCESSOR_TIME)
@@ -103,7 +98,7 @@ def environment(interpreter, folder, benchmarks, say):
     if needed:
         say(f'{venv}: installing the requirements of {len(needed)} benchmarks')
     for benchmark in needed:
-        done = install(*pinned, *requirements(benchmark))
+        done = subprocess.run([*install, *pinned, *requirements(benchmark)], capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if line.startswith('ERROR')]
             failed[benchmark.name] = last_line('\n'.join(errors) or done.stderr, NO_REASON)

@@ -47,7 +47,7 @@ def count(place, result=os.devnull):
         'PYTHONPYCACHEPREFIX': str(place / 'pycache'),
         'LD_LIBRARY_PATH': os.environ.get('LD_LIBRARY_PATH', ''),
     }
-    subprocess.run(command, env=environ, check=True)        # compile the imported modules
+    process.ask(f'{command[0]} cannot run fixed.py', *command, env=environ)     # compile the imported modules
     done = subprocess.run([shutil.which('valgrind'), '--tool=callgrind', '--dump-line=no', '--compress-strings=no',
                            f'--callgrind-out-file={result}', *command], env=environ, capture_output=True, text=True)
     found = re.search(r'Collected : (\d+)', done.stderr)
@@ -70,7 +70,7 @@ def compare(fork, stock, folder, times):
                 settle(python, place)
                 counts[role].append(count(place, result))
                 eval_loop[role] = by_function(result)['_PyEval_EvalFrameDefault']
-            except (OSError, subprocess.SubprocessError, Trouble) as error:
+            except (OSError, Trouble) as error:
                 raise Unavailable(str(error)) from None
             finally:
                 shutil.rmtree(place, ignore_errors=True)
