@@ -4,9 +4,9 @@
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 
-everything_of() { # REQUIREMENTS: with the files that are included
+everything_of() { # REQUIREMENTS: with the files that it names, which add packages (-r) or only versions (-c)
     cat "$1"
-    sed -n 's/^-r //p' "$1" | while IFS= read -r included; do everything_of "$(dirname "$1")/$included"; done
+    sed -n 's/^-[rc] //p' "$1" | while IFS= read -r included; do everything_of "$(dirname "$1")/$included"; done
 }
 
 condcov_sources() { # the files that condcov is built of

@@ -59,8 +59,9 @@ def test_quick_leaves_out_what_is_slow(suite):
     assert [" -m not slow" in call for call in calls(suite, 'build/venv/bin') if 'pytest' in call] == [True, True]
 
 
-def test_a_change_to_an_included_file_rebuilds_the_environment(suite):
-    suite.write(REQUIREMENTS, '-r more/these.txt\n')
+@pytest.mark.parametrize('option', ['-r', '-c'])
+def test_a_change_to_an_included_file_rebuilds_the_environment(suite, option):
+    suite.write(REQUIREMENTS, f'{option} more/these.txt\n')
     suite.write('build-aux/requirements/more/these.txt', 'pytest==8\n')
     assert 'installing' in suite.make('test-condcov').stdout
     assert 'installing' not in suite.make('test-condcov').stdout

@@ -19,7 +19,7 @@ class Folder:
     def __init__(self, path):
         self.path = path
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith(('CONDCOV', 'COV', 'PYTEST'))}
+                            if not name.startswith(('CONDCOV', 'COV', 'PYTEST', 'PYTHON'))}
 
     def write(self, name, text):
         """Write a file with the text, dedented, and return its path."""

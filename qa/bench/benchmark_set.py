@@ -27,7 +27,7 @@ from qa.bench.measure import NO_REASON, describe_machine, the_two
 from qa.bench.report import geometric_mean, positive, run, spread
 from qa.process import Trouble, last_line
 
-REQUIREMENTS = ROOT / 'build-aux/requirements/bench.txt'
+PINS = ROOT / 'build-aux/requirements/shared.txt'
 
 # The sitecustomize.py of the virtual environments, which replaces the clock of pyperf and of the benchmarks.
 PROCESSOR_TIME = '''\
@@ -79,11 +79,9 @@ def environment(interpreter, folder, benchmarks, say):
     venv = Path(folder, f'venv-{interpreter.role}')
     python = venv / 'bin' / 'python'
     made = venv / '.made'
-    want = f'{interpreter.python}\n{REQUIREMENTS.read_text()}'
+    want = f'{interpreter.python}\n{PINS.read_text()}'
     pinned = [line for line in want.splitlines() if line.startswith(('pyperf==', 'psutil=='))]
-
     install = [python, '-m', 'pip', 'install', '-q', '--disable-pip-version-check']
-
     if not made.exists() or made.read_text() != want:
         shutil.rmtree(venv, ignore_errors=True)
         process.ask(f'cannot make {venv}', interpreter.python, '-m', 'venv', venv)
