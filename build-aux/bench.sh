@@ -4,7 +4,7 @@
 # bench.sh condcov BUILDDIR: the cost of coverage on the fork, with condcov and with other tools.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
-. build-aux/objects.sh
+. build-aux/builddir.sh
 
 what=$1
 dir=$(builddir_of "$2")

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
 unset LC_ALL
-. build-aux/objects.sh
+. build-aux/builddir.sh
 
 what=$1
 dir=$(builddir_of "$2")

@@ -3,7 +3,7 @@
 # clean.sh all: remove everything that ./configure and make created.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
-. build-aux/objects.sh
+. build-aux/builddir.sh
 
 rm -f python
 if [ "$1" = all ]; then

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
 unset LC_ALL
-. build-aux/objects.sh
+. build-aux/builddir.sh
 
 PACKAGE=condcov
 PINS=build-aux/requirements/condcov.txt

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
 unset LC_ALL
-. build-aux/objects.sh
+. build-aux/builddir.sh
 
 dir=$(builddir_of "$1")
 sh build-aux/build.sh fork "$dir"

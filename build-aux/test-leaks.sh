@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh
 unset LC_ALL
-. build-aux/objects.sh
+. build-aux/builddir.sh
 . build-aux/suite.sh
 
 theirs='test_sys_settrace test_bdb test_pdb test_threading'
