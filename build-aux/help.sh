@@ -7,7 +7,7 @@ cat <<HELP
 make                         build the fork, with condcov; ./python runs it
 
 make test                    the tests of tracing (the fork's and CPython's), of the build and of condcov; 15 minutes
-make test-quick              the same without CPython's own tests and slow tests, to run while editing; 2 minutes
+make test-quick              the fork's tests and test_sys_settrace, without the slow ones, while editing; 2 minutes
 make test-all                CPython's whole test suite on the fork and on stock CPython, compared test by test; an hour
 make test-sanitized          the tests of tracing on a build with AddressSanitizer and UndefinedBehaviorSanitizer
 make test-leaks              find reference leaks that stock CPython does not have; needs a --with-pydebug build

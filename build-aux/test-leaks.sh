@@ -1,8 +1,7 @@
 #!/bin/sh
 # test-leaks.sh BUILDDIR: run the fork's tests and CPython's tests of tracing six times each (-R 3:3), to find
 # references, memory blocks and file descriptors that leak each time. A test of CPython's that leaks on the fork runs on
-# stock CPython too, and is reported if it does not leak there. Needs a --with-pydebug build; takes 15 minutes on two
-# processors.
+# stock CPython too, and is reported if it does not leak there. Needs a --with-pydebug build.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh

@@ -1,8 +1,7 @@
 #!/bin/sh
 # test-sanitized.sh: run the fork's tests, and the tests of CPython's that exercise tracing most, on a separate build of
 # the fork with GCC's AddressSanitizer and UndefinedBehaviorSanitizer, build/sanitized. Any report is an error, unless
-# build-aux/sanitizer-suppressions names it as CPython's own. Takes six minutes on two processors, and as long again for
-# the first build.
+# build-aux/sanitizer-suppressions names it as CPython's own.
 #
 # ASAN_OPTIONS and UBSAN_OPTIONS from the environment are appended to the options below. With
 # UBSAN_OPTIONS=halt_on_error=0, a process continues after a report, so that one run finds all undefined behaviour.

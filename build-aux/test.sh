@@ -1,7 +1,7 @@
 #!/bin/sh
 # test.sh whole|quick BUILDDIR: run the fork's tests in CPython's test suite, and with pytest the tests of the build, the
 # command-line tools, of qa and of condcov. "whole" also runs CPython's own tests of tracing, and builds stock CPython
-# to compare with; "quick" leaves out these and the slow tests.
+# to compare with; "quick" runs only test_sys_settrace of these, and leaves out the slow tests.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/overlay.sh

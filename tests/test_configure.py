@@ -128,7 +128,7 @@ def test_path_that_make_cannot_handle(checkout, name):
     moved = checkout.path.parent / name
     checkout.path.rename(moved)
     checkout.path = moved
-    assert f"{name}'; move" in checkout.fails('./configure')
+    assert f"may contain only letters, digits and . _ - + @ /; move or rename it: '{moved}'" in checkout.fails('./configure')
     assert not checkout.exists('build')
 
 
