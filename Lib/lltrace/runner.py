@@ -1,6 +1,5 @@
 """Run a program in this process as python does: with its __main__, sys.argv, sys.path, errors and exit status."""
 
-import argparse
 import importlib.machinery
 import importlib.util
 import io
@@ -13,7 +12,7 @@ import types
 
 from _ownmodules import __builtins__
 
-__all__ = ['add_arguments', 'argv_of', 'run']
+__all__ = ['run']
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 
@@ -182,6 +181,7 @@ def without_our_context(error):
 
 def add_arguments(parser):
     """Add the arguments that name the program to an argparse parser."""
+    import argparse         # here, because a tool that only runs a program need not import it
     parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
                         help='run a module, with all the arguments after its name')
     parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

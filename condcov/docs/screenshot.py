@@ -1,6 +1,6 @@
-"""Take the screenshots of the HTML report in the documentation, with Chromium.
+"""Take the screenshot of the HTML report in the documentation, with Chromium.
 
-    python screenshot.py FOLDER PAGE#DECISION OUTPUT.png [--width 1200] [--height 800] [--dark]
+    python screenshot.py FOLDER PAGE#DECISION OUTPUT.png [--width 1200] [--height 800]
 
 FOLDER is a report of `condcov html`, PAGE the name of a file in it, and DECISION the id of the truth table to open
 (the end of the address after following a gap in the list).
@@ -22,7 +22,6 @@ def main():
     parser.add_argument('output', type=pathlib.Path)
     parser.add_argument('--width', type=int, default=1200)
     parser.add_argument('--height', type=int, default=800)
-    parser.add_argument('--dark', action='store_true')
     arguments = parser.parse_args()
     browser = shutil.which('chromium') or shutil.which('google-chrome')
     if not browser:
@@ -42,7 +41,7 @@ def main():
              '--disable-background-networking', '--disable-component-update', '--hide-scrollbars',
              f'--user-data-dir={folder}/profile', f'--window-size={arguments.width},{arguments.height}',
              '--force-device-scale-factor=1', '--virtual-time-budget=3000',
-             f'--blink-settings=preferredColorScheme={0 if arguments.dark else 1}',
+             '--blink-settings=preferredColorScheme=1',       # light
              f'--screenshot={arguments.output.resolve()}', outer.as_uri()],
             check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
