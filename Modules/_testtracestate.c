@@ -238,7 +238,16 @@ stack_model(PyObject *module, PyObject *code)
     return _PyFrame_StackModel((PyCodeObject *)code);
 }
 
+/* An address in the C stack. */
+static PyObject *
+c_stack(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    char here;
+    return PyLong_FromVoidPtr((void *)&here);
+}
+
 static PyMethodDef methods[] = {
+    {"c_stack", c_stack, METH_NOARGS},
     {"settracestate", (PyCFunction)(void(*)(void))settracestate,
      METH_VARARGS | METH_KEYWORDS},
     {"settracestate_all_threads",

@@ -1,12 +1,15 @@
 /* The eval loop of traced threads.
 
    Python/ceval.c includes itself with TRACED_LOOP defined, to compile its loop
-   a second time.  When _PyEval_EvalFrameDefault() finds that its thread is
-   traced, it passes its frames to eval_traced_frame(), the second copy.  This
-   checks each instruction before it executes it, until the entry frame is left
-   or tracing ends.  Tracing therefore costs nothing when it is off.  When it
-   is on, instructions without events cost little, because specialized
-   instructions are not replaced by general ones. */
+   a second time, as eval_traced_frame().  This checks each instruction before
+   it executes it.  Tracing therefore costs nothing when it is off.  When it is
+   on, instructions without events cost little, because specialized
+   instructions are not replaced by general ones.
+
+   When a frame is entered, _PyEval_EvalFrame() calls the loop that is right
+   for the thread, so that there is one C frame of a loop for it.  When tracing
+   begins or ends later, the other loop continues, until the entry frame is
+   left or tracing changes again. */
 
 #ifndef TRACED_LOOP
 
@@ -22,12 +25,16 @@ typedef struct {
 #endif
 } traced_loop;
 
+/* A value of throwflag: continue a frame of another loop, with its variables
+   in tstate->inst_loop. */
+#define CONTINUE_FRAME 2
+
 /* Return the result of the entry frame.  If tracing has ended before that,
-   return 'loop', and the frame to continue in
+   return other_loop, and the frame to continue in
    tstate->cframe->current_frame. */
 static PyObject *eval_traced_frame(PyThreadState *tstate,
                                    _PyInterpreterFrame *frame,
-                                   traced_loop *loop);
+                                   traced_loop *other_loop);
 
 #ifdef LLTRACE
 #  define SAVE_LLTRACE(loop) ((loop)->lltrace = lltrace)
@@ -53,10 +60,32 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         LOAD_LLTRACE(loop); \
     } while (0)
 
+/* Continue a frame of the other loop.  This loop has its own _PyCFrame,
+   between its frames and the other's _PyCFrame. */
+#define CONTINUE() \
+    do { \
+        cframe.current_frame = frame; \
+        prev_cframe->current_frame = prev_cframe->previous->current_frame; \
+        LOAD_LOOP(other_loop); \
+        DISPATCH_FIRST(); \
+    } while (0)
+
+#define RETURN_TO_OTHER_LOOP() \
+    do { \
+        SAVE_LOOP(other_loop); \
+        prev_cframe->current_frame = frame; \
+        prev_cframe->use_tracing = cframe.use_tracing; \
+        tstate->cframe = prev_cframe; \
+        return (PyObject *)other_loop; \
+    } while (0)
+
 /* In the untraced loop: let the traced one continue at the next
    instruction. */
 #define ENTER_TRACED_LOOP() \
     do { \
+        if (other_loop != NULL) { \
+            RETURN_TO_OTHER_LOOP(); \
+        } \
         traced_loop loop; \
         SAVE_LOOP(&loop); \
         PyObject *result = eval_traced_frame(tstate, frame, &loop); \
@@ -70,6 +99,53 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
         DISPATCH(); \
     } while (0)
 
+/* Like _PyEval_EvalFrameDefault(), in a traced thread.  The two loops take
+   turns. */
+PyObject * Py_NO_INLINE
+_PyEval_EvalTracedFrame(PyThreadState *tstate, _PyInterpreterFrame *frame,
+                        int throwflag)
+{
+    if (throwflag) {
+        return _PyEval_EvalFrameDefault(tstate, frame, throwflag);
+    }
+    _PyCFrame cframe;
+    cframe.use_tracing = tstate->cframe->use_tracing;
+    cframe.previous = tstate->cframe;
+    cframe.current_frame = frame;
+    tstate->cframe = &cframe;
+    frame->is_entry = true;
+    frame->previous = cframe.previous->current_frame;
+
+    traced_loop loop = {.next_instr = frame->prev_instr + 1};
+    PyObject *result = NULL;
+#ifdef LLTRACE
+    loop.lltrace = PyDict_Contains(frame->f_globals, &_Py_ID(__lltrace__));
+    if (loop.lltrace < 0) {
+        goto exit;
+    }
+#endif
+    if (_Py_EnterRecursiveCallTstate(tstate, "")) {
+        goto exit;
+    }
+    for (;;) {
+        result = eval_traced_frame(tstate, cframe.current_frame, &loop);
+        if (result != (PyObject *)&loop) {
+            break;
+        }
+        tstate->inst_loop = &loop;
+        result = _PyEval_EvalFrameDefault(tstate, cframe.current_frame,
+                                          CONTINUE_FRAME);
+        if (result != (PyObject *)&loop) {
+            break;
+        }
+    }
+exit:
+    tstate->cframe = cframe.previous;
+    tstate->cframe->use_tracing = cframe.use_tracing;
+    return result;
+}
+
+#define DISPATCH_FIRST() DISPATCH()
 #define TRACE_YIELD() TRACE_FUNCTION_EXIT()
 #define AT_EVAL_BREAKER() ((void)0)
 #define DECLARE_MARKS() /* only in the traced loop */
@@ -103,28 +179,8 @@ static PyObject *eval_traced_frame(PyThreadState *tstate,
 #  define IS_TRACED() (cframe.use_tracing)
 #endif
 
-/* The loop has its own _PyCFrame, between its frames and the caller's
-   _PyCFrame. */
-#undef ENTER_TRACED_LOOP
-#define ENTER_TRACED_LOOP() \
-    do { \
-        cframe.current_frame = frame; \
-        prev_cframe->current_frame = prev_cframe->previous->current_frame; \
-        /* Not set yet if the thread has had only a profile function. */ \
-        tstate->inst_marks |= _PyCodeBlocks_RESUME; \
-        LOAD_LOOP(loop); \
-        goto traced_instruction; \
-    } while (0)
-
-#define LEAVE_TRACED_LOOP() \
-    do { \
-        SAVE_LOOP(loop); \
-        tstate->inst_raised = 0; \
-        prev_cframe->current_frame = frame; \
-        prev_cframe->use_tracing = 0; \
-        tstate->cframe = prev_cframe; \
-        return (PyObject *)loop; \
-    } while (0)
+#undef DISPATCH_FIRST
+#define DISPATCH_FIRST() goto traced_instruction
 
 /* The 'return' event of a yield.  The generator executes until that is over: a
    trace function must neither resume nor close it, nor clear its frame. */

@@ -176,7 +176,9 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
         // A specialized form has executed the next instruction, too.
         int second = operation + 1 + _PyOpcode_Caches[opcode];
         if (second != unit && second < blocks->size) {
-            return second;
+            // PRECALL_NO_KW_LIST_APPEND has also executed a POP_TOP.
+            int third = second + 1 + INLINE_CACHE_ENTRIES_CALL;
+            return opcode == PRECALL && unit == third + 1 ? third : second;
         }
     }
     return prev;
@@ -373,28 +375,25 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
     return -1;
 }
 
-/* Does the state request these events for an instruction?  'marks' are its
-   _PyCodeBlocks flags. */
+/* Do the flags of the state request these events for an instruction?  'marks'
+   are its _PyCodeBlocks flags. */
 static inline int
-wants_branch(PyThreadState *tstate, int marks)
+wants_branch(int flags, int marks)
 {
-    return (tstate->inst_tracing & _PyTrace_BRANCHES)
-           && (marks & _PyCodeBlocks_LEADER);
+    return (flags & _PyTrace_BRANCHES) && (marks & _PyCodeBlocks_LEADER);
 }
 
 static inline int
-wants_line(PyThreadState *tstate, int marks)
+wants_line(int flags, int marks)
 {
-    return !(tstate->inst_tracing & _PyTrace_NO_LINES)
-           && (marks & _PyCodeBlocks_LINE);
+    return !(flags & _PyTrace_NO_LINES) && (marks & _PyCodeBlocks_LINE);
 }
 
 static inline int
-wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
+wants_instruction(PyThreadState *tstate, int flags, PyCodeObject *code,
+                  int unit)
 {
-    int flags = tstate->inst_tracing
-                & (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER);
-    if (flags != (_PyTrace_INSTRUCTIONS | _PyTrace_FILTER)) {
+    if (!(flags & _PyTrace_INSTRUCTIONS) || !(flags & _PyTrace_FILTER)) {
         return flags & _PyTrace_INSTRUCTIONS;
     }
     unit = _PyCodeBlocks_Operation(code, unit);
@@ -403,10 +402,12 @@ wants_instruction(PyThreadState *tstate, PyCodeObject *code, int unit)
 
 /* Send the events of the instruction at frame->prev_instr, which was at 'unit'
    before the trace function was last called.  'announced' tells whether that
-   call announced the instruction. */
+   call announced the instruction.  'flags' are those with which its events
+   began: if the trace function adds some, they apply to the next one. */
 static int
 announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
-         const _PyCodeBlocks *blocks, int unit, int prev, int announced)
+         const _PyCodeBlocks *blocks, int unit, int prev, int flags,
+         int announced)
 {
     PyCodeObject *code = frame->f_code;
     for (;;) {
@@ -416,8 +417,9 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
         if (now != unit) {
             unit = now;
             announced = 0;
+            flags = tstate->inst_tracing;
         }
-        if (!announced && wants_instruction(tstate, code, unit)) {
+        if (!announced && wants_instruction(tstate, flags, code, unit)) {
             if (call_instruction(tstate, f, prev) < 0) {
                 return -1;
             }
@@ -426,7 +428,7 @@ announce(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
             }
         }
         announced = 1;
-        if (!wants_branch(tstate, blocks->units[unit])) {
+        if (!wants_branch(flags & tstate->inst_tracing, blocks->units[unit])) {
             return 0;
         }
         if (call_branch(tstate, f, prev, unit) < 0) {
@@ -465,13 +467,14 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     }
     int unit = _PyInterpreterFrame_LASTI(frame);
     int marks = blocks->units[unit];
+    int flags = tstate->inst_tracing;
 
     if (marks & _PyCodeBlocks_RESUME) {
         // Not instr_prev: that is this instruction itself if pending work has
         // made the eval loop dispatch it twice.
         int prev = (unit <= code->_co_firsttraceable)
                    ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
-        if (announce(tstate, frame, f, blocks, unit, prev, 1) < 0) {
+        if (announce(tstate, frame, f, blocks, unit, prev, flags, 1) < 0) {
             return -1;
         }
         if (f->f_trace_opcodes && unit != _PyInterpreterFrame_LASTI(frame)) {
@@ -483,7 +486,7 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     int prev = raised < -1 ? -raised - 1
                : previous_unit(code, blocks, unit, instr_prev, raised);
     int announced = 0;
-    if (wants_line(tstate, marks) && f->f_trace_lines) {
+    if (wants_line(flags, marks) && f->f_trace_lines) {
         int line = line_started(frame, instr_prev);
         if (line != -1) {
             announced = 1;
@@ -495,7 +498,7 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
             }
         }
     }
-    if (announce(tstate, frame, f, blocks, unit, prev, announced) < 0) {
+    if (announce(tstate, frame, f, blocks, unit, prev, flags, announced) < 0) {
         return -1;
     }
     if (f->f_trace_opcodes) {
@@ -512,12 +515,16 @@ trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
 {
     PyFrameObject *f = frame->frame_obj;
     _Py_CODEUNIT *instr = frame->prev_instr;
-    int err = tstate->inst_tracing & _PyTrace_INSTRUCTIONS
+    int flags = tstate->inst_tracing;
+    int err = flags & _PyTrace_INSTRUCTIONS
               ? call_instruction(tstate, f, prev)
               : call_branch(tstate, f, prev, unit);
-    if (err < 0 || frame->prev_instr == instr) {
-        return err;
+    if (err == 0 && frame->prev_instr != instr) {
+        const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(frame->f_code);
+        err = announce(tstate, frame, f, blocks, unit, prev, flags, 1);
     }
-    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(frame->f_code);
-    return announce(tstate, frame, f, blocks, unit, prev, 1);
+    if (err == 0 && f->f_trace_opcodes) {
+        err = call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
+    }
+    return err;
 }

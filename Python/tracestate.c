@@ -23,6 +23,7 @@
    inst_cleared     PyThreadState_Clear() was called: nothing frees a trace
                     function that is installed now.
    inst_edge        The argument of the last 'branch' event, for reuse.
+   inst_loop        What one eval loop passes to the other.
 
    Python/traceevents.h sends the events. */
 
@@ -500,6 +501,9 @@ set_python_state(int (*set)(Py_tracefunc, PyObject *, const PyTraceState *),
     }
     Py_RETURN_NONE;
 }
+
+
+void (*_PyTraceState_ExceptionFreed)(PyObject *);
 
 
 /* --- All threads --------------------------------------------------------- */

@@ -79,6 +79,10 @@ _PyTraceState_IsReplaced(PyThreadState *tstate)
    installed by _PyTraceState_Install() or PyEval_SetTraceStateAllThreads(). */
 extern void _PyTraceState_Follow(PyThreadState *tstate);
 
+/* Called with each exception that is about to be freed, unless it is NULL.  It
+   must not run Python code. */
+extern Py_EXPORTED_SYMBOL void (*_PyTraceState_ExceptionFreed)(PyObject *);
+
 /* The names of the events, indexed by PyTrace_CALL and so on. */
 extern PyObject *_PyTraceState_EventNames[];
 

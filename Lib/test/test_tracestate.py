@@ -12,6 +12,7 @@ import doctest
 import functools
 import gc
 import inspect
+import itertools
 import os
 import sys
 import textwrap
@@ -388,6 +389,49 @@ class EventTest(BaseTestCase):
                     [e for e in instructions if e[1] != 'instruction'], neither)
                 self.assertLess(set(e for e in both if e[1] == 'instruction'),
                                 set(instructions))
+
+    def test_state_is_changed_at_an_event(self):
+        """The new flags apply to the next instruction.  It does not matter whether all opcodes are in the filter, or
+        there is no filter: then the eval loop has a shorter way to the events."""
+        def f():
+            x = 2
+            while x:
+                x -= 1
+            return x
+
+        def run(number, first, second, opcodes):
+            events = []
+            def trace(frame, event, arg):
+                if frame.f_code is not f.__code__:
+                    return None
+                events.append((event, frame.f_lasti, arg))
+                if len(events) == number:
+                    frame.f_trace_opcodes = opcodes
+                    sys.settracestate(trace, **second)
+                return trace
+            sys.settracestate(trace, **first)
+            f()
+            sys.settrace(None)
+            return events
+
+        flags = [{'trace_lines': lines, 'trace_instructions': instructions, 'trace_branches': branches}
+                 for lines in (False, True) for instructions in (False, True) for branches in (False, True)]
+        for first, second, opcodes in itertools.product(flags, flags, (False, True)):
+            number = 0
+            while True:
+                number += 1
+                plain = run(number, first, second, opcodes)
+                filtered = run(number, first | {'instruction_filter': range(256)}, second, opcodes)
+                self.assertEqual(plain, filtered, (first, second, opcodes, number))
+                if len(plain) < number:
+                    break
+        leader = sys._getcodeleaders(f.__code__)[1]
+        first = dict(trace_lines=False, trace_instructions=True)
+        events = run(0, first, first, False)
+        number = [event[1] for event in events].index(leader) + 1
+        events = run(number, first, first | {'trace_branches': True}, False)
+        self.assertEqual(events[number - 1][:2], ('instruction', leader))
+        self.assertNotEqual(events[number][:2], ('branch', leader))
 
     def test_opcode_events_come_after(self):
         def f(x):

@@ -434,6 +434,34 @@ class SwitchTest(BaseTestCase):
             names = [event[1] for event in events if event[0] == 'f']
             self.assertEqual(names, [0, 2, 2, 3])      # PyTrace_CALL, _LINE, _RETURN
 
+    def test_on_at_the_end_of_append(self):
+        """PRECALL_NO_KW_LIST_APPEND executes three instructions, and the last one frees the list."""
+        class Starts:
+            def __del__(self):
+                if enabled:
+                    sys._getframe(1).f_trace = tracefunc
+                    sys.settracestate(tracefunc, trace_lines=False, trace_branches=True)
+
+        def f(counter):
+            while counter:
+                if counter & 1:
+                    [Starts()].append(1)
+                counter -= 1
+
+        def tracefunc(frame, event, arg):
+            if event == 'branch' and frame.f_code is f.__code__:
+                edges.append(arg)
+            return tracefunc
+
+        enabled = False
+        warm(f, 3)
+        edges = []
+        enabled = True
+        f(1)
+        sys.settrace(None)
+        opnames = {i.offset: i.opname for i in dis.get_instructions(f)}
+        self.assertEqual(opnames[edges[0][0]], 'POP_TOP')
+
     def test_a_state_set_in_call_tracing_stays(self):
         def f():
             return 1
@@ -522,6 +550,83 @@ class SwitchTest(BaseTestCase):
         go_on.set()
         thread.join()
         self.assertEqual(names[names.index('waits'):][:3], ['waits', 'traced_thread', 'run'])
+
+
+class CStackTest(BaseTestCase):
+
+    @cpython_only
+    def test_as_much_as_untraced(self):
+        """Python functions that C functions call use hardly more of the C stack than without a trace function."""
+        c_stack = import_helper.import_module('_testtracestate').c_stack
+
+        class Attributes:
+            def __getattr__(self, name):
+                if len(name) == 100:
+                    found.append(c_stack())
+                    return None
+                return getattr(self, name + 'x')
+
+        def used():
+            found.append(c_stack())
+            getattr(Attributes(), 'x')
+            return abs(found.pop() - found.pop())
+
+        found = []
+        untraced = used()
+        for flags in {}, {'trace_instructions': True}, {'trace_lines': False, 'trace_branches': True}:
+            for function in ignore, lambda frame, event, arg: None:
+                with self.subTest(flags=flags, function=function):
+                    sys.settracestate(function, **flags)
+                    try:
+                        traced = used()
+                    finally:
+                        sys.settrace(None)
+                    # Instruction events separate a call from its PRECALL, which takes one more C function.
+                    self.assertLess(traced, (1.3 if 'trace_instructions' in flags else 1.15) * untraced)
+
+    def test_switched_in_every_call(self):
+        """Each call begins traced and continues untraced, or the other way round; results and exceptions arrive."""
+        def switch(on):
+            if on:
+                frame = sys._getframe(1)
+                while frame is not None:
+                    frame.f_trace = ignore
+                    frame = frame.f_back
+            sys.settrace(ignore if on else None)
+
+        def call(depth, on):
+            switch(on)
+            if depth == 0:
+                1 / 0
+            try:
+                # sorted() is a C function.
+                result = sorted([depth], key=lambda x: call(depth - 1, not on) and x)
+                switch(not on)
+                return result
+            except ZeroDivisionError:
+                switch(on)
+                if depth % 10 == 5:
+                    return [depth]
+                raise
+            finally:
+                for i in range(3):
+                    switch(i % 2)
+
+        def generate(depth, on):
+            for i in range(3):
+                switch(on)
+                yield i
+                switch(not on)
+                if depth:
+                    yield from generate(depth - 1, not on)
+        try:
+            for on in False, True:
+                self.assertEqual(call(25, on), [25])
+                self.assertEqual(call(5, on), [5])
+                self.assertRaises(ZeroDivisionError, call, 4, on)
+                self.assertEqual(sum(generate(4, on)), 363)
+        finally:
+            sys.settrace(None)
 
 
 @cpython_only
