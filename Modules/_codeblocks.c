@@ -20,7 +20,6 @@ typedef struct {
 
 typedef struct {
     PyCodeObject *code;
-    int selected;
     Py_ssize_t used;
     Py_ssize_t size;            // of edges, a power of two or 0
     edge *edges;                // a hash table with linear probing
@@ -29,14 +28,17 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *select;           // NULL: all code objects
+    unsigned int number;        // of the recorder, from 1
     int counts;
     int running;
     int lost;                   // an edge was lost for lack of memory
-    _Py_hashtable_t *records;   // by the address of the code object
+    _Py_hashtable_t *records;   // by the address of the code object, which
+                                // they own; refused ones have none
     Py_ssize_t nrecords;
     record *last;               // the most recently used one
 } recorder;
 
+static unsigned int nrecorders;
 
 /* --- Records ------------------------------------------------------------- */
 
@@ -104,7 +106,7 @@ add_edge(recorder *self, record *r, int source, int target)
 
 /* Return the record of a code object; call self->select if there is none.
    Return NULL with an exception set if that fails, or NULL without an
-   exception if there is no memory. */
+   exception if it refuses the code object or there is no memory. */
 static record *
 get_record(recorder *self, PyCodeObject *code)
 {
@@ -113,7 +115,10 @@ get_record(recorder *self, PyCodeObject *code)
     }
     record *r = _Py_hashtable_get(self->records, code);
     if (r == NULL) {
-        int selected = 1;
+        _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_Peek(code);
+        if (blocks != NULL && blocks->refused == self->number) {
+            return NULL;
+        }
         if (self->select != NULL) {
             PyObject *select = Py_NewRef(self->select);
             PyObject *answer = PyObject_CallOneArg(select, (PyObject *)code);
@@ -121,9 +126,12 @@ get_record(recorder *self, PyCodeObject *code)
             if (answer == NULL) {
                 return NULL;
             }
-            selected = PyObject_IsTrue(answer);
+            int selected = PyObject_IsTrue(answer);
             Py_DECREF(answer);
-            if (selected < 0) {
+            if (selected == 0 && blocks != NULL) {
+                blocks->refused = self->number;
+            }
+            if (selected <= 0) {
                 return NULL;
             }
             // Meanwhile, another thread may have added it.
@@ -138,7 +146,6 @@ get_record(recorder *self, PyCodeObject *code)
             return NULL;
         }
         r->code = (PyCodeObject *)Py_NewRef(code);
-        r->selected = selected;
         if (_Py_hashtable_set(self->records, code, r) < 0) {
             free_record(r);
             self->lost = 1;
@@ -204,9 +211,7 @@ trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
         _PyTraceState_TryRemove();
         return -1;
     }
-    if (r->selected) {
-        add_edge(self, r, source, target);
-    }
+    add_edge(self, r, source, target);
     return 0;
 }
 
@@ -242,6 +247,7 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     }
     self->select = select == Py_None ? NULL : Py_NewRef(select);
     self->counts = counts;
+    self->number = ++nrecorders;
     return (PyObject *)self;
 }
 

@@ -40,7 +40,7 @@ typedef struct {
 
 /* Where an exception was raised.  The pointers can only be compared. */
 typedef struct {
-    const void *exception;
+    const void *exception;      // NULL: it was freed
     const void *code;
     int lasti;
     uint64_t total;             // number of instructions recorded until then
@@ -259,6 +259,20 @@ note_raise(ring *r, PyObject *arg)
         exception, f->f_frame->f_code, ((PyTracebackObject *)tb)->tb_lasti,
         r->total
     };
+}
+
+/* Another exception may get its address. */
+static void
+forget_exception(PyObject *exception)
+{
+    for (ring *r = recorder.rings; r != NULL; r = r->next) {
+        unsigned int n = Py_MIN(r->nraises, MAX_RAISES);
+        for (unsigned int i = 0; i < n; i++) {
+            if (r->raises[i].exception == exception) {
+                r->raises[i].exception = NULL;
+            }
+        }
+    }
 }
 
 /* The trace function.  'obj' is the hook of the recording that installed it.
@@ -608,7 +622,7 @@ total_at_raise(ring *r, PyObject *exception, PyCodeObject *code, int lasti)
     for (unsigned int i = 1; i <= n; i++) {
         raised *e = &r->raises[(r->nraises - i) % MAX_RAISES];
         if (e->exception == exception) {
-            // Otherwise it was another exception at the same address.
+            // Otherwise it was raised again elsewhere, unrecorded.
             return e->code == code && e->lasti == lasti ? e->total : 0;
         }
     }
@@ -1173,6 +1187,7 @@ module_exec(PyObject *module)
     // Tells module_free() that this instance was counted.
     *(int *)PyModule_GetState(module) = 1;
     recorder.instances++;
+    _PyTraceState_ExceptionFreed = forget_exception;
     return 0;
 }
 
@@ -1185,6 +1200,7 @@ module_free(void *module)
     }
     ring *rings = recorder.rings;
     recorder.rings = recorder.current = NULL;
+    _PyTraceState_ExceptionFreed = NULL;
     Py_CLEAR(recorder.hook);
     disable_crash_output();
     free_rings(rings);

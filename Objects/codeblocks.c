@@ -184,6 +184,7 @@ _PyCodeBlocks_Compute(PyCodeObject *code)
         return NULL;
     }
     blocks->size = size;
+    blocks->refused = 0;
     find_starts(code, blocks);
     find_leaders(code, blocks);
     mark_insides(code, blocks);

@@ -12,6 +12,7 @@ extern "C" {
    computed on first use and kept in co_extra. */
 typedef struct {
     int size;                   /* code units */
+    unsigned int refused;       /* by the recorder with this number */
     uint8_t units[1];           /* for each code unit, the flags below */
 } _PyCodeBlocks;
 

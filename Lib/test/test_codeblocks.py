@@ -497,6 +497,17 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertEqual(list(found), [id(function.__code__)])
         self.assertEqual(len(asked), len(set(map(id, asked))))
 
+    def test_refused_code_is_not_kept(self):
+        recorder = codeblocks.EdgeRecorder(lambda code: code.co_filename != 'refused')
+        for filename, is_kept in ('refused', False), ('selected', True):
+            with self.subTest(filename), recorder:
+                code = compile('1', filename, 'exec')
+                exec(code, {})
+                exec(code, {})
+                reference = weakref.ref(code)
+                del code
+                self.assertEqual(reference() is not None, is_kept)
+
     def test_select_raises(self):
         def select(code):
             if code is function.__code__:

@@ -588,6 +588,23 @@ class ExceptionTest(TestCase):
         self.assertIs(entries[-1][0], code)
         self.assertEqual(dis.opname[code.co_code[entries[-1][1]]], opname)
 
+    def test_before_an_exception_at_the_address_of_another_one(self):
+        def attempt():
+            try:
+                divide(1, 0)
+            except ZeroDivisionError as e:
+                return e
+        self.start()
+        recorded = [attempt() for _ in range(100)]
+        addresses = {id(e) for e in recorded}
+        flightrecorder.stop()
+        self.assertEqual(len(flightrecorder.before(recorded[-1], 1)), 1)
+        del recorded
+        exceptions = [attempt() for _ in range(100)]
+        self.assertTrue(addresses & {id(e) for e in exceptions})
+        for e in exceptions:
+            self.assertRaises(LookupError, flightrecorder.before, e)
+
     def test_before(self):
         self.start()
         try:
