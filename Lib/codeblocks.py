@@ -204,8 +204,7 @@ class EdgeRecorder(_codeblocks.EdgeRecorder):
         import threading
         for state in sys.gettracestate(), threading.gettracestate():
             if state['tracefunc'] not in (None, self):
-                raise RuntimeError(f"{state['tracefunc']!r} is the trace function: "
-                                   "remove it first")
+                raise RuntimeError('a trace function is already set; remove it first')
         self._install()     # last, because what follows is recorded
 
     def stop(self):

@@ -16,11 +16,11 @@ import sys
 if __name__ == '__main__' and not sys.flags.safe_path:
     del sys.path[0]     # it is for this module; runner adds the program's folder, which must not shadow our imports
 
-import _bytecodeview
 import _flightrecorder
 import linecache
 import opcode
 import os
+from _bytecodeview import Code, printable, type_name
 from _ownmodules import __builtins__
 from _flightrecorder import before, disable_crash_output, dump, is_running, last, start, stop, threads
 
@@ -48,10 +48,6 @@ def enable_crash_output(file=None, n=32):
     _flightrecorder.enable_crash_output(file, fd, n, tuple(opcode.opname), kinds)
 
 
-def _printable(text):
-    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
-
-
 def _source(path, line):
     try:
         linecache.checkcache(path)
@@ -68,24 +64,24 @@ def _lines(entries):
     for code, offset in entries:
         if code is not last:
             path, name = code.co_filename, code.co_filename.rpartition(os.sep)[2]
-            function = f'in {_printable(code.co_qualname)}'
+            function = f'in {printable(code.co_qualname)}'
             if last is not None and path == last.co_filename:
                 yield f'  {function}\n'
             elif named.get(name) == path:
-                yield f'  {function} ({_printable(name)})\n'
+                yield f'  {function} ({printable(name)})\n'
             else:
-                yield f'  File "{_printable(path)}", {function}\n'
+                yield f'  File "{printable(path)}", {function}\n'
                 named[name] = None if name in named else path
             last, last_line = code, -1
         view = views.get(id(code))
         if view is None:
-            view = views[id(code)] = _bytecodeview.Code(code)
+            view = views[id(code)] = Code(code)
         index = view.index(offset)
         line = view.instructions[index].positions.lineno
         if line != last_line:
             last_line = line
             source = _source(path, line) if line else ''
-            yield f'    line {"?" if line is None else line}' + (f': {_printable(source)}\n' if source else '\n')
+            yield f'    line {"?" if line is None else line}' + (f': {printable(source)}\n' if source else '\n')
         # Not in columns as in dis: the listing is narrow.
         yield f'{offset:>10} {" ".join(view.format(index).split(maxsplit=2))}\n'
 
@@ -97,12 +93,15 @@ def _write(file, entries, ident, exception):
         if file is None:
             return
     ident = f'0x{ident:016x}'
-    before = '' if exception is None else f' before {_printable(type(exception).__name__)}'
+    before = '' if exception is None else f' before {type_name(exception)}'
     if entries:
         file.write(f'Last {len(entries)} recorded instructions of thread {ident}{before} (most recent last):\n')
         file.writelines(_lines(entries))
     elif entries is None:
-        file.write(f'No recorded instructions{before}: it was not raised in a recorded thread, or too long ago\n')
+        why = 'has no traceback'
+        if exception.__traceback__ is not None:
+            why = 'was raised in a thread that is not recorded, or too long ago'
+        file.write(f'No recorded instructions{before}: it {why}\n')
     else:
         file.write(f'No recorded instructions of thread {ident}{before}\n')
 
@@ -111,22 +110,17 @@ def _write(file, entries, ident, exception):
 
 def _parse(arguments):
     import argparse
+    from lltrace import runner
     parser = argparse.ArgumentParser(
         'python -m flightrecorder', allow_abbrev=False,
         usage='python -m flightrecorder [option]... (PROGRAM | -m MODULE | -) [argument]...',
         description='Run a program, and write its last instructions if an exception or a fatal signal ends it.')
-    parser.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
-                        help='run a module, with all the arguments after its name')
-    parser.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    runner.add_arguments(parser)
     parser.add_argument('-n', type=int, default=32, metavar='N',
                         help='the number of instructions to write; the default is 32')
     parser.add_argument('-o', '--output', metavar='FILE', help='write to FILE instead of standard error')
     options = parser.parse_args(arguments)
-    options.argv = options.module or options.program
-    if options.argv[:1] == ['--']:
-        del options.argv[0]
-    if not options.argv:
-        parser.error('a program is needed: a file, -m MODULE, or - for standard input')
+    options.argv = runner.argv_of(parser, options)
     if not 1 <= options.n <= 1_048_576:
         parser.error(f'-n must be from 1 to 1048576, not {options.n}')
     if options.output is not None:

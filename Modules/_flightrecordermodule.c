@@ -411,8 +411,8 @@ install(PyObject *hook, Py_ssize_t size, int all_threads)
         return -1;
     }
     if (others) {
-        PyErr_SetString(PyExc_RuntimeError, "a trace function is set; "
-                        "flightrecorder does not replace it");
+        PyErr_SetString(PyExc_RuntimeError, "a trace function is already set; "
+                        "remove it first");
         return -1;
     }
     ring *old = recorder.rings;
@@ -640,9 +640,12 @@ find_raise(PyObject *exception, uint64_t *total)
                      Py_TYPE(exception)->tp_name);
         return NULL;
     }
+    const char *why = "the exception has no traceback";
     PyTracebackObject *tb =
         (PyTracebackObject *)PyException_GetTraceback(exception);
     if (tb != NULL) {
+        why = "the exception was raised in a thread that is not recorded, "
+              "or too long ago";
         PyTracebackObject *innermost = tb;
         while (innermost->tb_next != NULL) {
             innermost = innermost->tb_next;
@@ -665,9 +668,7 @@ find_raise(PyObject *exception, uint64_t *total)
             return r;
         }
     }
-    PyErr_SetString(PyExc_LookupError,
-                    "the exception was not raised in a recorded thread, "
-                    "or too long ago");
+    PyErr_SetString(PyExc_LookupError, why);
     return NULL;
 }
 

@@ -544,7 +544,7 @@ class EdgeRecorderTests(unittest.TestCase):
         for module in sys, threading:
             module.settrace(trace)
             try:
-                with self.assertRaisesRegex(RuntimeError, 'is the trace function: remove it first'):
+                with self.assertRaisesRegex(RuntimeError, '^a trace function is already set; remove it first$'):
                     recorder.start()
                 recorder.stop()         # must not remove another trace function
                 self.assertIs(module.gettrace(), trace)

@@ -303,7 +303,7 @@ class RecordTest(TestCase):
 class OtherTracersTest(TestCase):
 
     def test_refuses(self):
-        message = '^a trace function is set; flightrecorder does not replace it$'
+        message = '^a trace function is already set; remove it first$'
         sys.settrace(ignore)
         self.assertRaisesRegex(RuntimeError, message, flightrecorder.start)
         self.assertRaisesRegex(RuntimeError, message, flightrecorder.start, all_threads=False)
@@ -680,13 +680,14 @@ class ExceptionTest(TestCase):
             divide(1, 0)
         except ZeroDivisionError as e:
             self.start()
-            self.assertRaises(LookupError, flightrecorder.before, e)
-            self.assertRaises(LookupError, flightrecorder.before, KeyError())
-            for error in e, KeyError('not raised'):
+            for error, why in ((e, 'was raised in a thread that is not recorded, or too long ago'),
+                               (KeyError('not raised'), 'has no traceback')):
+                with self.assertRaisesRegex(LookupError, f'^the exception {why}$'):
+                    flightrecorder.before(error)
                 output = io.StringIO()
                 flightrecorder.dump(output, exception=error)
-                self.assertEqual(output.getvalue(), f'No recorded instructions before {type(error).__name__}: it was '
-                                                    'not raised in a recorded thread, or too long ago\n')
+                self.assertEqual(output.getvalue(),
+                                 f'No recorded instructions before {type(error).__name__}: it {why}\n')
             self.assertRaises(TypeError, flightrecorder.dump, exception=1)
         flightrecorder.stop()
 
@@ -1057,7 +1058,7 @@ if __name__ == '__main__':
     def test_errors(self):
         for arguments, message in (
             ([], 'a program is needed: a file, -m MODULE, or - for standard input'),
-            (['-m'], 'a program is needed: a file, -m MODULE, or - for standard input'),
+            (['-m'], '-m needs the name of a module'),
             (['-n', '0', 'a.py'], '-n must be from 1 to 1048576, not 0'),
             (['-o', 'no/file', 'a.py'], 'cannot write no/file: No such file or directory'),
         ):
