@@ -100,7 +100,7 @@ def _write(file, entries, ident, exception):
     elif entries is None:
         why = 'has no traceback'
         if exception.__traceback__ is not None:
-            why = 'was raised in a thread that is not recorded, or too long ago'
+            why = 'was raised while its thread was not recorded, or too long ago'
         file.write(f'No recorded instructions{before}: it {why}\n')
     else:
         file.write(f'No recorded instructions of thread {ident}{before}\n')

@@ -644,7 +644,7 @@ find_raise(PyObject *exception, uint64_t *total)
     PyTracebackObject *tb =
         (PyTracebackObject *)PyException_GetTraceback(exception);
     if (tb != NULL) {
-        why = "the exception was raised in a thread that is not recorded, "
+        why = "the exception was raised while its thread was not recorded, "
               "or too long ago";
         PyTracebackObject *innermost = tb;
         while (innermost->tb_next != NULL) {

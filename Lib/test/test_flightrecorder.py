@@ -680,7 +680,7 @@ class ExceptionTest(TestCase):
             divide(1, 0)
         except ZeroDivisionError as e:
             self.start()
-            for error, why in ((e, 'was raised in a thread that is not recorded, or too long ago'),
+            for error, why in ((e, 'was raised while its thread was not recorded, or too long ago'),
                                (KeyError('not raised'), 'has no traceback')):
                 with self.assertRaisesRegex(LookupError, f'^the exception {why}$'):
                     flightrecorder.before(error)
