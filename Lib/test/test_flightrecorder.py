@@ -660,7 +660,7 @@ class ExceptionTest(TestCase):
             noise(60)
             self.assertRaisedAt(flightrecorder.before(e), fail.__code__, 'RAISE_VARARGS')
             noise(10)
-            with self.assertRaisesRegex(LookupError, '^the exception was not raised in a recorded thread'):
+            with self.assertRaisesRegex(LookupError, '^the exception was raised while its thread was not recorded'):
                 flightrecorder.before(e)
         flightrecorder.stop()
 
@@ -1041,7 +1041,7 @@ if __name__ == '__main__':
         self.write('import sys\nsys.settrace(lambda *args: None)\n1/0')
         _, _, error = self.record('a.py')
         self.assertRegex(error, 'ZeroDivisionError: division by zero\n'
-                                'No recorded instructions before ZeroDivisionError: it was not raised')
+                                'No recorded instructions before ZeroDivisionError: it was raised while')
 
     @unittest.skipIf(SANITIZED, 'the sanitizer handles the signal')
     def test_crash(self):

@@ -767,7 +767,7 @@ class LinesTest(ProgramTestCase):
             os.wait()
             """)
         expected = {code.co_qualname: file for file in ('a.py', 'one.py', 'sub/__init__.py') if file != 'a.py'
-                    for code in codes_in(compile(open(self.path(file)).read(), file, 'exec')) if code.co_name != '<module>'}
+                    for code in codes_in(compile(pathlib.Path(self.path(file)).read_text(), file, 'exec')) if code.co_name != '<module>'}
         for options in [], ['--branches'], ['--opcodes', 'RESUME'], ['--stack'], ['--source']:
             current, introduced = {}, collections.Counter()
             for line in self.lltrace(*options, path).stderr.splitlines():
@@ -1369,11 +1369,10 @@ class OutputTest(ProgramTestCase):
 
     def test_unwritable(self):
         for option in '--output', '--html', '--graph':
-            for name, reason in {'nosuch/x.svg': 'No such file or directory', 'folder.svg': 'Is a directory'}.items():
-                os.makedirs(self.path('folder.svg'), exist_ok=True)
+            for name, reason in {'nosuch/x.dot': 'No such file or directory', 'folder.dot': 'Is a directory'}.items():
+                os.makedirs(self.path('folder.dot'), exist_ok=True)
                 done = self.lltrace(option, name, self.loop, status=2)
                 self.assertEqual((done.stdout, done.stderr), ('', f'lltrace: error: cannot write {name}: {reason}\n'))
-
 
     def test_paths_are_relative_to_the_initial_folder(self):
         self.write('a.py', 'import os\nos.mkdir("there"); os.chdir("there")\ndef f(): pass\nf()\n')
