@@ -45,8 +45,11 @@ class AnalysedFile(model.SourceFile):
         if unknown:
             source = dataclasses.replace(self, decisions=tuple(
                 decision for decision in self.decisions if decision.key not in unknown))
+        # Twice, as coverage.py does: only the arcs between first lines show the end of a `with` whose last statement
+        # has several lines.
+        arcs = self.parser.translate_arcs(self.parser.translate_arcs(seen.arcs))
         return source, model.Seen(
-            self.parser.translate_lines(seen.lines), self.parser.translate_arcs(seen.arcs) & self.arcs,
+            self.parser.translate_lines(seen.lines), arcs & self.arcs,
             {key: found for key, found in paths.items() if found})
 
 
