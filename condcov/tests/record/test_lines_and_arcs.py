@@ -4,7 +4,13 @@ import json
 import subprocess
 import sys
 
+import codeprobes
+import coverage
 import pytest
+
+from condcov.analysis.coverable import analyse
+from condcov.model import Seen
+from condcov.record.planner import plan
 
 # Runs a module's tests under both, and prints the data that only one of them has.
 PROGRAM = '''
@@ -73,3 +79,196 @@ def test_library_is_covered_as_by_coverage(tests, target):
     assert ours == theirs
     assert found['lines'] == []
     assert found['arcs'] == EXCEPTIONS.get(target, [])
+
+
+def both(path, text):
+    """Run a program; return the SourceFile, the Seen to report, and the lines and arcs that coverage.py reports."""
+    path.write_text(text)
+    path = str(path)
+    source = analyse(text, path)
+    code = compile(text, path, 'exec')
+    plans = {}
+
+    def select(code):
+        if code.co_filename != path:
+            return None
+        plans[code] = plan(code, source.table)
+        return plans[code].probes
+
+    recorder = codeprobes.Recorder(select)
+    peer = coverage.Coverage(branch=True, include=[path], data_file=None, config_file=False)
+    recorder.start()
+    peer.start()
+    try:
+        exec(code, {})
+    finally:
+        peer.stop()
+        recorder.stop()
+    seen = Seen()
+    for code, *record in recorder.harvest():
+        seen.update(plans[code].seen(*record))
+    source, seen = source.counted(seen)
+    analysis = peer._analyze(path)
+    arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
+    return source, seen, analysis.executed, arcs
+
+
+# Each runs every outcome of its conditions, and each arc.
+ASYNC_FOR = '''
+import asyncio
+async def items(n):
+    for i in range(n):
+        yield i
+async def after_an_if(n, x):
+    if x:
+        async for i in items(n):
+            print(i)
+    return 1
+async def with_a_break(n, x):
+    async for i in items(n):
+        if x:
+            break
+    return 1
+async def with_an_else(n, x):
+    async for i in (
+            items(n)):
+        if x:
+            break
+    else:
+        print(n)
+    return 1
+async def at_the_end_of_a_loop(n, x):
+    for _ in range(2):
+        if x:
+            async for i in items(n):
+                print(i)
+async def nested(n, x):
+    async for i in items(n):
+        async for j in items(x):
+            print(j)
+async def in_a_finally(n, x):
+    try:
+        1 / x
+    finally:
+        async for i in items(n):
+            print(i)
+async def main():
+    for function in after_an_if, with_a_break, with_an_else, at_the_end_of_a_loop, nested, in_a_finally:
+        for n in 0, 1:
+            for x in 0, 1:
+                try:
+                    await function(n, x)
+                except ZeroDivisionError:
+                    print(n)
+asyncio.run(main())
+'''
+
+TEST_AT_THE_END_OF_A_WITH = '''
+from contextlib import nullcontext
+def comparison(a, b):
+    with nullcontext():
+        if (a or
+                b > 0):
+            print(a)
+    return 1
+def nested(a, b):
+    with nullcontext():
+        with nullcontext():
+            while (a
+                    and b == 1):
+                a = b = 0
+    return 1
+def loop(a, b):
+    for _ in range(2):
+        with nullcontext():
+            if (a and
+                    b
+                    in (1, 2)):
+                print(a)
+def alternatives(a, b):
+    with nullcontext():
+        if a:
+            print(a)
+        elif (b and
+                a < b):
+            print(b)
+    return 1
+for a in 0, 1:
+    for b in 0, 1:
+        for function in comparison, nested, loop, alternatives:
+            function(a, b)
+'''
+
+FINALLY = '''
+def one_test(x, y, z):
+    try:
+        1 / x
+    finally:
+        if y:
+            print(y)
+def two_conditions(x, y, z):
+    try:
+        1 / x
+    finally:
+        if (y and
+                z):
+            print(y)
+def nested_tests(x, y, z):
+    try:
+        1 / x
+    finally:
+        if y:
+            if z:
+                print(y)
+def alternatives(x, y, z):
+    try:
+        1 / x
+    finally:
+        if y:
+            print(y)
+        elif z:
+            print(z)
+def loop(x, y, z):
+    try:
+        1 / x
+    finally:
+        for _ in range(y):
+            print(y)
+def while_loop(x, y, z):
+    try:
+        1 / x
+    finally:
+        while y:
+            y = z = 0
+def caught(x, y, z):
+    try:
+        try:
+            1 / x
+        finally:
+            if y:
+                print(y)
+    except ZeroDivisionError:
+        print(x)
+    finally:
+        if z:
+            print(z)
+for x in VALUES:
+    for y in 0, 1:
+        for z in 0, 1:
+            for function in one_test, two_conditions, nested_tests, alternatives, loop, while_loop, caught:
+                try:
+                    function(x, y, z)
+                except ZeroDivisionError:
+                    print(x)
+            caught(1, y, z)     # goes on after the inner try
+'''
+
+
+@pytest.mark.parametrize('text', [
+    ASYNC_FOR, TEST_AT_THE_END_OF_A_WITH, FINALLY.replace('VALUES', '[0]'), FINALLY.replace('VALUES', '[0, 1]'),
+], ids=['async for', 'with', 'finally left by an exception', 'finally'])
+def test_no_false_gap(tmp_path, text):
+    source, seen, lines, arcs = both(tmp_path / 'program.py', text)
+    assert seen.lines & source.lines == lines == source.lines
+    assert seen.arcs == arcs
+    assert source.arcs - arcs == frozenset()

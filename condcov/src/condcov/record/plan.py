@@ -15,14 +15,14 @@ class Plan:
     """
 
     def __init__(self, probes: tuple[tuple, tuple, tuple], lines: Mapping[int, int],
-                 line_arcs: Mapping[int, tuple[Arc, ...]], jump_arcs: Mapping[tuple[int, bool], Arc],
+                 line_arcs: Mapping[int, tuple[Arc, ...]], jump_arcs: Mapping[tuple[int, bool], tuple[Arc, ...]],
                  outcomes: Mapping[tuple[int, bool], tuple[Key, str]],
                  recorded: Sequence[tuple[Key, int, _Conditions]], unknown: Sequence[Key]) -> None:
         """Make a plan.
 
         lines       {offset: line} of the instructions whose execution means that a line is executed
         line_arcs   {offset: arcs} of those whose execution means that arcs are taken
-        jump_arcs   {(offset, jumped): arc} of the conditional jumps
+        jump_arcs   {(offset, jumped): arcs} of the conditional jumps
         outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
         recorded    (key, first, conditions) of each decision whose paths are recorded, for path()
         unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert
@@ -49,8 +49,7 @@ class Plan:
             seen.arcs.update(self._line_arcs.get(offset, ()))
         for offset, jumped, count in jumps:
             edge = offset, bool(jumped)
-            if edge in self._jump_arcs:
-                seen.arcs.add(self._jump_arcs[edge])
+            seen.arcs.update(self._jump_arcs.get(edge, ()))
             if edge in self._outcomes:
                 _count(seen, *self._outcomes[edge], count)
         for decision, evaluated, true, ended, count in paths:

@@ -32,7 +32,7 @@ class _Planner:
         self._code = code
         self._lines: dict[int, int] = {}                        # by offset
         self._line_arcs: dict[int, set[Arc]] = {}               # by offset
-        self._jump_arcs: dict[tuple[int, bool], Arc] = {}       # by offset and whether it jumped
+        self._jump_arcs: dict[tuple[int, bool], set[Arc]] = {}  # by offset and whether it jumped
         self._outcomes: dict[tuple[int, bool], tuple[Key, str]] = {}    # likewise, of decisions that need no path
         self._paths: dict[Key, tuple[_Paths, int | None]] = {}
         self._recorded: list[_Paths] = []
@@ -46,8 +46,8 @@ class _Planner:
         probes = (tuple(sorted({*self._lines, *self._line_arcs})), jumps,
                   tuple(paths.table for paths in self._recorded))
         return Plan(probes, self._lines, {offset: tuple(arcs) for offset, arcs in self._line_arcs.items()},
-                    self._jump_arcs, self._outcomes, tuple(paths.facts for paths in self._recorded),
-                    tuple(self._unknown))
+                    {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
+                    tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
 
     def _rewritten(self) -> frozenset[Key]:
         """The keys of the decisions in asserts that pytest has rewritten: other conditions, with other jumps."""
@@ -112,36 +112,47 @@ class _Planner:
                 continue
             if instruction.op in bytecode.CONDITIONAL:
                 for jumped, successor in enumerate(instruction.successors):
-                    landing = self._landing(successor)
-                    if landing is not None and landing != line:
-                        self._jump_arcs[instruction.offset, bool(jumped)] = line, landing
+                    self._jump_arc_at(index, bool(jumped), line, self._landing(successor))
             elif shown[index] is None:
                 continue        # in an edge that began earlier
+            elif instruction.op == OP['END_ASYNC_FOR']:
+                self._jump_arc_at(index, True, line, self._landing(index + 1))
             elif not instruction.successors:
-                self._arc_at(self._earlier(index), line, self._left(index))
+                self._arc_before(index, line, self._left(index))
             elif len(instruction.successors) == 1:
                 successor, = instruction.successors
                 if shown[successor] == line:
                     continue
                 alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
                 probe = self._place(successor) if alone else None
-                self._arc_at(self._earlier(index) if probe is None else probe, line, self._landing(successor))
+                self._arc_before(index if probe is None else probe, line, self._landing(successor))
 
-    def _earlier(self, index: int) -> int | None:
-        """The index of the last instruction up to this one that can have a probe and leads here only."""
-        instructions = self._instructions
-        while instructions[index].op in _NO_PROBE:
-            if instructions[index].predecessors != [index - 1] or instructions[index].handler:
-                return None
-            index -= 1
-            if len(instructions[index].successors) != 1:
-                return None
-        return index
+    def _arc_before(self, index: int, line: int, landing: int | None) -> None:
+        """Record this arc when the instruction with this index is executed, before it if it cannot have a probe."""
+        if landing is None or landing == line:
+            return
+        visited, todo = set(), [index]
+        while todo:
+            index = todo.pop()
+            instruction = self._instructions[index]
+            if index in visited:
+                continue
+            visited.add(index)
+            if instruction.op not in _NO_PROBE:
+                self._line_arcs.setdefault(instruction.offset, set()).add((line, landing))
+                continue
+            for before in instruction.predecessors:
+                if self._instructions[before].op in bytecode.CONDITIONAL:
+                    for jumped, successor in enumerate(self._instructions[before].successors):
+                        if successor == index:
+                            self._jump_arc_at(before, bool(jumped), line, landing)
+                elif len(self._instructions[before].successors) == 1:
+                    todo.append(before)
 
-    def _arc_at(self, probe: int | None, line: int, landing: int | None) -> None:
-        """Record this arc when the instruction with this index, if there is one, is executed."""
-        if probe is not None and landing is not None and landing != line:
-            self._line_arcs.setdefault(self._instructions[probe].offset, set()).add((line, landing))
+    def _jump_arc_at(self, index: int, jumped: bool, line: int, landing: int | None) -> None:
+        """Record this arc when the jump with this index jumps or does not jump."""
+        if landing is not None and landing != line:
+            self._jump_arcs.setdefault((self._instructions[index].offset, jumped), set()).add((line, landing))
 
     def _line_at(self, index: int) -> int | None:
         """The line shown last when this instruction is executed; None if there are several."""
