@@ -272,3 +272,101 @@ def test_no_false_gap(tmp_path, text):
     assert seen.lines & source.lines == lines == source.lines
     assert seen.arcs == arcs
     assert source.arcs - arcs == frozenset()
+
+
+# Each runs every arc, but coverage.py misses those of the jumps.
+JUMP_OUT_OF_A_WITH = '''
+import asyncio
+from contextlib import AsyncExitStack, nullcontext
+def to_a_loop(x, y):
+    for _ in range(2):
+        with nullcontext():
+            if x: continue
+            print(x)
+            if y: break
+    return 1
+def out_of_two(x, y):
+    for _ in range(2):
+        with nullcontext(), nullcontext():
+            with nullcontext():
+                if x or y: continue
+                print(x)
+    return 1
+def test_of_several_lines(x, y):
+    while x:
+        x -= 1
+        with (
+            nullcontext(),
+        ):
+            if (x or
+                    y): continue
+            print(x)
+def values(x, y):
+    with nullcontext():
+        if x: return 1
+        if y: return x + y
+        print(x)
+def value_of_several_lines(x, y):
+    with nullcontext():
+        if x == y: return (x if x else
+                           y)
+        print(x)
+def bare(x, y):
+    with nullcontext():
+        if x: return
+        for _ in range(2):
+            if y: return
+    return 1
+def in_a_handler(x, y):
+    with nullcontext():
+        try:
+            1 / x
+        except ZeroDivisionError:
+            if y: return
+            print(x)
+    return 1
+def case(x, y):
+    with nullcontext():
+        match x:
+            case 0: return
+            case 1: print(x)
+            case 2: return y
+        print(y)
+async def awaits(x, y):
+    for _ in range(2):
+        async with AsyncExitStack():
+            if x: continue
+            async with AsyncExitStack():
+                if y: return y
+                print(x)
+            print(y)
+for x in 0, 1, 2, 3:
+    for y in 0, 1:
+        for function in (to_a_loop, out_of_two, test_of_several_lines, values, value_of_several_lines, bare,
+                         in_a_handler, case):
+            function(x, y)
+        asyncio.run(awaits(x, y))
+'''
+
+
+def test_jump_out_of_a_with_on_one_line(tmp_path):
+    source, seen, lines, arcs = both(tmp_path / 'program.py', JUMP_OUT_OF_A_WITH)
+    assert seen.lines & source.lines == lines
+    assert arcs < seen.arcs == source.arcs
+
+
+@pytest.mark.parametrize('jump', ['continue', 'return', 'break'])
+def test_jump_out_of_a_with_that_is_not_taken_is_missing(tmp_path, jump):
+    text = f'''
+from contextlib import nullcontext
+def function(x):
+    for i in range(2):
+        with nullcontext():
+            if x: {jump}
+            print(x)
+    return 1
+function(0)
+'''
+    source, seen, _, arcs = both(tmp_path / 'program.py', text)
+    assert seen.arcs == arcs
+    assert source.arcs - seen.arcs == {(6, {'continue': 4, 'return': -3, 'break': 8}[jump])}

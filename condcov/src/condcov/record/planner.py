@@ -1,5 +1,6 @@
 """Makes the plan of a code object: what to record in it, and what a record says about the source. See plan.py."""
 
+from collections.abc import Iterator
 from types import CodeType
 
 from condcov.code import bytecode
@@ -16,6 +17,7 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 # that pass through also reach.
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
+_WITH_EXIT = (*(OP['LOAD_CONST'],) * 3, OP['PRECALL'], OP['CALL'])
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
@@ -112,7 +114,8 @@ class _Planner:
                 continue
             if instruction.op in bytecode.CONDITIONAL:
                 for jumped, successor in enumerate(instruction.successors):
-                    self._jump_arc_at(index, bool(jumped), line, self._landing(successor))
+                    for landing in self._landings(successor):
+                        self._jump_arc_at(index, bool(jumped), line, landing)
             elif shown[index] is None:
                 continue        # in an edge that began earlier
             elif instruction.op == OP['END_ASYNC_FOR']:
@@ -125,7 +128,8 @@ class _Planner:
                     continue
                 alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
                 probe = self._place(successor) if alone else None
-                self._arc_before(index if probe is None else probe, line, self._landing(successor))
+                for landing in self._landings(successor):
+                    self._arc_before(index if probe is None else probe, line, landing)
 
     def _arc_before(self, index: int, line: int, landing: int | None) -> None:
         """Record this arc when the instruction with this index is executed, before it if it cannot have a probe."""
@@ -153,6 +157,40 @@ class _Planner:
         """Record this arc when the jump with this index jumps or does not jump."""
         if landing is not None and landing != line:
             self._jump_arcs.setdefault((self._instructions[index].offset, jumped), set()).add((line, landing))
+
+    def _landings(self, index: int) -> Iterator[int | None]:
+        """The _landing() of this instruction and, if it starts the exit of a `with`, that of what follows the exit.
+
+        For `if x: continue` in a `with`, coverage.py expects an arc to the loop, but only sees one to the `with`.
+        """
+        yield self._landing(index)
+        instructions, shown = self._instructions, self._shown
+        line = None         # of the exit
+        visited: set[int] = set()
+        while index not in visited:
+            visited.add(index)
+            if shown[index] != line:
+                if not self._is_with_exit(index):
+                    break
+                line = shown[index]
+            successors = instructions[index].successors
+            if not successors:
+                yield self._left(index)
+                return
+            if len(successors) > 1 and instructions[index].op != OP['SEND']:
+                return
+            index = successors[-1]      # of a SEND, when the await of an `async with` ends
+        if line is not None:
+            yield self._landing(index)
+
+    def _is_with_exit(self, index: int) -> bool:
+        """Whether the call `__exit__(None, None, None)` of a `with` starts at this instruction."""
+        position = self._instructions[index].position
+        if self._instructions[index].op == OP['SWAP']:      # keeps the value of a return
+            index += 1
+        call = self._instructions[index:index + len(_WITH_EXIT)]
+        return (tuple(instruction.op for instruction in call) == _WITH_EXIT
+                and all(instruction.position == position for instruction in call))
 
     def _line_at(self, index: int) -> int | None:
         """The line shown last when this instruction is executed; None if there are several."""
