@@ -88,7 +88,9 @@ def test_recipe_for_a_project(readme, python, root, tmp_path):
     fork.mkdir()
     (fork / 'python').symlink_to(python)
     (fork / 'condcov').symlink_to(root / 'condcov')
-    assert report in shell(recipe, project, FORK=str(fork))
+    placeholder = '/path/to/this/repository'
+    assert placeholder in recipe
+    assert report in shell(recipe.replace(placeholder, str(fork)), project)
     assert (project / 'condcov-html/index.html').exists()
 
 
