@@ -42,11 +42,11 @@ def blocks(text):
     return [textwrap.dedent(block) for block in found]
 
 
-def shell(script, folder, **environment):
+def shell(script, folder):
     """The output of a shell script."""
     __tracebackhide__ = True
     clean = {name: value for name, value in os.environ.items() if not name.startswith(('CONDCOV', 'COV', 'PYTEST'))}
-    done = subprocess.run(['sh', '-ec', script], cwd=folder, env=clean | environment, text=True,
+    done = subprocess.run(['sh', '-ec', script], cwd=folder, env=clean, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
