@@ -27,6 +27,7 @@ import xml.etree.ElementTree
 import zipfile
 from lltrace import _code, _html, _output, _select, _values
 from test import support
+from test.bytecodesupport import code_objects
 from test.support import os_helper
 from test.tracesupport import BaseTestCase
 from unittest import mock
@@ -55,6 +56,28 @@ class ProgramTestCase(unittest.TestCase):
         with open(path, 'wb') as file:
             file.write(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
         return path
+
+    def on_terminal(self, width, *arguments):
+        """Return the output on a terminal; width 0 is not known."""
+        pty = __import__('test.support.import_helper', fromlist=['']).import_module('pty')
+        termios = __import__('test.support.import_helper', fromlist=['']).import_module('termios')
+        main, terminal = pty.openpty()
+        attributes = termios.tcgetattr(terminal)
+        attributes[1] &= ~termios.OPOST         # no carriage returns
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        termios.tcsetwinsize(terminal, (24, width))
+        child = subprocess.Popen([sys.executable, '-m', 'lltrace', *arguments], cwd=self.folder, stdout=subprocess.DEVNULL,
+                                 stderr=terminal, env=dict(os.environ, TERM='xterm'))
+        os.close(terminal)
+        text = b''
+        try:
+            while data := os.read(main, 65536):
+                text += data
+        except OSError:
+            pass
+        os.close(main)
+        self.assertEqual(child.wait(), 0)
+        return text.decode()
 
     def lltrace(self, *arguments, status=0, **how):
         done = python('-m', 'lltrace', *arguments, cwd=how.pop('cwd', self.folder), **how)
@@ -582,14 +605,6 @@ main()
 '''
 
 
-def codes_in(code):
-    """Yield a code object and those nested in it."""
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType):
-            yield from codes_in(const)
-
-
 def reconstruct(path, argv=()):
     """(function, source or None, offset) for each instruction of a script, from a separate trace function."""
     with open(path) as file:
@@ -632,7 +647,7 @@ class LinesTest(ProgramTestCase):
 
     def test_fields(self):
         path = self.write('sample.py', SAMPLE)
-        positions = {(code.co_qualname, offset): one for code in codes_in(compile(SAMPLE, path, 'exec'))
+        positions = {(code.co_qualname, offset): one for code in code_objects(compile(SAMPLE, path, 'exec'))
                      for offset, one in _code.instructions(code).items()}
         for one in self.objects(path):
             self.assertEqual((one['thread'], one['file'], one['module']), (1, path, '__main__'))
@@ -767,7 +782,7 @@ class LinesTest(ProgramTestCase):
             os.wait()
             """)
         expected = {code.co_qualname: file for file in ('a.py', 'one.py', 'sub/__init__.py') if file != 'a.py'
-                    for code in codes_in(compile(pathlib.Path(self.path(file)).read_text(), file, 'exec')) if code.co_name != '<module>'}
+                    for code in code_objects(compile(pathlib.Path(self.path(file)).read_text(), file, 'exec')) if code.co_name != '<module>'}
         for options in [], ['--branches'], ['--opcodes', 'RESUME'], ['--stack'], ['--source']:
             current, introduced = {}, collections.Counter()
             for line in self.lltrace(*options, path).stderr.splitlines():
@@ -829,28 +844,6 @@ class LinesTest(ProgramTestCase):
                     self.assertEqual(text, wide)
                 self.assertIn('returns', text)
 
-    def on_terminal(self, width, *arguments):
-        """Return the output on a terminal."""
-        pty = __import__('test.support.import_helper', fromlist=['']).import_module('pty')
-        termios = __import__('test.support.import_helper', fromlist=['']).import_module('termios')
-        main, terminal = pty.openpty()
-        attributes = termios.tcgetattr(terminal)
-        attributes[1] &= ~termios.OPOST         # no carriage returns
-        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
-        termios.tcsetwinsize(terminal, (24, width))
-        child = subprocess.Popen([sys.executable, '-m', 'lltrace', *arguments], cwd=self.folder, stdout=subprocess.DEVNULL,
-                                 stderr=terminal)
-        os.close(terminal)
-        text = b''
-        try:
-            while data := os.read(main, 65536):
-                text += data
-        except OSError:
-            pass
-        os.close(main)
-        self.assertEqual(child.wait(), 0)
-        return text.decode()
-
     def test_equal_code_in_different_files(self):
         """Equal code objects of different files are distinguished."""
         for name in 'ab':
@@ -870,7 +863,7 @@ class LinesTest(ProgramTestCase):
         path = self.write('sample.py', SAMPLE)
         every = self.objects(path)
         leaders = {code.co_qualname: {block.start for block in codeblocks.basic_blocks(code)}
-                   for code in codes_in(compile(SAMPLE, path, 'exec'))}
+                   for code in code_objects(compile(SAMPLE, path, 'exec'))}
         pick = lambda one: (one['function'], one['source'], one['offset'], one['depth'])
         self.assertEqual([pick(one) for one in self.objects('--branches', path) if one['event'] == 'instruction'],
                          [pick(one) for one in every if one['event'] == 'instruction'
@@ -1345,21 +1338,9 @@ class OutputTest(ProgramTestCase):
         self.assertEqual(plain, self.lltrace('--color=never', self.loop).stderr)
 
     def test_terminal(self):
-        pty = __import__('test.support.import_helper', fromlist=['']).import_module('pty')
-        main, terminal = pty.openpty()
-        child = subprocess.Popen([sys.executable, '-m', 'lltrace', '--limit', '3', self.loop], stdout=subprocess.DEVNULL,
-                                 stderr=terminal, env=dict(os.environ, TERM='xterm'))
-        os.close(terminal)
-        text = b''
-        try:
-            while data := os.read(main, 1000):
-                text += data
-        except OSError:
-            pass
-        os.close(main)
-        self.assertEqual(child.wait(), 0)
+        text = self.on_terminal(0, '--limit', '3', self.loop)
         self.assertEqual(len(text.splitlines()), 5)
-        self.assertIn(b'\033[1mRESUME', text)
+        self.assertIn('\033[1mRESUME', text)
 
     def test_ascii_terminal(self):
         self.write('a.py', 'def é():\n    return "ü"\né()\n')
