@@ -273,17 +273,8 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
-/* Use the trace function that something other than the functions of
-   Python/tracestate.c has installed, with its flags. */
-#define FOLLOW_STATE() \
-    do { \
-        if (_PyTraceState_IsReplaced(tstate)) { \
-            _PyTraceState_Follow(tstate); \
-        } \
-    } while (0)
-
-/* This can happen wherever other threads run.  Instructions without events do
-   not look, but loops and calls do. */
+/* A trace function can be replaced wherever other threads run.  Instructions
+   without events do not look, but loops and calls do. */
 #undef CHECK_EVAL_BREAKER
 #define CHECK_EVAL_BREAKER() \
     do { \
@@ -330,7 +321,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
             PRE_DISPATCH_GOTO(); \
             DISPATCH_GOTO(); \
         } \
-        FOLLOW_STATE(); \
+        _PyTraceState_FollowIfReplaced(tstate); \
     } while (0)
 
 #undef TRACING_NEXTOPARG
@@ -386,7 +377,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 #undef AT_EVAL_BREAKER
 #define AT_EVAL_BREAKER() \
     do { \
-        FOLLOW_STATE(); \
+        _PyTraceState_FollowIfReplaced(tstate); \
         int distance = _PyTraceState_Fused[_Py_OPCODE(*frame->prev_instr)]; \
         if (distance != _PyTraceState_NEVER_FUSED) { \
             frame->prev_instr += distance; \

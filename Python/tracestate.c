@@ -136,9 +136,7 @@ store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
 static void
 load_state(PyThreadState *tstate, PyTraceState *state)
 {
-    if (_PyTraceState_IsReplaced(tstate)) {
-        _PyTraceState_Follow(tstate);
-    }
+    _PyTraceState_FollowIfReplaced(tstate);
     int flags = tstate->inst_tracing;
     *state = (PyTraceState)PyTraceState_INIT;
     state->trace_lines = !(flags & _PyTrace_NO_LINES);
@@ -396,9 +394,7 @@ PyObject *
 _PyTraceState_GetTrace(void)
 {
     PyThreadState *tstate = _PyThreadState_GET();
-    if (_PyTraceState_IsReplaced(tstate)) {
-        _PyTraceState_Follow(tstate);
-    }
+    _PyTraceState_FollowIfReplaced(tstate);
     PyObject *func = tstate->c_traceobj;
     func = Py_NewRef(func != NULL ? func : Py_None);
     if (tstate->inst_tracing != 0) {

@@ -79,6 +79,14 @@ _PyTraceState_IsReplaced(PyThreadState *tstate)
    installed by _PyTraceState_Install() or PyEval_SetTraceStateAllThreads(). */
 extern void _PyTraceState_Follow(PyThreadState *tstate);
 
+static inline void
+_PyTraceState_FollowIfReplaced(PyThreadState *tstate)
+{
+    if (_PyTraceState_IsReplaced(tstate)) {
+        _PyTraceState_Follow(tstate);
+    }
+}
+
 /* Called with each exception that is about to be freed, unless it is NULL.  It
    must not run Python code. */
 extern Py_EXPORTED_SYMBOL void (*_PyTraceState_ExceptionFreed)(PyObject *);
