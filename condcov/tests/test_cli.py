@@ -82,6 +82,27 @@ def test_pragmas_may_change_and_source_may_not(recorded):
     assert recorded.refused('report', '--omit=*/prog.py').endswith('or --include and --omit exclude them all')
 
 
+def test_what_is_accepted(recorded):
+    recorded.write('pyproject.toml', """
+        [[tool.condcov.accept]]
+        file = "pro*.py"
+        condition = "b"
+        level = "mcdc"
+        reason = "they fail together"
+        [[tool.condcov.accept]]
+        file = "other.py"
+        condition = "a"
+        reason = "no"
+    """)
+    output = recorded.condcov('report').stdout
+    assert '\nAccepted:\nprog.py:2  MC/DC of `b` is accepted: they fail together\n\n' in output
+    assert '`b` was never false while `a` was true' in output
+    recorded.condcov('html')
+    pages = ''.join(path.read_text() for path in (recorded.path / 'condcov-html').glob('prog*.html'))
+    assert 'MC/DC of <code>b</code> is accepted: they fail together' in pages
+    recorded.condcov('report', '--fail-under=mcdc=50')
+
+
 def test_a_report_that_nobody_reads_to_the_end(recorded):
     done = recorded.python('-c', f'import os, subprocess; r, w = os.pipe(); os.close(r); raise SystemExit('
                            f'subprocess.run([{sys.executable!r}, "-m", "condcov", "report"], stdout=w).returncode)')

@@ -97,7 +97,8 @@ def test_data_file_by_environment(monkeypatch, folder):
 
 
 def test_text_for_other_processes():
-    write('pyproject.toml', '[tool.condcov]\nsource = ["a"]\nfail_under = 3\n[tool.condcov.paths]\nx = ["a", "b"]\n')
+    write('pyproject.toml', '[tool.condcov]\nsource = ["a"]\nfail_under = 3\n'
+          'accept = [{condition = "a", reason = "b"}]\n[tool.condcov.paths]\nx = ["a", "b"]\n')
     found = config.read(context='c')
     assert config.Config.loads(found.dumps()) == found
 
@@ -113,6 +114,11 @@ def test_text_for_other_processes():
     ('fail_under = true', 'pyproject.toml: fail_under of [tool.condcov] must be a percentage from 0 to 100, not True'),
     ('fail_under = {lime = 1}', "pyproject.toml: fail_under of [tool.condcov] has the unknown level 'lime'; the levels are "),
     ('paths = ["a"]', 'pyproject.toml: paths of [tool.condcov] must be a table of lists of folders'),
+    ('accept = ["a"]', 'pyproject.toml: accept of [tool.condcov] must be a list of tables'),
+    ('accept = [{condition = "a"}]', "pyproject.toml: accept of [tool.condcov] needs 'reason' in each entry"),
+    ('accept = [{condition = "a", reason = ""}]', 'pyproject.toml: accept of [tool.condcov] has a reason that is not a string with text'),
+    ('accept = [{condition = "a", reason = "b", line = 1}]', "pyproject.toml: accept of [tool.condcov] has the unknown key 'line'"),
+    ('accept = [{condition = "a", reason = "b", level = "line"}]', "pyproject.toml: accept of [tool.condcov] has the unknown level 'line'; the levels are condition and mcdc"),
     ('=', 'pyproject.toml is not valid TOML: '),
 ])
 def test_what_is_wrong_is_told_in_one_line(text, message):

@@ -28,6 +28,8 @@ class Config:
     fail_under          the required percentage for some of the levels
     counts              whether to count how often each path through a decision is taken
     context             the name of the context to record
+    accept              conditions that cannot be tested: dictionaries with the keys condition, level and reason, and
+                        file, a glob pattern
     """
 
     data_file: str
@@ -45,6 +47,7 @@ class Config:
     counts: bool = False
     context: str = ''
     cover_pylib: bool = False
+    accept: tuple[dict[str, str], ...] = ()
 
     def dumps(self) -> str:
         """Return the configuration as text, for the processes that the program starts."""
@@ -105,8 +108,29 @@ def percentages(value: object) -> dict[str, float]:
     return found
 
 
+def _accepted(value: object) -> tuple[dict[str, str], ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueError('must be a list of tables')
+    found = []
+    for entry in value:
+        entry = {'file': '*', 'level': 'condition', **entry}
+        for key in 'condition', 'reason':
+            if key not in entry:
+                raise ValueError(f'needs {key!r} in each entry')
+        for key, text in entry.items():
+            if key not in ('condition', 'reason', 'file', 'level'):
+                raise ValueError(f'has the unknown key {key!r}; the keys are condition, reason, file and level')
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f'has a {key} that is not a string with text')
+        if entry['level'] not in ('condition', 'mcdc'):
+            raise ValueError(f'has the unknown level {entry["level"]!r}; the levels are condition and mcdc')
+        found.append(entry)
+    return tuple(found)
+
+
 # The keys of [tool.condcov], and the functions that check and convert their values.
 KEYS: dict[str, Callable[[object], Any]] = {
+    'accept': _accepted,
     'counts': _flag,
     'cover_pylib': _flag,
     'data_file': _text,
@@ -159,6 +183,7 @@ def read(rcfile: str | None = None, **options: Any) -> Config:
         'fail_under': own.get('fail_under', {}),
         'counts': own.get('counts', False),
         'cover_pylib': own.get('cover_pylib', theirs.cover_pylib),
+        'accept': own.get('accept', ()),
     }
     values.update((name, value) for name, value in options.items() if value is not None)
     return _absolute(Config(**values))

@@ -7,6 +7,8 @@ code; the dynamic half (Seen) is recorded and stored. Nothing here measures or j
 import bisect
 import dataclasses
 import functools
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 # The levels of coverage, from the coarsest to the finest.
@@ -26,7 +28,9 @@ SEEN_FALSE = 'F'
 NOT_EVALUATED = '-'
 EVALUATED = 'e'     # the last operand in a value context: evaluated, but nothing tests whether it is true
 UNKNOWN = '?'       # a whole path: pytest has rewritten the assert, so the evaluated conditions are not these
-LEFT = '!'          # an exception left the decision during or after the evaluation of the condition before this mark
+LEFT = '!'          # the evaluation was not completed, during or after that of the condition before this mark
+
+_SUSPENDS = re.compile(r'\b(?:yield|await|async)\b')
 
 Arc = tuple[int, int]
 Key = tuple[int, int, int, int, str]    # of a decision: its span and its kind
@@ -81,11 +85,33 @@ class Decision:
         """What identifies the decision in its file: the start and end of its span, and its kind."""
         return (*self.span, self.kind)
 
+    @property
+    def suspends(self) -> bool:
+        """Whether a condition can suspend a generator or a coroutine: an unfinished path need not be an exception."""
+        return any(_SUSPENDS.search(condition.text) for condition in self.conditions)
+
     def test_of(self, index: int) -> str:
         """Return what a condition does: 'loop' is entered or exhausted, 'match' matches or not, 'truth' is tested."""
         if self.kind == 'for':
             return 'loop'
         return 'match' if self.kind == 'except' or self.kind == 'case' and index == 0 else 'truth'
+
+
+class Accepted(NamedTuple):
+    """What a pragma or the configuration says about conditions that cannot be tested.
+
+    level       'condition': nothing needs to be seen of them; 'mcdc': only their MC/DC need not be shown
+    text        the source of the condition, or '' for all conditions in the line
+    reason      why they cannot be tested; '' if nobody has said so
+    line        the line of the pragma, or 0 for the configuration
+    conditions  the conditions that are meant, each the key of a decision and an index
+    """
+
+    level: str
+    text: str
+    reason: str
+    line: int
+    conditions: tuple[tuple[Key, int], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +122,10 @@ class SourceFile:
     excluded    line numbers that a pragma or a pattern of the configuration excludes
     arcs        (line, line) pairs between which control can go where a line has several ways out; negative as in
                 coverage.py: -N is the exit of the code object that starts at line N
-    decisions   those that are not in an excluded line, in order of their span
+    decisions   those that are not in an excluded line or one with `# pragma: no branch`, in order of their span
     assumed     arcs out of lines with `# pragma: no branch`, which count as taken
+    waived      for the key of a decision, its outcomes that lead to excluded lines, and need not be seen
+    accepted    what need not be seen of single conditions
     """
 
     path: str
@@ -107,6 +135,8 @@ class SourceFile:
     arcs: frozenset[Arc]
     decisions: tuple[Decision, ...]
     assumed: frozenset[Arc] = frozenset()
+    waived: Mapping[Key, frozenset[bool]] = dataclasses.field(default_factory=dict)
+    accepted: tuple[Accepted, ...] = ()
 
     @functools.cached_property
     def lines_in_order(self) -> list[int]:

@@ -3,9 +3,10 @@
 This is for reports; recording only needs the decisions, which condcov.code.parsing finds.
 """
 
+import collections
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import CodeType
 
 import coverage.config
@@ -13,6 +14,7 @@ import coverage.exceptions
 import coverage.parser
 
 from condcov import model
+from condcov.analysis import accepting
 from condcov.code import jumps, parsing, source_text
 from condcov.code.decisions import Table
 
@@ -53,13 +55,15 @@ class AnalysedFile(model.SourceFile):
             {key: found for key, found in paths.items() if found})
 
 
-def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str = NO_BRANCH) -> AnalysedFile:
+def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str = NO_BRANCH,
+            accept: Sequence[model.Accepted] = ()) -> AnalysedFile:
     """Find what there is to cover in a file.
 
     path        for messages and for SourceFile.path
     exclude     regular expression of the lines to exclude, '' for none: the patterns of coverage.py's `exclude_lines`
                 and `exclude_also` joined with `|`. The default is that of coverage.py (`# pragma: no cover` and others)
-    no_branch   likewise for `partial_branches`, the lines whose branches count as taken
+    no_branch   likewise for `partial_branches`, the lines whose branches count as taken and whose decisions are ignored
+    accept      what the configuration accepts in this file, without `conditions`
 
     Raises CondcovError if the text is not valid in this version of Python or cannot be decoded.
     """
@@ -75,11 +79,37 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
     arcs = frozenset(arc for arc in parser.arcs() if exits.get(arc[0], 0) > 1 and not excluded.intersection(arc))
     assumed = parser.lines_matching(no_branch) if no_branch else frozenset()
     alive = jumps.tested_decisions(code_objects(code), table)
+    ignored = excluded | assumed
+    decisions = tuple(decision for decision in found
+                      if decision.key in alive and parser.first_line(decision.span.line) not in ignored)
     return AnalysedFile(
-        path, text, frozenset(parser.statements), frozenset(excluded), arcs,
-        tuple(decision for decision in found
-              if decision.key in alive and parser.first_line(decision.span.line) not in excluded),
-        frozenset(arc for arc in arcs if arc[0] in assumed), table=table, parser=parser)
+        path, text, frozenset(parser.statements), frozenset(excluded), arcs, decisions,
+        frozenset(arc for arc in arcs if arc[0] in assumed), _waived(decisions, table, parser),
+        accepting.find(text, decisions, accept, parser.first_line, excluded), table=table, parser=parser)
+
+
+def _waived(decisions: Sequence[model.Decision], table: Table,
+            parser: coverage.parser.PythonParser) -> dict[model.Key, frozenset[bool]]:
+    """The outcomes of decisions after which only excluded lines can follow, which coverage.py does not ask for either.
+
+    {key: outcomes}, of the decisions that have any.
+    """
+    if not parser.excluded:
+        return {}
+    targets = collections.defaultdict(set)
+    for start, end in parser.arcs():
+        targets[start].add(end)
+    found = {}
+    for decision in decisions:
+        if decision.key in table.suites:
+            first, last = table.suites[decision.key]
+            ways: dict[bool, set[int]] = {True: set(), False: set()}
+            for target in targets[parser.first_line(decision.span.line)]:
+                ways[first <= target <= last].add(target)
+            waived = frozenset(value for value, lines in ways.items() if lines and lines <= parser.excluded)
+            if waived:
+                found[decision.key] = waived
+    return found
 
 
 def code_objects(code: CodeType) -> Iterator[CodeType]:

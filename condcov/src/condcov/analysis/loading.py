@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from coverage.files import GlobMatcher
+from coverage.files import GlobMatcher, prep_patterns
 from coverage.misc import join_regex
 
 from condcov.analysis import coverable, results
@@ -11,7 +11,7 @@ from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
-from condcov.model import Seen
+from condcov.model import Accepted, Seen
 
 
 def load(config: Config, contexts: str | None = None) -> results.Result:
@@ -55,7 +55,9 @@ def _examine(path: str, sha256: str, seen: Seen, config: Config) -> results.File
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error
     if source_text.sha256(content) != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
-    found = coverable.analyse(content, shown(path), join_regex(config.exclude), join_regex(config.partial))
+    accept = [Accepted(entry['level'], entry['condition'], entry['reason'], 0, ()) for entry in config.accept
+              if GlobMatcher(prep_patterns([entry['file']])).match(path)]
+    found = coverable.analyse(content, shown(path), join_regex(config.exclude), join_regex(config.partial), accept)
     return results.examine(*found.counted(seen))
 
 

@@ -19,7 +19,7 @@ two paths can show its effect depends on two walks that never meet.
 import dataclasses
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from condcov import model
@@ -40,6 +40,22 @@ NOT_INDEPENDENT = 'not independent'
 NOT_RECORDED = 'not recorded'
 
 
+class Limits(NamedTuple):
+    """What need not be tested of a decision.
+
+    waived      outcomes of the decision that need not be seen
+    groups      conditions that no input can separate: {index: whether it has the opposite value}
+    accepted    by the index of a condition that is accepted as it is: 'condition', or 'mcdc' for its MC/DC alone
+    """
+
+    waived: frozenset[bool] = frozenset()
+    groups: Sequence[Mapping[int, bool]] = ()
+    accepted: Mapping[int, str] = {}
+
+
+NO_LIMITS = Limits()
+
+
 class Cause(NamedTuple):
     """Why a condition was never evaluated.
 
@@ -57,14 +73,17 @@ class ConditionAnalysis:
 
     outcomes    the marks that were seen: 'T', 'F', 'TF', 'e' or '' (never evaluated)
     possible    the marks that can be seen: 'TF', 'e', or '' for a constant and for an unreachable condition
+    asked       those of them that must be seen, given the Limits of the decision
     coverable   whether some pair of paths could show that it determines the outcome independently, so that it counts
-                for MC/DC. The others are constants, conditions that never affect the outcome (`a or True`), and those
+                for MC/DC. The others are constants, conditions that never affect the outcome (`a or True`), those
                 in a value context where the outcome is known on one side only (in `x = a or b`, nothing tests whether
-                the value is false)
+                the value is false), and those for which the Limits of the decision rule it out
     pair        two observed paths that show it, where it is true and where it is false; or None
     missing     paths that were not taken and would complete what is missing, the nearest to what was seen: none if
                 nothing is missing, one if an observed path makes a pair with it, otherwise the two of a pair
     cause       why the condition was never evaluated, or None if it was or if there is no single cause
+    coupled     whether it would be asked more, or count for MC/DC, if all conditions were separate
+    accepted    what the Limits accept of it, 'condition', 'mcdc' or '', and whether it is needed: something is missing
     gap         '' if nothing is missing, otherwise:
                 NEVER_EVALUATED     it was never evaluated
                 NEVER_SEEN          one of its outcomes was never seen
@@ -74,11 +93,15 @@ class ConditionAnalysis:
 
     outcomes: str
     possible: str
+    asked: str
     coverable: bool
     pair: tuple[str, str] | None
     missing: tuple[str, ...]
     cause: Cause | None
     gap: str
+    coupled: bool = False
+    accepted: str = ''
+    needed: bool = False
 
     @property
     def covered(self) -> bool:
@@ -132,12 +155,12 @@ def feasible_paths(decision: Decision, limit: int | None = None) -> list[str]:
     return found
 
 
-def analyse(decision: Decision, paths: Iterable[str]) -> list[ConditionAnalysis]:
+def analyse(decision: Decision, paths: Iterable[str], limits: Limits = NO_LIMITS) -> list[ConditionAnalysis]:
     """Return a ConditionAnalysis for each condition of the decision, from the observed paths.
 
     Raises ValueError if a path is not one of this decision.
     """
-    return _Analysis(decision, sorted(set(paths))).conditions()
+    return _Analysis(decision, sorted(set(paths)), limits).conditions()
 
 
 class _Graph(NamedTuple):
@@ -152,6 +175,7 @@ class _Graph(NamedTuple):
 # A step has a cost, given the index of a condition, its mark and the way on. Steps are linked: (index, mark, earlier
 # steps). A walk has a cost and its marks.
 _Cost = Callable[[int, str, int], int]
+_Fixed = Mapping[int, bool]         # by index, the value that a condition has in a walk
 _Steps = tuple
 _Walk = tuple[int, dict[int, str]]
 
@@ -225,18 +249,20 @@ def _unmasked(graph: _Graph, path: str) -> frozenset[int]:
                      if mark in 'TF' and leads(graph.after[index][mark == model.SEEN_FALSE]))
 
 
-def _cheapest_walk(graph: _Graph, start: int, goal: int, cost: _Cost | None = None) -> _Walk | None:
+def _cheapest_walk(graph: _Graph, start: int, goal: int, cost: _Cost | None, fixed: _Fixed) -> _Walk | None:
     """The cheapest walk from start to goal (a condition or an end) through tested conditions.
 
     cost(index, mark, way) is the cost of the step from a condition to the next one, an int >= 0; without it, any walk
     will do. Returns (cost, {index: mark}), or None if there is no walk.
     """
-    return _cheapest_disjoint_walk(graph, start, goal, None, None, cost)
+    return _cheapest_disjoint_walk(graph, start, goal, None, None, cost, fixed)
 
 
 def _cheapest_disjoint_walk(graph: _Graph, start: int, goal: int, rival_start: int | None, rival_goal: int | None,
-                            cost: _Cost | None = None) -> _Walk | None:
+                            cost: _Cost | None, fixed: _Fixed) -> _Walk | None:
     """The cheapest walk of those for which a rival walk, from rival_start to rival_goal, shares no condition with it.
+
+    Conditions in `fixed` have that value in the walk; the rival may give them any.
 
     Walks that share a condition give it the same value and are one walk from there on. The rival may pass an untested
     condition. rival_start is None if there is no rival.
@@ -260,6 +286,8 @@ def _cheapest_disjoint_walk(graph: _Graph, start: int, goal: int, rival_start: i
                     heapq.heappush(queue, (spent, next(number), place, way, steps))
         elif place >= 0 and place != rival and graph.tested[place]:
             for way, mark in zip(graph.after[place], (model.SEEN_FALSE, model.SEEN_TRUE)):
+                if place in fixed and mark != _TESTED_MARKS[fixed[place]]:
+                    continue
                 if way == goal or way >= 0 and not way > goal >= 0:
                     more = spent + cost(place, mark, way) if cost else 0
                     heapq.heappush(queue, (more, next(number), way, rival, (place, mark, steps)))
@@ -275,25 +303,23 @@ def _marks(steps: _Steps) -> dict[int, str]:
     return marks
 
 
-def _walk_on(graph: _Graph, index: int, value: bool, result: bool, cost: _Cost | None = None) -> _Walk | None:
+def _walk_on(graph: _Graph, index: int, value: bool, result: bool, cost: _Cost | None, fixed: _Fixed) -> _Walk | None:
     """The cheapest walk on from the condition with this value to this result that leaves it unmasked; or None."""
     ways = graph.after[index]
     ends = (model.FALSE, model.TRUE)
-    return _cheapest_disjoint_walk(graph, ways[value], ends[result], ways[not value], ends[not result], cost)
-
-
-def _is_coverable(graph: _Graph, index: int) -> bool:
-    if index not in graph.reachable or not graph.tested[index]:
-        return False
-    return any(_walk_on(graph, index, True, result) and _walk_on(graph, index, False, not result)
-               for result in (True, False))
+    return _cheapest_disjoint_walk(graph, ways[value], ends[result], ways[not value], ends[not result], cost, fixed)
 
 
 class _Analysis:
     """The analysis of one decision: its graph and what was observed, sorted out once for all conditions."""
 
-    def __init__(self, decision: Decision, paths: list[str]) -> None:
+    def __init__(self, decision: Decision, paths: list[str], limits: Limits) -> None:
         self.decision = decision
+        self.limits = limits
+        # The values that groups of conditions can have; the last is that of separate conditions.
+        self.assignments: list[_Fixed] = [
+            {index: value != negated for group, value in zip(limits.groups, values) for index, negated in group.items()}
+            for values in itertools.product((False, True), repeat=len(limits.groups))]
         self.graph = _graph(decision)
         self.paths = paths
         self.whole = len(decision.conditions) <= MOST_CONDITIONS
@@ -314,17 +340,30 @@ class _Analysis:
         return [self._condition(index) for index in range(len(self.decision.conditions))]
 
     def _condition(self, index: int) -> ConditionAnalysis:
-        graph = self.graph
+        graph, accepted = self.graph, self.limits.accepted.get(index, '')
         possible = '' if index not in graph.reachable else 'TF' if graph.tested[index] else 'e'
         outcomes = ''.join(mark for mark in possible if mark in self.outcomes[index])
-        unseen = ''.join(mark for mark in possible if mark not in outcomes)
-        wanted = _is_coverable(graph, index)
+        asked, wanted = possible, self._is_coverable(index, [{}])
+        coupled = False
+        if self.limits.groups:
+            asked = ''.join(mark for mark in possible if self._can_have(index, mark))
+            wanted = wanted and self._is_coverable(index, self.assignments)
+            coupled = asked != possible or wanted != self._is_coverable(index, [{}])
+        if self.limits.waived:
+            asked = ''.join(mark for mark in asked if self._can_have(index, mark, self.limits.waived))
+            wanted = False
         pair = self._best_pair(index)
+        needed = wanted and not pair or accepted == 'condition' and any(mark not in outcomes for mark in asked)
+        if accepted:
+            wanted = False
+        if accepted == 'condition':
+            asked = ''
+        unseen = ''.join(mark for mark in asked if mark not in outcomes)
         missing: tuple[str, ...] = ()
         if unseen or wanted and not pair and self.whole:
             missing = self._nearest(index, unseen, wanted)
         cause = None
-        if possible and not outcomes:
+        if asked and not outcomes:
             gap = NEVER_EVALUATED
             cause = self._cause(index)
         elif unseen:
@@ -333,7 +372,42 @@ class _Analysis:
             gap = NOT_INDEPENDENT
         else:
             gap = NOT_RECORDED if wanted and not pair else ''
-        return ConditionAnalysis(outcomes, possible, wanted, pair, missing, cause, gap)
+        return ConditionAnalysis(outcomes, possible, asked, wanted, pair, missing, cause, gap, coupled, accepted,
+                                 bool(accepted) and needed)
+
+    def _allows(self, fixed: _Fixed, index: int, value: bool) -> bool:
+        return fixed.get(index, value) == value
+
+    def _reaching(self, fixed: _Fixed, waived: frozenset[bool]) -> set[int]:
+        """The conditions from which an outcome that is not waived can be reached, and the ends that are."""
+        found = {end for end, value in ((model.TRUE, True), (model.FALSE, False)) if value not in waived}
+        for index in reversed(range(len(self.graph.after))):
+            if not self.graph.tested[index] or any(self.graph.after[index][value] in found for value in (False, True)
+                                                   if self._allows(fixed, index, value)):
+                found.add(index)
+        return found
+
+    def _can_have(self, index: int, mark: str, waived: frozenset[bool] = frozenset()) -> bool:
+        """Whether an input can give the condition this mark, in an evaluation with an outcome that is not waived."""
+        for fixed in self.assignments:
+            if mark == model.EVALUATED or self._allows(fixed, index, mark == model.SEEN_TRUE):
+                way = model.TRUE if mark == model.EVALUATED else self.graph.after[index][mark == model.SEEN_TRUE]
+                if ((mark == model.EVALUATED or way in self._reaching(fixed, waived))
+                        and _cheapest_walk(self.graph, self.graph.start, index, None, fixed) is not None):
+                    return True
+        return False
+
+    def _is_coverable(self, index: int, assignments: list[_Fixed]) -> bool:
+        if index not in self.graph.reachable or not self.graph.tested[index]:
+            return False
+
+        def can_show(value: bool, result: bool) -> bool:
+            return any(self._allows(fixed, index, value)
+                       and _walk_on(self.graph, index, value, result, None, fixed) is not None
+                       and (not fixed or _cheapest_walk(self.graph, self.graph.start, index, None, fixed) is not None)
+                       for fixed in assignments)
+
+        return any(can_show(True, result) and can_show(False, not result) for result in (True, False))
 
     def _best_pair(self, index: int) -> tuple[str, str] | None:
         best = None
@@ -391,25 +465,36 @@ class _Analysis:
 
         return cost
 
-    def _walk_to(self, index: int, cost: _Cost) -> _Walk:
-        walk = _cheapest_walk(self.graph, self.graph.start, index, cost)
-        assert walk is not None         # it is reachable
-        return walk
-
     def _complete(self, index: int, value: bool, result: bool, base: str) -> tuple[int, str] | None:
         """(cost, path): the path nearest to base where the condition has this value, unmasked, and this result."""
         cost = self._cost(base)
-        after = _walk_on(self.graph, index, value, result, cost)
-        if after is None:
-            return None
-        before = self._walk_to(index, cost)
-        mark = _TESTED_MARKS[value]
-        spent = before[0] + cost(index, mark, self.graph.after[index][value]) + after[0]
-        return spent, _path(self.graph, before[1] | {index: mark} | after[1])
+        found = []
+        for fixed in self.assignments:
+            if self._allows(fixed, index, value):
+                after = _walk_on(self.graph, index, value, result, cost, fixed)
+                before = after and _cheapest_walk(self.graph, self.graph.start, index, cost, fixed)
+                if after and before:
+                    mark = _TESTED_MARKS[value]
+                    spent = before[0] + cost(index, mark, self.graph.after[index][value]) + after[0]
+                    found.append((spent, _path(self.graph, before[1] | {index: mark} | after[1])))
+        return min(found, default=None)
 
     def _first_with(self, index: int, mark: str, base: str) -> tuple[int, str]:
         """(cost, path): the path nearest to base up to the condition, which gets the mark; then on like base."""
-        cost, marks = self._walk_to(index, self._cost(base))
+        return min(filter(None, (self._first_if(index, mark, base, fixed) for fixed in self.assignments)))
+
+    def _first_if(self, index: int, mark: str, base: str, fixed: _Fixed) -> tuple[int, str] | None:
+        """The same with fixed values, if there is such a path."""
+        goals = self._reaching(fixed, self.limits.waived)
+
+        def allows(index: int, mark: str) -> bool:
+            value = mark == model.SEEN_TRUE
+            return self._allows(fixed, index, value) and self.graph.after[index][value] in goals
+
+        walk = _cheapest_walk(self.graph, self.graph.start, index, self._cost(base), fixed)
+        if walk is None or mark != model.EVALUATED and not allows(index, mark):
+            return None
+        cost, marks = walk
         while True:
             marks[index] = mark
             if mark == model.EVALUATED:
@@ -417,8 +502,9 @@ class _Analysis:
             index = self.graph.after[index][mark == model.SEEN_TRUE]
             if index < 0:
                 break
-            mark = (model.EVALUATED if not self.graph.tested[index]
-                    else base[index] if base[index] in 'TF' else model.SEEN_TRUE)
+            likely = base[index] if base[index] in 'TF' else model.SEEN_TRUE
+            mark = (model.EVALUATED if not self.graph.tested[index] else likely if allows(index, likely)
+                    else model.SEEN_FALSE if likely == model.SEEN_TRUE else model.SEEN_TRUE)
         return cost, _path(self.graph, marks)
 
     def _cause(self, index: int) -> Cause | None:

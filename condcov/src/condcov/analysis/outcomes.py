@@ -40,7 +40,7 @@ def by_line(file: FileResult) -> dict[int, list[Outcome]]:
     """Return the outcomes of a file by the line in which their statement starts.
 
     A decision in a later line of its statement belongs to the first line, the only one that counts as executable, as in
-    coverage.py. Constants and unreachable conditions have no outcomes.
+    coverage.py. Only outcomes that must be seen are included.
     """
     found: dict[int, list[Outcome]] = {}
     for number, (decision, analyses) in enumerate(zip(file.source.decisions, file.analyses)):
@@ -48,7 +48,7 @@ def by_line(file: FileResult) -> dict[int, list[Outcome]]:
         seen = counts(decision, file.seen.paths.get(decision.key, {}))
         for index, analysis in enumerate(analyses):
             evaluated = any(seen[index].values())
-            for mark in analysis.possible:
+            for mark in analysis.asked:
                 value = {model.SEEN_TRUE: True, model.SEEN_FALSE: False}.get(mark)
                 found.setdefault(line, []).append(Outcome(number, index, value, seen[index][mark], evaluated))
     return dict(sorted(found.items()))

@@ -1,9 +1,9 @@
 """What was covered of each file and in total, at four levels, and what is missing: the data behind every report.
 
 The levels: 'line', executed lines of the executable ones; 'branch', taken arcs of those where a line has several ways
-out, as coverage.py counts them; 'condition', seen outcomes of the possible ones (two for a tested condition, one for
-the last operand of a value); 'mcdc', conditions shown to determine the outcome independently, of those for which some
-pair of paths can show it.
+out, as coverage.py counts them; 'condition', seen outcomes of those that must be seen (two for a tested condition, one
+for the last operand of a value, and fewer before excluded lines and where something is accepted); 'mcdc', conditions
+shown to determine the outcome independently, of those for which some pair of paths can show it.
 """
 
 import collections
@@ -13,10 +13,10 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from condcov.analysis import mcdc
+from condcov.analysis import coupling, mcdc
 from condcov.code import source_text
 from condcov.errors import CondcovError
-from condcov.model import LEVELS, Arc, Seen, SourceFile, Span
+from condcov.model import LEVELS, Accepted, Arc, Decision, Seen, SourceFile, Span
 
 # The decisions that send control to one line or another.
 _BRANCHING = ('if', 'while', 'assert', 'ternary', 'comprehension', 'case', 'for', 'except')
@@ -75,6 +75,25 @@ class Gap:
 
 
 @dataclasses.dataclass(frozen=True)
+class Acceptance:
+    """Conditions that need not be tested, or whose MC/DC need not be shown.
+
+    kind        'accepted'; 'unneeded': accepted, but nothing is missing; 'unmatched': a pragma for which there is no
+                condition; 'coupled': no input can separate them, so nobody has to accept them
+    line        of the first condition, or of the pragma if it is unmatched
+    accepted    the pragma or the entry of the configuration; None for 'coupled'
+    decision    index of the decision in the source file, or None if it is unmatched
+    conditions  indexes of the conditions
+    """
+
+    kind: str
+    line: int
+    accepted: Accepted | None
+    decision: int | None = None
+    conditions: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class FileResult:
     """What was covered of one file: see examine().
 
@@ -83,6 +102,7 @@ class FileResult:
     missing_lines   executable lines that were not executed, sorted
     missing_arcs    arcs that were not taken, sorted
     gaps            a Gap for each thing that is missing, sorted by line
+    accepted        an Acceptance for each decision in which something need not be tested, sorted by line
     """
 
     source: SourceFile
@@ -92,6 +112,7 @@ class FileResult:
     missing_lines: tuple[int, ...]
     missing_arcs: tuple[Arc, ...]
     gaps: tuple[Gap, ...]
+    accepted: tuple[Acceptance, ...] = ()
 
     @property
     def path(self) -> str:
@@ -124,9 +145,10 @@ class Shortfall(NamedTuple):
 def examine(source: SourceFile, seen: Seen) -> FileResult:
     """Return the result of a file. Raises CondcovError if what was seen does not belong to this source."""
     analyses = []
+    limits = _Limits(source, seen)
     for decision in source.decisions:
         try:
-            analyses.append(mcdc.analyse(decision, seen.paths.get(decision.key, ())))
+            analyses.append(mcdc.analyse(decision, seen.paths.get(decision.key, ()), limits.of(decision)))
         except ValueError as error:
             raise CondcovError(f'{source.path}:{decision.span.line}: the data does not fit the source: {error}; '
                                'run again') from error
@@ -136,13 +158,58 @@ def examine(source: SourceFile, seen: Seen) -> FileResult:
     levels = {
         'line': Level(len(source.lines) - len(missing_lines), len(source.lines)),
         'branch': Level(len(source.arcs) - len(missing_arcs), len(source.arcs)),
-        'condition': Level(sum(len(analysis.outcomes) for analysis in conditions),
-                           sum(len(analysis.possible) for analysis in conditions)),
-        'mcdc': Level(sum(analysis.covered for analysis in conditions),
+        'condition': Level(sum(len(set(analysis.outcomes).intersection(analysis.asked)) for analysis in conditions),
+                           sum(len(analysis.asked) for analysis in conditions)),
+        'mcdc': Level(sum(analysis.covered and analysis.coverable for analysis in conditions),
                       sum(analysis.coverable for analysis in conditions)),
     }
     gaps = _Gaps(source, seen, analyses, missing_lines, missing_arcs).all()
-    return FileResult(source, seen, levels, tuple(analyses), missing_lines, missing_arcs, gaps)
+    return FileResult(source, seen, levels, tuple(analyses), missing_lines, missing_arcs, gaps,
+                      limits.acceptances(analyses))
+
+
+class _Limits:
+    """The mcdc.Limits of the decisions of a file, and what comes of them."""
+
+    def __init__(self, source: SourceFile, seen: Seen) -> None:
+        self.source = source
+        self.seen = seen
+        self.accepted: dict[tuple, Accepted] = {}       # by the key of the decision and the index of the condition
+        for accepted in source.accepted:
+            for condition in accepted.conditions:
+                # Accepting a condition accepts its MC/DC, too.
+                if condition not in self.accepted or accepted.level == 'condition':
+                    self.accepted[condition] = accepted
+        self.decisions = {key for key, _ in self.accepted}
+
+    def of(self, decision: Decision) -> mcdc.Limits:
+        """The limits of a decision."""
+        key = decision.key
+        levels = {index: self.accepted[key, index].level for index in range(len(decision.conditions))
+                  if (key, index) in self.accepted} if key in self.decisions else {}
+        return mcdc.Limits(self.source.waived.get(key, frozenset()),
+                           coupling.groups(decision, self.seen.paths.get(key, ())), levels)
+
+    def acceptances(self, analyses: list[list[mcdc.ConditionAnalysis]]) -> tuple[Acceptance, ...]:
+        """What need not be tested, given the analyses of the decisions."""
+        found = [Acceptance('unmatched', accepted.line, accepted) for accepted in self.source.accepted
+                 if accepted.line and not accepted.conditions]
+        needed = {id(self.accepted[decision.key, index])
+                  for decision, conditions in zip(self.source.decisions, analyses)
+                  for index, analysis in enumerate(conditions) if analysis.needed}
+        for number, (decision, conditions) in enumerate(zip(self.source.decisions, analyses)):
+            groups: dict[tuple[str, Accepted | None], list[int]] = {}
+            for index, analysis in enumerate(conditions):
+                if analysis.accepted:
+                    accepted = self.accepted[decision.key, index]
+                    if analysis.needed or id(accepted) not in needed:
+                        kind = 'accepted' if analysis.needed else 'unneeded'
+                        groups.setdefault((kind, accepted), []).append(index)
+                elif analysis.coupled:
+                    groups.setdefault(('coupled', None), []).append(index)
+            found += [Acceptance(kind, decision.conditions[indexes[0]].span.line, accepted, number, tuple(indexes))
+                      for (kind, accepted), indexes in groups.items()]
+        return tuple(sorted(found, key=lambda one: (one.line, one.decision or 0, one.conditions)))
 
 
 def fail_under(result: Result, minimums: Mapping[str, float]) -> list[Shortfall]:
@@ -191,10 +258,11 @@ class _Gaps:
     def unseen_outcomes(self) -> collections.Counter[int]:
         """For the line of a statement: how many outcomes of its branching decisions were never seen."""
         counts: collections.Counter[int] = collections.Counter()
-        for decision, line in zip(self.source.decisions, self.statements):
-            if decision.kind in _BRANCHING:
+        for decision, line, analyses in zip(self.source.decisions, self.statements, self.analyses):
+            if decision.kind in _BRANCHING and any(analysis.gap for analysis in analyses):
                 paths = self.seen.paths.get(decision.key, ())
-                counts[line] += len({True, False} - {mcdc.outcome(decision, path) for path in paths})
+                counts[line] += len({True, False} - self.source.waived.get(decision.key, frozenset())
+                                    - {mcdc.outcome(decision, path) for path in paths})
         return counts
 
     def conditions(self, number: int) -> Iterator[Gap]:
@@ -215,7 +283,7 @@ class _Gaps:
         """The gap of one condition, or of several for the same cause."""
         decision = self.source.decisions[number]
         first = self.analyses[number][indexes[0]]
-        kind = 'outcome' if first.outcomes != first.possible else 'mcdc'
+        kind = 'outcome' if set(first.asked).difference(first.outcomes) else 'mcdc'
         spans = tuple(decision.conditions[index].span for index in indexes)
         text = ' '.join(source_text.excerpt(self.text_lines, spans[0]).split())
         return Gap(kind, spans[0].line, max(span.end_line for span in spans), spans, text, None, number,

@@ -48,6 +48,8 @@ class Table:
     handlers    span of an except clause
     patterns    span of the pattern of a case
     asserts     for the span of an assert statement, the keys of the decisions in it
+    suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
+                is true
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -58,6 +60,7 @@ class Table:
     handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
+    suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
 
 def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Decision], Table]:
@@ -117,11 +120,11 @@ class _Finder:
     # The visitors of nodes with a decision: they add it, and push the nodes that are not part of it.
 
     def visit_If(self, node: ast.If) -> None:
-        self.test('if', node.test)
+        self.suite(self.test('if', node.test), node.body)
         self.stack += node.body + node.orelse
 
     def visit_While(self, node: ast.While) -> None:
-        self.test('while', node.test)
+        self.suite(self.test('while', node.test), node.body)
         self.stack += node.body + node.orelse
 
     def visit_Assert(self, node: ast.Assert) -> None:
@@ -144,7 +147,7 @@ class _Finder:
             self.stack += [node.left, *node.comparators]
 
     def visit_For(self, node: ast.For) -> None:
-        self.loop(_span(node), node.target, node.iter)
+        self.suite(self.loop(_span(node), node.target, node.iter), node.body)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
     visit_AsyncFor = visit_For
@@ -170,6 +173,7 @@ class _Finder:
             decision = self.add('except', _span(node.type), _Test(node.type))
             assert decision is not None
             self.table.handlers.setdefault(_span(node), Operand(decision, 0))
+            self.suite(decision, node.body)
             self.stack.append(node.type)
         self.stack += node.body
 
@@ -179,20 +183,27 @@ class _Finder:
             pattern = _Test(case.pattern, constant=True if _matches_always(case.pattern) else None)
             tree = ('and', [pattern, self.test_tree(case.guard)]) if case.guard else pattern
             end = _span(case.guard or case.pattern)
-            self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
+            self.suite(self.add('case', Span(*pattern.span[:2], *end[2:]), tree), case.body)
             self.stack += case.body
 
-    def loop(self, position: Span, target: ast.expr, iterable: ast.expr) -> None:
+    def loop(self, position: Span, target: ast.expr, iterable: ast.expr) -> model.Decision:
         """Add the decision of a loop whose jump has this position. Push nothing."""
         span = Span(*_span(target)[:2], *_span(iterable)[2:])
         test = _Test(iterable, span)
         decision = self.decision('for', span, test)
         assert decision is not None
         self.table.loops.setdefault(position, []).append(Operand(decision, 0))
+        return decision
 
-    def test(self, kind: str, node: ast.expr) -> None:
-        """Add the decision of a test of the given kind."""
-        self.add(kind, _span(node), self.test_tree(node))
+    def test(self, kind: str, node: ast.expr) -> model.Decision | None:
+        """Add the decision of a test of the given kind; return it, or None."""
+        return self.add(kind, _span(node), self.test_tree(node))
+
+    def suite(self, decision: model.Decision | None, body: list[ast.stmt]) -> None:
+        """Enter the statements that are executed if the decision is true."""
+        if decision is not None:
+            first = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span)
+            self.table.suites[decision.key] = first.lineno, body[-1].end_lineno or body[-1].lineno
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

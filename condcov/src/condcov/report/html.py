@@ -123,7 +123,10 @@ class _Page:
         last = len(self.lines) if self.lines[-1] else len(self.lines) - 1    # nothing follows the last newline
         lines = [self._line(line, painted[line - 1], tables.get(line, []), arcs.get(line, []), line in with_gap)
                  for line in range(1, last + 1)]
-        return {'gaps': gaps, 'lines': lines}
+        accepted = [{'line': it.line, 'sentence': _sentence(messages.of_acceptance(self.file, it)),
+                     'target': f'L{it.line}' if it.decision is None else f'd{it.decision}'}
+                    for it in self.file.accepted]
+        return {'gaps': gaps, 'accepted': accepted, 'lines': lines}
 
     def _line(self, line: int, pieces: list[highlight.Piece], tables: list[dict[str, Any]], arcs: list[str],
               gap: bool) -> dict[str, Any]:
@@ -165,11 +168,14 @@ class _Page:
         """The class, the sign and the description of a condition."""
         decision, analysis = self.file.source.decisions[number], self.file.analyses[number][index]
         sentence = self._missing(number, index)
+        exemption = messages.of_exemption(self.file, number, index)
+        if exemption and not sentence:
+            return 'exempt', '', exemption
         if not analysis.outcomes:
             return 'never', 'never', sentence
         if not decision.conditions[index].tested:
             return 'untested', '', 'evaluated, but nothing tests whether it is true'
-        if analysis.outcomes != analysis.possible:
+        if set(analysis.asked).difference(analysis.outcomes):
             return 'one', _SIGNS[decision.test_of(index)][analysis.outcomes], sentence
         if analysis.coverable and not analysis.covered:
             return 'lone', 'not independent', sentence
@@ -210,7 +216,7 @@ class _Page:
         cells = [_cell(decision, index, path[index]) for index in columns]
         result = mcdc.outcome(decision, path)
         if left:
-            outcome = {'text': 'left by an exception', 'state': ''}
+            outcome = {'text': 'not completed' if decision.suspends else 'left by an exception', 'state': ''}
         elif result is None:
             outcome = {'text': 'the value', 'state': ''}
         else:
@@ -233,6 +239,9 @@ class _Page:
         if sentence:
             if numbers:
                 sentence += f'; needed: {"path" if len(numbers) == 1 else "paths"} {messages.listing(numbers)}'
+        elif messages.of_exemption(self.file, number, index):
+            sentence = messages.of_exemption(self.file, number, index)
+            verdict['state'] = 'plain'
         elif analysis.pair:
             sentence = f'{name} affects the outcome independently: paths {messages.listing(numbers)}'
             verdict['state'] = ''

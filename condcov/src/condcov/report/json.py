@@ -9,7 +9,7 @@ import condcov
 from condcov import model
 from condcov.analysis import mcdc, outcomes
 from condcov.analysis.mcdc import ConditionAnalysis
-from condcov.analysis.results import FileResult, Gap, Level, Result
+from condcov.analysis.results import Acceptance, FileResult, Gap, Level, Result
 from condcov.code import source_text
 from condcov.model import Condition, Decision
 from condcov.report import messages, output
@@ -52,6 +52,7 @@ def _file(file: FileResult) -> dict[str, Any]:
         'decisions': [_decision(decision, analyses, file.seen.paths.get(decision.key, {}), lines)
                       for decision, analyses in zip(source.decisions, file.analyses)],
         'gaps': [_gap(file, gap) for gap in file.gaps],
+        'accepted': [_acceptance(file, acceptance) for acceptance in file.accepted],
     }
 
 
@@ -67,6 +68,19 @@ def _gap(file: FileResult, gap: Gap) -> dict[str, Any]:
         'decision': gap.decision,
         'conditions': list(gap.conditions),
         'missing': list(gap.missing),
+    }
+
+
+def _acceptance(file: FileResult, acceptance: Acceptance) -> dict[str, Any]:
+    accepted = acceptance.accepted
+    return {
+        'kind': acceptance.kind,
+        'line': acceptance.line,
+        'level': accepted and accepted.level,
+        'reason': accepted.reason if accepted else '',
+        'sentence': messages.of_acceptance(file, acceptance),
+        'decision': acceptance.decision,
+        'conditions': list(acceptance.conditions),
     }
 
 
@@ -96,6 +110,7 @@ def _condition(condition: Condition, analysis: ConditionAnalysis, counts: dict[s
         'tested': condition.tested,
         'constant': condition.constant,
         'possible': analysis.possible,
+        'asked': analysis.asked,
         'outcomes': counts,
         'mcdc': {
             'coverable': analysis.coverable,

@@ -19,6 +19,9 @@ PATHS_NOT_RECORDED = 'The decision has too many conditions to record its paths; 
 # How many conditions with the same value a sentence names before it only counts the rest.
 NAMED = 4
 
+# The names of conditions with the same text.
+_ORDINALS = [f'the {number}' for number in 'first second third fourth fifth sixth seventh eighth'.split()]
+
 # For a kind of test and an outcome: what one condition did, what several did, always, never.
 _ONE, _SEVERAL, _ALWAYS, _NEVER = range(4)
 _VERBS = {
@@ -87,6 +90,35 @@ def of_conditions(decision: Decision, indexes: Sequence[int], analyses: Sequence
     return ''
 
 
+def of_acceptance(file: results.FileResult, acceptance: results.Acceptance) -> str:
+    """Return the sentence about what need not be tested in a decision of a file."""
+    accepted = acceptance.accepted
+    if acceptance.decision is None:
+        assert accepted is not None
+        which = f'condition {quote(accepted.text)}' if accepted.text else 'condition'
+        return f'the pragma accepts nothing, because the statement has no {which}'
+    names = listing(_name(file.source.decisions[acceptance.decision], index) for index in acceptance.conditions)
+    if accepted is None:
+        return (f'{names} cannot be tested separately: conditions of the decision always have the same value, '
+                'or opposite ones')
+    what = names if accepted.level == 'condition' else f'MC/DC of {names}'
+    if acceptance.kind == 'unneeded':
+        where = 'remove the pragma' if accepted.line else 'remove it from "accept" in the configuration'
+        return f'{what} need not be accepted, because nothing is missing: {where}'
+    verb = 'are' if accepted.level == 'condition' and len(acceptance.conditions) > 1 else 'is'
+    return f'{what} {verb} accepted' + (f': {one_line(accepted.reason)}' if accepted.reason else ' without a reason')
+
+
+def of_exemption(file: results.FileResult, decision: int, condition: int) -> str:
+    """Return the sentence about why something need not be tested of a condition, or ''."""
+    for acceptance in file.accepted:
+        if acceptance.decision == decision and condition in acceptance.conditions:
+            return of_acceptance(file, acceptance)
+    if file.source.decisions[decision].key in file.source.waived:
+        return f'{_name(file.source.decisions[decision], condition)} leads to excluded lines, which need not be reached'
+    return ''
+
+
 def paths_shown(shown: int, total: int) -> str:
     """Return the sentence about a truth table that does not have all paths."""
     return f'{shown} of {total:,} paths: those that were taken, and those that are needed.'
@@ -106,7 +138,8 @@ def below_minimum(shortfall: results.Shortfall) -> str:
 
 def _cause(decision: Decision, cause: mcdc.Cause) -> str:
     if cause.value is None:
-        return 'an exception always left the decision before it'
+        return ('the evaluation always ended before it, by an exception or while suspended' if decision.suspends else
+                'an exception always left the decision before it')
     return f'{_name(decision, cause.condition)} {_verb(decision, cause.condition, cause.value, _ALWAYS)}'
 
 
@@ -138,8 +171,13 @@ def _missing(decision: Decision, index: int, paths: Sequence[str]) -> str:
 
 
 def _name(decision: Decision, index: int) -> str:
-    text = quote(decision.conditions[index].text)
-    return f'the loop {text}' if decision.kind == 'for' else text
+    """The text of a condition; with a number if the decision has several with the same text."""
+    name = quote(decision.conditions[index].text)
+    alike = [other for other, condition in enumerate(decision.conditions) if quote(condition.text) == name]
+    if len(alike) > 1:
+        place = alike.index(index)
+        name = f'{_ORDINALS[place] if place < len(_ORDINALS) else f"occurrence {place + 1} of"} {name}'
+    return f'the loop {name}' if decision.kind == 'for' else name
 
 
 def _verb(decision: Decision, index: int, value: bool, form: int) -> str:

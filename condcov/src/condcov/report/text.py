@@ -82,6 +82,7 @@ class _Report:
         if show_gaps:
             for file in shown:
                 self.gaps(file)
+            self.accepted(result)
             self.summary(result)
 
     def table(self, result: Result, files: list[FileResult]) -> rich.table.Table:
@@ -113,6 +114,16 @@ class _Report:
         counts = [f'{gaps.count(kind)} {what}' for kind, what in _KINDS if kind in gaps]
         if counts:
             self.console.print(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {messages.listing(counts)}.')
+
+    def accepted(self, result: Result) -> None:
+        """Print what need not be tested, and why."""
+        lines = [(f'{file.path}:{it.line}', messages.of_acceptance(file, it))
+                 for file in result.files for it in file.accepted]
+        if lines:
+            self.line('')
+            self.line('Accepted:', 'bold')
+        for place, sentence in lines:
+            self.line(underline.printable(f'{place}  {sentence}', self.encoding))
 
     def gaps(self, file: FileResult) -> None:
         """Print all gaps of a file; those in the same line together, if the line fits."""
