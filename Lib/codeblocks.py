@@ -14,8 +14,8 @@ import operator
 import sys
 import types
 
-import _codeblocks
 from _bytecodeview import Code, code_of, without_prefixes
+from _codeblocks import EdgeRecorder
 
 __all__ = ['basic_blocks', 'BasicBlock', 'Edge', 'EdgeRecorder']
 
@@ -180,43 +180,6 @@ def _successors(body, end, leaders, handlers, throw_target):
         kind = 'resume' if opcode == _YIELD_VALUE else 'fall-through'
         edges.append(Edge(source, end, kind, condition))
     return edges
-
-
-class EdgeRecorder(_codeblocks.EdgeRecorder):
-    """Records the edges between basic blocks that are taken, in all threads.
-
-    EdgeRecorder(select=None, *, counts=False)
-
-    select      a function that is called with a code object when its first edge
-                is taken, and returns whether to record its edges; None records
-                all.  Its exceptions are raised in the traced code.
-    counts      whether to count how often each edge is taken
-
-    It is the trace function for 'branch' events, implemented in C.
-    """
-
-    def start(self):
-        """Start recording.
-
-        Raises RuntimeError if this thread, or threads yet to start, have another
-        trace function.
-        """
-        import threading
-        for state in sys.gettracestate(), threading.gettracestate():
-            if state['tracefunc'] not in (None, self):
-                raise RuntimeError('a trace function is already set; remove it first')
-        self._install()     # last, because what follows is recorded
-
-    def stop(self):
-        """Stop recording, and keep the edges recorded so far."""
-        self._uninstall()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.stop()
 
 
 # --- The command line -------------------------------------------------------------

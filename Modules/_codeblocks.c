@@ -1,218 +1,253 @@
-/* _codeblocks: the base class of codeblocks.EdgeRecorder, which is documented
-   in Doc/library/codeblocks.rst.
+/* codeblocks.EdgeRecorder.  See Doc/library/codeblocks.rst.
 
-   The trace function is written in C and asks for 'branch' events only, so
-   that no Python code runs when an edge is recorded. */
+   It reads what the interpreter records (Python/recording.c), so that nothing
+   is called when an edge is taken. */
 
 #ifndef Py_BUILD_CORE_BUILTIN
 #  define Py_BUILD_CORE_MODULE 1
 #endif
 
 #include "Python.h"
-#include "pycore_hashtable.h"     // _Py_hashtable_t
-#include "pycore_tracestate.h"    // _PyTraceState_InstallAllThreads()
+#include "pycore_code.h"          // _PyCode_CODE()
+#include "pycore_codeblocks.h"    // _PyCodeBlocks_Source()
+#include "pycore_recording.h"     // _PyRecorder
+#include <stddef.h>               // offsetof()
+
+/* A hash table with linear probing counts the entries of the rings.  Several
+   entries can stand for one edge: a frame that is traced finds the instruction
+   before in another way. */
+typedef struct {
+    _Py_CODEUNIT *from;
+    _Py_CODEUNIT *to;           // NULL: the slot is free
+    uint64_t count;
+    Py_ssize_t edge;            // an index, or REFUSED
+} slot;
+
+/* 'select' has refused the code object, which another recorder records. */
+#define REFUSED -1
 
 typedef struct {
-    int source;
+    PyCodeObject *code;         // of the recorder's set
+    int source;                 // code units; -1 for the entry
     int target;
-    uint64_t count;             // 0: the slot is free
 } edge;
 
 typedef struct {
-    PyCodeObject *code;
-    Py_ssize_t used;
-    Py_ssize_t size;            // of edges, a power of two or 0
-    edge *edges;                // a hash table with linear probing
-} record;
-
-typedef struct {
     PyObject_HEAD
+    _PyRecorder recorder;
     PyObject *select;           // NULL: all code objects
     unsigned int number;        // of the recorder, from 1
     int counts;
-    int running;
-    int lost;                   // an edge was lost for lack of memory
-    _Py_hashtable_t *records;   // by the address of the code object, which
-                                // they own; refused ones have none
-    Py_ssize_t nrecords;
-    record *last;               // the most recently used one
-} recorder;
+    _PyRecordedCode codes;      // that were selected
+    Py_ssize_t size;            // of slots: a power of two
+    Py_ssize_t used;
+    Py_ssize_t nrefused;
+    slot *slots;
+    edge *edges;                // in the order in which they were first taken
+    Py_ssize_t nedges;
+    Py_ssize_t edges_size;
+    Py_ssize_t harvested;       // that harvest() has returned
+} edge_recorder;
+
+#define MIN_SLOTS 1024
 
 static unsigned int nrecorders;
 
-/* --- Records ------------------------------------------------------------- */
 
-static void
-free_record(void *value)
-{
-    record *r = value;
-    PyCodeObject *code = r->code;
-    PyMem_RawFree(r->edges);
-    PyMem_RawFree(r);
-    Py_DECREF(code);
-}
+/* --- Reading ------------------------------------------------------------- */
 
-static edge *
-find_edge(edge *edges, Py_ssize_t size, int source, int target)
+static inline slot *
+find_slot(slot *slots, Py_ssize_t size, _Py_CODEUNIT *from, _Py_CODEUNIT *to)
 {
     // Multiplicative hashing by 2**64 divided by the golden ratio.
-    uint64_t key = (uint64_t)(unsigned int)source << 32 | (unsigned int)target;
+    uint64_t key = (uint64_t)(uintptr_t)from * 31 + (uint64_t)(uintptr_t)to;
     uint64_t hash = key * UINT64_C(0x9E3779B97F4A7C15);
     Py_ssize_t i = (Py_ssize_t)(hash >> 32) & (size - 1);
-    while (edges[i].count != 0
-           && (edges[i].source != source || edges[i].target != target))
+    while (slots[i].to != NULL
+           && (slots[i].from != from || slots[i].to != to))
     {
         i = (i + 1) & (size - 1);
     }
-    return &edges[i];
+    return &slots[i];
 }
 
+/* Move the slots to a table of another size, without those from 'start' to
+   before 'end' that are refused. */
 static int
-grow(record *r)
+resize(edge_recorder *self, Py_ssize_t size, _Py_CODEUNIT *start,
+       _Py_CODEUNIT *end)
 {
-    Py_ssize_t size = r->size ? 2 * r->size : 8;
-    edge *edges = PyMem_RawCalloc(size, sizeof(edge));
-    if (edges == NULL) {
+    slot *slots = PyMem_RawCalloc(size, sizeof(slot));
+    if (slots == NULL) {
         return -1;
     }
-    for (Py_ssize_t i = 0; i < r->size; i++) {
-        edge *old = &r->edges[i];
-        if (old->count != 0) {
-            *find_edge(edges, size, old->source, old->target) = *old;
+    self->used = self->nrefused = 0;
+    for (Py_ssize_t i = 0; i < self->size; i++) {
+        slot *old = &self->slots[i];
+        if (old->to == NULL
+            || (old->edge == REFUSED && start <= old->to && old->to < end))
+        {
+            continue;
         }
+        *find_slot(slots, size, old->from, old->to) = *old;
+        self->used++;
+        self->nrefused += old->edge == REFUSED;
     }
-    PyMem_RawFree(r->edges);
-    r->edges = edges;
-    r->size = size;
+    PyMem_RawFree(self->slots);
+    self->slots = slots;
+    self->size = size;
     return 0;
 }
 
-static void
-add_edge(recorder *self, record *r, int source, int target)
+static slot *
+add_slot(edge_recorder *self, _Py_CODEUNIT *from, _Py_CODEUNIT *to,
+         Py_ssize_t index)
 {
-    if (2 * r->used >= r->size && grow(r) < 0) {
-        self->lost = 1;
+    if (2 * self->used >= self->size
+        && resize(self, 2 * self->size, NULL, NULL) < 0)
+    {
+        return NULL;
+    }
+    slot *s = find_slot(self->slots, self->size, from, to);
+    *s = (slot){from, to, 0, index};
+    self->used++;
+    self->nrefused += index == REFUSED;
+    return s;
+}
+
+static slot *
+add_edge(edge_recorder *self, PyCodeObject *code, _Py_CODEUNIT *from,
+         _Py_CODEUNIT *to)
+{
+    int target = (int)(to - _PyCode_CODE(code));
+    int source = (int)(from - _PyCode_CODE(code));
+    if (source < code->_co_firsttraceable) {
+        source = -1;
+        from = _PyCode_CODE(code) - 1;
+    }
+    else {
+        source = _PyCodeBlocks_Source(code, source, target);
+        from = _PyCode_CODE(code) + _PyCodeBlocks_Operation(code, source);
+    }
+    slot *s = find_slot(self->slots, self->size, from, to);
+    if (s->to != NULL) {
+        return s;
+    }
+    if (self->nedges == self->edges_size) {
+        Py_ssize_t size = self->edges_size ? 2 * self->edges_size : 256;
+        edge *edges = PyMem_RawRealloc(self->edges, size * sizeof(edge));
+        if (edges == NULL) {
+            return NULL;
+        }
+        self->edges = edges;
+        self->edges_size = size;
+    }
+    s = add_slot(self, from, to, self->nedges);
+    if (s != NULL) {
+        self->edges[self->nedges++] = (edge){code, source, target};
+    }
+    return s;
+}
+
+/* An entry that has no slot. */
+static void
+add_entry(edge_recorder *self, _Py_CODEUNIT *from, _Py_CODEUNIT *to)
+{
+    Py_ssize_t i = _PyRecordedCode_Find(&self->codes, to);
+    slot *s;
+    if (i < 0) {
+        s = add_slot(self, from, to, REFUSED);
+    }
+    else {
+        s = add_edge(self, self->codes.codes[i], from, to);
+        if (s != NULL && s->from != from) {
+            s = add_slot(self, from, to, s->edge);
+        }
+    }
+    if (s == NULL) {
+        self->recorder.lost = 1;
         return;
     }
-    edge *e = find_edge(r->edges, r->size, source, target);
-    if (e->count == 0) {
-        r->used++;
-        *e = (edge){source, target, 1};
-    }
-    else if (self->counts) {
-        e->count++;
-    }
+    s->count++;
 }
 
-/* Return the record of a code object; call self->select if there is none.
-   Return NULL with an exception set if that fails, or NULL without an
-   exception if it refuses the code object or there is no memory. */
-static record *
-get_record(recorder *self, PyCodeObject *code)
+#define SELF(r) ((edge_recorder *)((char *)(r) \
+                                   - offsetof(edge_recorder, recorder)))
+
+static void
+read_entries(_PyRecorder *recorder, _PyRecordEntry *entry,
+             _PyRecordEntry *end)
 {
-    if (self->last != NULL && self->last->code == code) {
-        return self->last;
+    edge_recorder *self = SELF(recorder);
+    for (; entry != end; entry++) {
+        if (!_PyRecordEntry_IS_LEADER(entry)) {
+            continue;
+        }
+        _Py_CODEUNIT *to = _PyRecordEntry_TO(entry);
+        slot *s = find_slot(self->slots, self->size, entry->from, to);
+        if (s->to != NULL) {
+            s->count++;
+        }
+        else {
+            add_entry(self, entry->from, to);
+        }
     }
-    record *r = _Py_hashtable_get(self->records, code);
-    if (r == NULL) {
-        _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_Peek(code);
-        if (blocks != NULL && blocks->refused == self->number) {
-            return NULL;
-        }
-        if (self->select != NULL) {
-            PyObject *select = Py_NewRef(self->select);
-            PyObject *answer = PyObject_CallOneArg(select, (PyObject *)code);
-            Py_DECREF(select);
-            if (answer == NULL) {
-                return NULL;
-            }
-            int selected = PyObject_IsTrue(answer);
-            Py_DECREF(answer);
-            if (selected == 0 && blocks != NULL) {
-                blocks->refused = self->number;
-            }
-            if (selected <= 0) {
-                return NULL;
-            }
-            // Meanwhile, another thread may have added it.
-            r = _Py_hashtable_get(self->records, code);
-            if (r != NULL) {
-                return self->last = r;
-            }
-        }
-        r = PyMem_RawCalloc(1, sizeof(record));
-        if (r == NULL) {
-            self->lost = 1;
-            return NULL;
-        }
-        r->code = (PyCodeObject *)Py_NewRef(code);
-        if (_Py_hashtable_set(self->records, code, r) < 0) {
-            free_record(r);
-            self->lost = 1;
-            return NULL;
-        }
-        self->nrecords++;
-    }
-    return self->last = r;
 }
 
-
-/* --- The trace function -------------------------------------------------- */
-
-static int trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg);
-
-/* Does the recorder trace this thread?  Return -1 with an exception set on
-   error. */
+/* Call self->select(code). */
 static int
-is_installed(recorder *self)
+call_select(edge_recorder *self, PyCodeObject *code)
 {
-    Py_tracefunc func;
-    PyObject *obj;
-    if (PyEval_GetTraceState(&func, &obj, NULL) < 0) {
-        return -1;
-    }
-    Py_XDECREF(obj);            // the thread state has a reference
-    return func == trace && obj == (PyObject *)self;
+    PyThreadState *tstate = PyThreadState_Get();
+    PyObject *select = Py_NewRef(self->select);
+    PyThreadState_EnterTracing(tstate);
+    PyObject *answer = PyObject_CallOneArg(select, (PyObject *)code);
+    int selected = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    Py_DECREF(select);
+    PyThreadState_LeaveTracing(tstate);
+    return selected;
 }
 
 static int
-install(recorder *self, int all_threads)
+select_code(_PyRecorder *recorder, PyCodeObject *code)
 {
-    PyTraceState state = PyTraceState_INIT;
-    state.trace_lines = 0;
-    state.trace_branches = 1;
-    return all_threads
-        ? _PyTraceState_InstallAllThreads(trace, (PyObject *)self, &state)
-        : PyEval_SetTraceState(trace, (PyObject *)self, &state);
-}
-
-static int
-trace(PyObject *obj, PyFrameObject *frame, int what, PyObject *arg)
-{
-    recorder *self = (recorder *)obj;
-    if (!self->running) {
-        // Another thread has stopped it.
-        _PyTraceState_TryRemove();
+    edge_recorder *self = SELF(recorder);
+    if (_PyRecordedCode_Has(&self->codes, code)) {
+        return 1;
+    }
+    _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_Peek(code);
+    if (blocks->refused == self->number) {
         return 0;
     }
-    if (what != PyTrace_BRANCH) {
+    if (self->select != NULL) {
+        Py_INCREF(self);
+        int selected = call_select(self, code);
+        if (selected < 0 && recorder->running) {
+            // Otherwise no code could be executed that is new.
+            _PyRecording_Stop(recorder, 0);
+        }
+        if (selected == 0) {
+            blocks->refused = self->number;
+        }
+        int added = _PyRecordedCode_Has(&self->codes, code);
+        int running = recorder->running;
+        Py_DECREF(self);
+        if (selected <= 0 || added || !running) {
+            return selected;
+        }
+    }
+    // Entries of a code object that was freed can have its addresses.
+    _PyRecording_Read();
+    if ((self->nrefused != 0
+         && resize(self, self->size, _PyCode_CODE(code),
+                   _PyCode_CODE(code) + Py_SIZE(code)) < 0)
+        || _PyRecordedCode_Add(&self->codes, code) < 0)
+    {
+        recorder->lost = 1;
         return 0;
     }
-    int source = (int)PyLong_AsLong(PyTuple_GET_ITEM(arg, 0));
-    int target = (int)PyLong_AsLong(PyTuple_GET_ITEM(arg, 1));
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    record *r = get_record(self, code);
-    Py_DECREF(code);            // the frame has a reference
-    if (r == NULL) {
-        if (!PyErr_Occurred()) {
-            return 0;
-        }
-        // Like a trace function in Python, it is removed if it raises.
-        _PyTraceState_TryRemove();
-        return -1;
-    }
-    add_edge(self, r, source, target);
-    return 0;
+    return 1;
 }
 
 
@@ -234,158 +269,193 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
                             "select must be callable or None, not %.200s",
                             Py_TYPE(select)->tp_name);
     }
-    recorder *self = (recorder *)type->tp_alloc(type, 0);
+    edge_recorder *self = (edge_recorder *)type->tp_alloc(type, 0);
     if (self == NULL) {
         return NULL;
     }
-    self->records = _Py_hashtable_new_full(
-        _Py_hashtable_hash_ptr, _Py_hashtable_compare_direct, NULL,
-        free_record, NULL);
-    if (self->records == NULL) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
+    self->recorder.owner = (PyObject *)self;
+    self->recorder.marks = _PyCodeBlocks_LEADER;
+    self->recorder.select = select_code;
+    self->recorder.read = read_entries;
     self->select = select == Py_None ? NULL : Py_NewRef(select);
     self->counts = counts;
     self->number = ++nrecorders;
+    self->size = MIN_SLOTS;
+    self->slots = PyMem_RawCalloc(MIN_SLOTS, sizeof(slot));
+    if (self->slots == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
     return (PyObject *)self;
 }
 
 static int
-visit_record(_Py_hashtable_t *records, const void *key, const void *value,
-             void *context)
-{
-    void **how = context;
-    return ((visitproc)how[0])((PyObject *)((record *)value)->code, how[1]);
-}
-
-static int
-recorder_traverse(recorder *self, visitproc visit, void *arg)
+recorder_traverse(edge_recorder *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->select);
-    if (self->records != NULL) {
-        void *how[] = {(void *)visit, arg};
-        return _Py_hashtable_foreach(self->records, visit_record, how);
+    for (Py_ssize_t i = 0; i < self->codes.count; i++) {
+        Py_VISIT(self->codes.codes[i]);
     }
     return 0;
 }
 
 static int
-recorder_clear(recorder *self)
+recorder_clear(edge_recorder *self)
 {
     Py_CLEAR(self->select);
     return 0;
 }
 
 static void
-recorder_dealloc(recorder *self)
+recorder_dealloc(edge_recorder *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->select);
-    _Py_hashtable_t *records = self->records;
-    if (records != NULL) {
-        _Py_hashtable_destroy(records);
-    }
+    PyMem_RawFree(self->slots);
+    PyMem_RawFree(self->edges);
+    _PyRecordedCode_Clear(&self->codes);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(install_doc,
-"_install($self, /)\n--\n\n"
-"Start recording in all threads, including those started later.");
+PyDoc_STRVAR(start_doc,
+"start($self, /)\n--\n\n"
+"Start recording in all threads of the interpreter.\n\n"
+"Do nothing if the recorder is running.");
 
 static PyObject *
-recorder_install(recorder *self, PyObject *Py_UNUSED(ignored))
+recorder_start(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    int running = self->running;
-    self->running = 1;
-    if (install(self, 1) < 0) {
-        self->running = running;
+    _PyRecorder *recorder = &self->recorder;
+    if (!recorder->running && _PyRecording_Start(recorder, 0) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(uninstall_doc,
-"_uninstall($self, /)\n--\n\n"
-"Stop recording.  Other threads stop at their next event.");
+PyDoc_STRVAR(stop_doc,
+"stop($self, /)\n--\n\n"
+"Stop recording, and keep the edges recorded so far.");
 
 static PyObject *
-recorder_uninstall(recorder *self, PyObject *Py_UNUSED(ignored))
+recorder_stop(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    int installed = is_installed(self);
-    if (installed < 0
-        || (installed && PyEval_SetTraceState(NULL, NULL, NULL) < 0))
-    {
-        return NULL;
-    }
-    self->running = 0;
-    if (_PyTraceState_RemoveFromThreading((PyObject *)self) < 0) {
-        return NULL;
+    if (self->recorder.running) {
+        _PyRecording_Stop(&self->recorder, 0);
     }
     Py_RETURN_NONE;
 }
 
-/* Called as a trace function in Python, in a thread that starts, or after a
-   saved trace state was restored: install the trace function in C. */
 static PyObject *
-recorder_call(recorder *self, PyObject *args, PyObject *kwds)
+recorder_enter(edge_recorder *self, PyObject *ignored)
 {
-    PyObject *frame, *event, *arg;
-    if (!PyArg_ParseTuple(args, "O!UO:EdgeRecorder", &PyFrame_Type, &frame,
-                          &event, &arg))
-    {
-        return NULL;
-    }
-    if (!self->running) {
-        _PyTraceState_TryRemove();
-    }
-    else if (install(self, 0) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    PyObject *result = recorder_start(self, NULL);
+    Py_XDECREF(result);
+    return result == NULL ? NULL : Py_NewRef(self);
 }
+
+static PyObject *
+recorder_exit(edge_recorder *self, PyObject *Py_UNUSED(args))
+{
+    return recorder_stop(self, NULL);
+}
+
+typedef struct {
+    edge edge;
+    Py_ssize_t index;
+    uint64_t count;
+} found_edge;
 
 static int
-list_record(_Py_hashtable_t *records, const void *key, const void *value,
-            void *context)
+compare_edges(const void *a, const void *b)
 {
-    const record ***next = context;
-    *(*next)++ = value;
-    return 0;
+    const found_edge *x = a, *y = b;
+    if (x->edge.code != y->edge.code) {
+        return (uintptr_t)x->edge.code < (uintptr_t)y->edge.code ? -1 : 1;
+    }
+    return x->index < y->index ? -1 : 1;
 }
 
-/* Return a dict of the edges of a record.  They are copied first, because
-   creating objects can run the garbage collector, and so code that is
-   recorded too. */
+/* Return a list of (code, {(source, target): count}) for n edges or, without
+   'counted', of (code, [(source, target), ...]). */
 static PyObject *
-edges_of(const record *r)
+list_edges(const found_edge *edges, Py_ssize_t n, int counted)
 {
-    Py_ssize_t size = r->size;
-    edge *edges = PyMem_RawMalloc(size * sizeof(edge));
+    const int unit = (int)sizeof(_Py_CODEUNIT);
+    PyObject *list = PyList_New(0), *found = NULL;
+    for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
+        const edge *e = &edges[i].edge;
+        int err = 0;
+        if (i == 0 || edges[i - 1].edge.code != e->code) {
+            found = counted ? PyDict_New() : PyList_New(0);
+            PyObject *item = found == NULL
+                ? NULL : Py_BuildValue("ON", e->code, found);
+            err = item == NULL ? -1 : PyList_Append(list, item);
+            Py_XDECREF(item);   // 'found' is in the list
+        }
+        PyObject *key = err < 0 ? NULL : Py_BuildValue(
+            "ii", e->source < 0 ? -1 : e->source * unit, e->target * unit);
+        if (key == NULL) {
+            err = -1;
+        }
+        else if (!counted) {
+            err = PyList_Append(found, key);
+        }
+        else {
+            PyObject *count = PyLong_FromUnsignedLongLong(edges[i].count);
+            err = count == NULL ? -1 : PyDict_SetItem(found, key, count);
+            Py_XDECREF(count);
+        }
+        Py_XDECREF(key);
+        if (err < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* The edges from index 'first' on.  They are copied first, because creating
+   objects can run the garbage collector, and so code that is recorded too.
+   Their code objects live as long as the recorder. */
+static PyObject *
+get_edges(edge_recorder *self, Py_ssize_t first, int counted)
+{
+    Py_ssize_t n = self->nedges - first;
+    found_edge *edges = PyMem_RawCalloc(n + 1, sizeof(found_edge));
     if (edges == NULL) {
         return PyErr_NoMemory();
     }
-    memcpy(edges, r->edges, size * sizeof(edge));
-    PyObject *found = PyDict_New();
-    for (Py_ssize_t i = 0; found != NULL && i < size; i++) {
-        if (edges[i].count == 0) {
-            continue;
-        }
-        PyObject *key = Py_BuildValue("ii", edges[i].source, edges[i].target);
-        PyObject *count = PyLong_FromUnsignedLongLong(edges[i].count);
-        if (key == NULL || count == NULL
-            || PyDict_SetItem(found, key, count) < 0)
-        {
-            Py_CLEAR(found);
-        }
-        Py_XDECREF(key);
-        Py_XDECREF(count);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        edges[i].edge = self->edges[first + i];
+        edges[i].index = i;
     }
+    for (Py_ssize_t i = 0; counted && i < self->size; i++) {
+        slot *s = &self->slots[i];
+        if (s->to != NULL && s->edge >= first) {
+            found_edge *e = &edges[s->edge - first];
+            e->count = self->counts ? e->count + s->count : 1;
+        }
+    }
+    qsort(edges, n, sizeof(found_edge), compare_edges);
+    PyObject *list = list_edges(edges, n, counted);
     PyMem_RawFree(edges);
-    return found;
+    return list;
+}
+
+/* Read what the threads have recorded until now. */
+static int
+update(edge_recorder *self)
+{
+    if (self->recorder.running) {
+        _PyRecording_Read();
+    }
+    if (self->recorder.lost) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
 }
 
 PyDoc_STRVAR(edges_doc,
@@ -397,82 +467,87 @@ PyDoc_STRVAR(edges_doc,
 "if an edge was not recorded for lack of memory.");
 
 static PyObject *
-recorder_edges(recorder *self, PyObject *Py_UNUSED(ignored))
+recorder_edges(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    if (self->lost) {
-        return PyErr_NoMemory();
-    }
-    // A record lives as long as the recorder.
-    Py_ssize_t n = self->nrecords;
-    const record **records = PyMem_RawMalloc((n + 1) * sizeof(record *));
-    if (records == NULL) {
-        return PyErr_NoMemory();
-    }
-    const record **next = records;
-    (void)_Py_hashtable_foreach(self->records, list_record, &next);
-    PyObject *list = PyList_New(0);
-    for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
-        if (records[i]->used == 0) {
-            continue;
-        }
-        PyObject *edges = edges_of(records[i]);
-        PyObject *item = edges == NULL
-            ? NULL : Py_BuildValue("ON", records[i]->code, edges);
-        if (item == NULL || PyList_Append(list, item) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(item);
-    }
-    PyMem_RawFree(records);
-    return list;
+    return update(self) < 0 ? NULL : get_edges(self, 0, 1);
 }
 
-static int
-clear_record(_Py_hashtable_t *records, const void *key, const void *value,
-             void *context)
+PyDoc_STRVAR(harvest_doc,
+"harvest($self, /)\n--\n\n"
+"Return the edges that were taken for the first time since the last harvest: a\n"
+"list of (code, [(source, target), ...]), with offsets as in edges().  Raise\n"
+"MemoryError if an edge was not recorded for lack of memory.");
+
+static PyObject *
+recorder_harvest(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    record *r = (record *)value;
-    if (r->used != 0) {
-        r->used = 0;
-        memset(r->edges, 0, r->size * sizeof(edge));
+    if (update(self) < 0) {
+        return NULL;
     }
-    return 0;
+    Py_ssize_t first = self->harvested;
+    if (first == self->nedges) {
+        return PyList_New(0);
+    }
+    // First, because get_edges() may run any code.
+    self->harvested = self->nedges;
+    PyObject *list = get_edges(self, first, 0);
+    if (list == NULL) {
+        self->harvested = Py_MIN(first, self->harvested);
+    }
+    return list;
 }
 
 PyDoc_STRVAR(clear_doc,
 "clear($self, /)\n--\n\n"
-"Forget the recorded edges.  select is not called again.");
+"Discard the recorded edges.  The results of select are kept.");
 
 static PyObject *
-recorder_clear_edges(recorder *self, PyObject *Py_UNUSED(ignored))
+recorder_clear_edges(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    self->lost = 0;
-    (void)_Py_hashtable_foreach(self->records, clear_record, NULL);
+    if (self->recorder.running) {
+        _PyRecording_Read();
+    }
+    self->recorder.lost = 0;
+    memset(self->slots, 0, self->size * sizeof(slot));
+    self->used = self->nrefused = 0;
+    self->nedges = self->harvested = 0;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef recorder_methods[] = {
-    {"_install", (PyCFunction)recorder_install, METH_NOARGS, install_doc},
-    {"_uninstall", (PyCFunction)recorder_uninstall, METH_NOARGS,
-     uninstall_doc},
+    {"start", (PyCFunction)recorder_start, METH_NOARGS, start_doc},
+    {"stop", (PyCFunction)recorder_stop, METH_NOARGS, stop_doc},
     {"edges", (PyCFunction)recorder_edges, METH_NOARGS, edges_doc},
+    {"harvest", (PyCFunction)recorder_harvest, METH_NOARGS, harvest_doc},
     {"clear", (PyCFunction)recorder_clear_edges, METH_NOARGS, clear_doc},
+    {"__enter__", (PyCFunction)recorder_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)recorder_exit, METH_VARARGS, NULL},
     {NULL}
 };
 
+PyDoc_STRVAR(recorder_doc,
+"EdgeRecorder(select=None, *, counts=False)\n--\n\n"
+"Records the edges between basic blocks that are taken, in all threads.\n\n"
+"select      a function that is called with a code object before its first edge\n"
+"            is recorded, and returns whether to record its edges; None records\n"
+"            all.  If it raises an exception, that is raised in the recorded\n"
+"            code, and the recorder stops.\n"
+"counts      whether to count how often each edge is taken\n\n"
+"It is a context manager that records during the with statement.");
+
 static PyType_Slot recorder_slots[] = {
+    {Py_tp_doc, (void *)recorder_doc},
     {Py_tp_new, recorder_new},
     {Py_tp_dealloc, recorder_dealloc},
     {Py_tp_traverse, recorder_traverse},
     {Py_tp_clear, recorder_clear},
-    {Py_tp_call, recorder_call},
     {Py_tp_methods, recorder_methods},
     {0, NULL}
 };
 
 static PyType_Spec recorder_spec = {
-    .name = "_codeblocks.EdgeRecorder",
-    .basicsize = sizeof(recorder),
+    .name = "codeblocks.EdgeRecorder",
+    .basicsize = sizeof(edge_recorder),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
              | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = recorder_slots,

@@ -1,10 +1,9 @@
 /* flightrecorder: the last instructions of each thread, to find out what went
    wrong.  See Doc/library/flightrecorder.rst.
 
-   A trace function in C writes them to a ring buffer per thread.  All state
-   is global to the process, like signal handlers, and is protected by the
-   GIL; only the handler of fatal signals reads it without holding the
-   GIL. */
+   It reads what the interpreter records (Python/recording.c).  All state is
+   global to the process, like signal handlers, and is protected by the GIL;
+   only the handler of fatal signals reads it without holding the GIL. */
 
 #ifndef Py_BUILD_CORE_BUILTIN
 #  define Py_BUILD_CORE_MODULE 1
@@ -12,439 +11,240 @@
 
 #define PY_SSIZE_T_CLEAN
 #include "Python.h"
-#include "frameobject.h"          // PyFrame_GetLasti()
-#include "opcode.h"               // RESUME
+#include "opcode.h"               // EXTENDED_ARG
 #include "pycore_code.h"          // _PyCode_CODE()
 #include "pycore_codeprobes.h"    // _PyCode_BaseOpcode()
 #include "pycore_fileutils.h"     // _Py_write_noraise()
-#include "pycore_frame.h"         // _PyInterpreterFrame
 #include "pycore_pystate.h"       // _PyThreadState_GET()
+#include "pycore_recording.h"     // _PyRecorder
 #include "pycore_traceback.h"     // _Py_DumpASCII()
-#include "pycore_tracestate.h"    // _PyTraceState_InstallAllThreads()
 #include <signal.h>
-#include <stddef.h>               // offsetof()
 
 #define MAX_SIZE (1024 * 1024)
 /* The number of rings to keep of threads that have ended. */
 #define MAX_ENDED 8
-/* The number of exceptions per thread for which the origin is kept. */
-#define MAX_RAISES 64
+/* At this number of code objects, those that are gone are swept for the first
+   time. */
+#define MIN_SWEEP 1024
 
-#define THREAD_KEY "_flightrecorder"
+typedef _PyRecordRing ring;
 
-/* Volatile, because a signal handler may read it between any two stores. */
-typedef struct {
-    PyCodeObject *volatile code;        // NULL: empty or incomplete
-    volatile int offset;
-} entry;
-
-/* Where an exception was raised.  The pointers can only be compared. */
-typedef struct {
-    const void *exception;      // NULL: it was freed
-    const void *code;
-    int lasti;
-    uint64_t total;             // number of instructions recorded until then
-} raised;
-
-typedef struct _ring {
-    struct _ring *next;         // the next older ring
-    uint64_t id;                // of the thread state
-    unsigned long ident;
-    uint64_t ended;             // 0, or the serial number of the thread's end
-    int owned;                  // in recorder.rings, or about to be freed
-    int in_thread;              // a capsule in the thread's dict refers to it
-    Py_ssize_t size;
-    Py_ssize_t next_entry;
-    volatile uint64_t total;
-    unsigned int nraises;
-    raised raises[MAX_RAISES];
-    entry entries[1];
-} ring;
+static _PyRecorder recorder;    // .size is the number of instructions to keep
 
 static struct {
     int instances;              // of the module
-    PyObject *hook;             // see record(); NULL: not recording
-    int all_threads;
-    Py_ssize_t size;
-    ring *rings;
+    ring *rings;                // that are detached, the newest first
     uint64_t nended;
-    ring *current;              // the most recently used ring
-} recorder;
-
-static PyMethodDef hook_method;
-
-static int
-is_hook(PyObject *obj)
-{
-    return obj != NULL && PyCFunction_CheckExact(obj)
-           && ((PyCFunctionObject *)obj)->m_ml == &hook_method;
-}
+    _PyRecordedCode codes;      // that the rings lead into
+    Py_ssize_t sweep_at;        // this number of code objects
+} recorded;
 
 
 /* --- Rings --------------------------------------------------------------- */
 
-static void
-unlink_ring(ring *r)
+/* Call it with NULL for the first ring. */
+static ring *
+next_live_ring(ring *r)
 {
-    for (ring **p = &recorder.rings; *p != NULL; p = &(*p)->next) {
-        if (*p == r) {
-            *p = r->next;
-            break;
-        }
-    }
-    if (recorder.current == r) {
-        recorder.current = NULL;
-    }
+    do {
+        r = r == NULL ? PyInterpreterState_Main()->recording.rings : r->next;
+    } while (r != NULL && recorder.thread != 0 && r->id != recorder.thread);
+    return r;
 }
 
-/* Free a ring that is no longer in a list.  This may run any code, because it
-   frees code objects. */
-static void
-free_ring(ring *r)
+/* The newest ring, or the next older one.  Threads that are recorded come
+   first, then those whose rings are detached. */
+static ring *
+next_ring(ring *r)
 {
-    for (Py_ssize_t i = 0; i < r->size; i++) {
-        PyCodeObject *code = r->entries[i].code;
-        r->entries[i].code = NULL;
-        Py_XDECREF(code);
+    if (r == NULL || r->tstate != NULL) {
+        r = recorder.running ? next_live_ring(r) : NULL;
+        return r != NULL ? r : recorded.rings;
     }
-    r->owned = 0;
-    if (!r->in_thread) {
-        PyMem_RawFree(r);
-    }
+    return r->next;
 }
 
 static void
-free_rings(ring *r)
+free_rings(void)
 {
-    while (r != NULL) {
-        ring *next = r->next;
-        free_ring(r);
-        r = next;
+    _PyRecording_BeginChange();
+    while (recorded.rings != NULL) {
+        ring *next = recorded.rings->next;
+        PyMem_RawFree(recorded.rings);
+        recorded.rings = next;
     }
+    _PyRecording_EndChange();
 }
 
-/* The destructor of the capsule in a thread's dict, called when the thread
-   ends. */
-static void
-thread_ended(PyObject *capsule)
+/* A thread is no longer recorded.  Called during a change. */
+static int
+detached(_PyRecorder *Py_UNUSED(recorder), ring *r, int ended)
 {
-    ring *r = PyCapsule_GetPointer(capsule, THREAD_KEY);
-    r->in_thread = 0;
-    if (!r->owned) {
-        PyMem_RawFree(r);
-        return;
+    r->next = recorded.rings;
+    recorded.rings = r;
+    if (!ended) {
+        return 1;
     }
-    r->ended = ++recorder.nended;
+    r->ended = ++recorded.nended;
     int n = 0;
-    ring *oldest = NULL;
-    for (ring *other = recorder.rings; other != NULL; other = other->next) {
-        if (other->ended) {
+    ring **oldest = NULL;
+    for (ring **p = &recorded.rings; *p != NULL; p = &(*p)->next) {
+        if ((*p)->ended) {
             n++;
-            if (oldest == NULL || other->ended < oldest->ended) {
-                oldest = other;
+            if (oldest == NULL || (*p)->ended < (*oldest)->ended) {
+                oldest = p;
             }
         }
     }
     if (n > MAX_ENDED) {
-        unlink_ring(oldest);
-        free_ring(oldest);
+        ring *old = *oldest;
+        *oldest = old->next;
+        PyMem_RawFree(old);
     }
-}
-
-static ring *
-make_ring(PyThreadState *tstate)
-{
-    PyObject *hook = recorder.hook;
-    PyObject *dict = PyThreadState_GetDict();
-    ring *r = PyMem_RawCalloc(1, offsetof(ring, entries)
-                                 + recorder.size * sizeof(entry));
-    if (r == NULL || dict == NULL) {
-        PyMem_RawFree(r);
-        return NULL;
-    }
-    r->id = tstate->id;
-    r->ident = tstate->thread_id;
-    r->size = recorder.size;
-    PyObject *capsule = PyCapsule_New(r, THREAD_KEY, thread_ended);
-    if (capsule == NULL) {
-        PyMem_RawFree(r);
-        return NULL;
-    }
-    r->in_thread = 1;
-    // This may free the ring of an earlier recording, and so run any code.
-    Py_INCREF(hook);
-    int err = PyDict_SetItemString(dict, THREAD_KEY, capsule);
-    if (err < 0 || recorder.hook != hook) {
-        r = NULL;               // the capsule frees it
-    }
-    else {
-        r->owned = 1;
-        r->next = recorder.rings;
-        recorder.rings = r;
-    }
-    Py_DECREF(hook);
-    Py_DECREF(capsule);
-    return r;
+    return 1;
 }
 
 /* Return the ring of the current thread, or NULL if it has none. */
 static ring *
-own_ring(PyThreadState *tstate)
+own_ring(void)
 {
-    ring *r = recorder.current;
-    if (r != NULL && r->id == tstate->id) {
-        return r;
+    uint64_t id = _PyThreadState_GET()->id;
+    ring *r = NULL;
+    while ((r = next_ring(r)) != NULL && r->id != id) {
     }
-    for (r = recorder.rings; r != NULL; r = r->next) {
-        if (r->id == tstate->id) {
-            recorder.current = r;
-            return r;
-        }
-    }
-    return NULL;
+    return r;
 }
 
-/* Return the ring of the thread with this ident.  Idents may be reused; the
-   newest thread comes first. */
+/* Return the ring of the thread with this ident.  Idents may be reused; a
+   thread that is recorded comes first, then the newest. */
 static ring *
 find_ring(unsigned long ident)
 {
-    ring *r = recorder.rings;
-    while (r != NULL && r->ident != ident) {
-        r = r->next;
+    ring *r = NULL;
+    while ((r = next_ring(r)) != NULL && r->ident != ident) {
     }
     return r;
 }
 
 
-/* --- Recording ----------------------------------------------------------- */
+/* --- Code objects -------------------------------------------------------- */
 
-static inline void
-append(ring *r, PyCodeObject *code, int offset)
+/* The code object that contains an instruction; perhaps that of the one
+   before. */
+static PyCodeObject *
+code_at(_Py_CODEUNIT *instr, PyCodeObject *guess)
 {
-    entry *e = &r->entries[r->next_entry];
-    PyCodeObject *old = e->code;
-    if (old == code) {
-        old = NULL;
-        e->offset = offset;
+    if (guess != NULL && _PyCode_CODE(guess) <= instr
+        && instr < _PyCode_CODE(guess) + Py_SIZE(guess))
+    {
+        return guess;
     }
-    else {
-        Py_INCREF(code);
-        e->code = NULL;
-        e->offset = offset;
-        e->code = code;
-    }
-    if (++r->next_entry == r->size) {
-        r->next_entry = 0;
-    }
-    r->total++;
-    // Last, because this may run any code, and another thread may free the
-    // ring.
-    Py_XDECREF(old);
+    Py_ssize_t i = _PyRecordedCode_Find(&recorded.codes, instr);
+    return i < 0 ? NULL : recorded.codes.codes[i];
 }
 
-/* Remember where a new exception was raised.  Its traceback has only the frame
-   that raised it; the traceback grows when the exception passes through the
-   callers or is raised again. */
+/* Release the code objects that nobody else refers to and no ring leads into.
+   This may run any code. */
 static void
-note_raise(ring *r, PyObject *arg)
+sweep(void)
 {
-    PyObject *exception = PyTuple_GET_ITEM(arg, 1);
-    PyObject *tb = PyTuple_GET_ITEM(arg, 2);
-    if (!PyTraceBack_Check(tb) || ((PyTracebackObject *)tb)->tb_next != NULL) {
+    Py_ssize_t n = recorded.codes.count;
+    PyCodeObject **gone = PyMem_RawCalloc(n + 1, sizeof(gone[0]));
+    char *used = PyMem_RawCalloc(n + 1, 1);
+    Py_ssize_t ngone = 0, kept = 0;
+    if (gone == NULL || used == NULL) {
+        PyMem_RawFree(gone);
+        PyMem_RawFree(used);
         return;
     }
-    PyFrameObject *f = ((PyTracebackObject *)tb)->tb_frame;
-    r->raises[r->nraises++ % MAX_RAISES] = (raised){
-        exception, f->f_frame->f_code, ((PyTracebackObject *)tb)->tb_lasti,
-        r->total
-    };
+    for (ring *r = next_ring(NULL); r != NULL; r = next_ring(r)) {
+        uint64_t total = _PyRecordRing_Total(r);
+        uint64_t i = total - Py_MIN(total, (uint64_t)recorder.size);
+        PyCodeObject *code = NULL;
+        for (; i < total; i++) {
+            _Py_CODEUNIT *instr = _PyRecordEntry_TO(&r->entries[i % r->size]);
+            if (code == NULL || code_at(instr, code) != code) {
+                Py_ssize_t index = _PyRecordedCode_Find(&recorded.codes,
+                                                        instr);
+                code = recorded.codes.codes[index];
+                used[index] = 1;
+            }
+        }
+    }
+    _PyRecording_BeginChange();
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyCodeObject *code = recorded.codes.codes[i];
+        if (used[i] || Py_REFCNT(code) > 1) {
+            recorded.codes.codes[kept++] = code;
+        }
+        else {
+            gone[ngone++] = code;
+        }
+    }
+    recorded.codes.count = kept;
+    _PyRecording_EndChange();
+    recorded.sweep_at = Py_MAX(MIN_SWEEP, 2 * kept);
+    PyMem_RawFree(used);
+    for (Py_ssize_t i = 0; i < ngone; i++) {
+        Py_DECREF(gone[i]);
+    }
+    PyMem_RawFree(gone);
 }
 
-/* Another exception may get its address. */
-static void
-forget_exception(PyObject *exception)
+static int
+select_code(_PyRecorder *self, PyCodeObject *code)
 {
-    for (ring *r = recorder.rings; r != NULL; r = r->next) {
-        unsigned int n = Py_MIN(r->nraises, MAX_RAISES);
+    if (recorded.codes.count >= recorded.sweep_at) {
+        sweep();
+    }
+    if (!self->running) {
+        return 0;
+    }
+    if (!_PyRecordedCode_Has(&recorded.codes, code)) {
+        _PyRecording_BeginChange();
+        int err = _PyRecordedCode_Add(&recorded.codes, code);
+        _PyRecording_EndChange();
+        if (err < 0) {
+            return 0;           // it will be shown again
+        }
+    }
+    return 1;
+}
+
+/* Release all rings and code objects.  This may run any code. */
+static void
+clear_recorded(void)
+{
+    free_rings();
+    _PyRecording_BeginChange();
+    _PyRecordedCode old = recorded.codes;
+    memset(&recorded.codes, 0, sizeof(recorded.codes));
+    _PyRecording_EndChange();
+    _PyRecordedCode_Clear(&old);
+}
+
+/* Another traceback may get its address. */
+static void
+forget_traceback(PyObject *tb)
+{
+    for (ring *r = next_ring(NULL); r != NULL; r = next_ring(r)) {
+        unsigned int n = Py_MIN(r->nraises, _PyRecording_MAX_RAISES);
         for (unsigned int i = 0; i < n; i++) {
-            if (r->raises[i].exception == exception) {
-                r->raises[i].exception = NULL;
+            if (r->raises[i].traceback == tb) {
+                r->raises[i].traceback = NULL;
             }
         }
     }
 }
 
-/* The trace function.  'obj' is the hook of the recording that installed it.
-   It shows whether that recording is still active, because stop() does not
-   change the other threads.  The hook is callable, so that a saved trace
-   state can be restored with sys.settracestate(), and for threads that
-   start later. */
-static int
-record(PyObject *obj, PyFrameObject *f, int what, PyObject *arg)
-{
-    PyThreadState *tstate = _PyThreadState_GET();
-    if (obj != recorder.hook) {
-        _PyTraceState_TryRemove();
-        return 0;
-    }
-    if (what != PyTrace_INSTRUCTION && what != PyTrace_CALL
-        && what != PyTrace_EXCEPTION)
-    {
-        return 0;
-    }
-    ring *r = own_ring(tstate);
-    if (r == NULL) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        r = make_ring(tstate);
-        PyErr_Restore(type, value, traceback);
-        if (r == NULL) {
-            return 0;           // without memory; the next event tries again
-        }
-    }
-    if (what == PyTrace_EXCEPTION) {
-        note_raise(r, arg);
-        return 0;
-    }
-    _PyInterpreterFrame *frame = f->f_frame;
-    int unit = _PyInterpreterFrame_LASTI(frame);
-    // generator.throw() is a call too, but does not execute a RESUME.
-    if (what == PyTrace_INSTRUCTION
-        || _PyCode_BaseOpcode(frame->f_code, unit) == RESUME)
-    {
-        append(r, frame->f_code, unit * (int)sizeof(_Py_CODEUNIT));
-    }
-    return 0;
-}
 
-static const PyTraceState record_state = {
-    .struct_size = sizeof(PyTraceState),
-    .trace_instructions = 1,
-};
-
-/* The hook, called as a trace function in Python: install the one in C. */
-static PyObject *
-call_hook(PyObject *self, PyObject *args)
-{
-    PyFrameObject *frame;
-    const char *event;
-    PyObject *arg;
-    if (!PyArg_ParseTuple(args, "O!sO:hook", &PyFrame_Type, &frame, &event,
-                          &arg))
-    {
-        return NULL;
-    }
-    PyObject *hook = recorder.hook;
-    if (hook == NULL || PyCFunction_GET_SELF(hook) != self) {
-        // Its recording has ended.
-        if (is_hook(_PyThreadState_GET()->c_traceobj)) {
-            _PyTraceState_TryRemove();
-        }
-        Py_RETURN_NONE;
-    }
-    Py_INCREF(hook);
-    int err = PyEval_SetTraceState(record, hook, &record_state);
-    if (err == 0 && strcmp(event, "call") == 0) {
-        err = record(hook, frame, PyTrace_CALL, NULL);
-    }
-    Py_DECREF(hook);
-    if (err < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef hook_method = {"hook", call_hook, METH_VARARGS, NULL};
-
-/* Does a thread that would be recorded have another trace function?  'later'
-   is the one for threads that start later. */
-static int
-has_others(PyObject *later, int all_threads)
-{
-    PyThreadState *tstate = _PyThreadState_GET();
-    PyThreadState *ts = tstate;
-    if (all_threads) {
-        ts = PyInterpreterState_ThreadHead(tstate->interp);
-    }
-    while (ts != NULL) {
-        if (ts->c_tracefunc != NULL && !is_hook(ts->c_traceobj)) {
-            return 1;
-        }
-        ts = all_threads ? PyThreadState_Next(ts) : NULL;
-    }
-    return later != Py_None && !is_hook(later);
-}
-
-static PyObject *
-make_hook(void)
-{
-    // The self object distinguishes the hooks of two recordings.
-    PyObject *self = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
-    if (self == NULL) {
-        return NULL;
-    }
-    PyObject *hook = NULL, *module = PyUnicode_FromString("flightrecorder");
-    if (module != NULL) {
-        hook = PyCFunction_NewEx(&hook_method, self, module);
-        Py_DECREF(module);
-    }
-    Py_DECREF(self);
-    return hook;
-}
-
-/* Start a recording with this hook. */
-static int
-install(PyObject *hook, Py_ssize_t size, int all_threads)
-{
-    // First, because importing threading may run any code.
-    PyObject *later = all_threads ? _PyTraceState_GetThreadingFunc()
-                                  : Py_NewRef(Py_None);
-    if (later == NULL) {
-        return -1;
-    }
-    int others = has_others(later, all_threads);
-    Py_DECREF(later);
-    if (recorder.hook != NULL) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "flightrecorder is already running");
-        return -1;
-    }
-    if (others) {
-        PyErr_SetString(PyExc_RuntimeError, "a trace function is already set; "
-                        "remove it first");
-        return -1;
-    }
-    ring *old = recorder.rings;
-    recorder.rings = recorder.current = NULL;
-    recorder.hook = Py_NewRef(hook);
-    recorder.size = size;
-    recorder.all_threads = all_threads;
-    int err = all_threads
-              ? _PyTraceState_InstallAllThreads(record, hook, &record_state)
-              : PyEval_SetTraceState(record, hook, &record_state);
-    if (err < 0) {
-        if (recorder.hook == hook) {
-            Py_CLEAR(recorder.hook);
-        }
-        if (recorder.rings == NULL) {
-            recorder.rings = old;
-            return -1;
-        }
-    }
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    free_rings(old);
-    PyErr_Restore(type, value, traceback);
-    return err;
-}
+/* --- Starting and stopping ----------------------------------------------- */
 
 PyDoc_STRVAR(start_doc,
 "start($module, /, size=256, *, all_threads=True)\n--\n\n"
 "Start recording the last 'size' instructions of each thread.\n\n"
-"If all_threads is true, record all running threads and those that the\n"
-"threading module starts later; otherwise only the current thread.  Discard the\n"
-"previous recording.  Raise RuntimeError if another trace function is set.");
+"If all_threads is true, record all threads of the interpreter; otherwise only\n"
+"the current thread.  Discard the previous recording.");
 
 static PyObject *
 flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -468,15 +268,21 @@ flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
         PyErr_Format(PyExc_ValueError, "size must be from 1 to %d", MAX_SIZE);
         return NULL;
     }
-    PyObject *hook = make_hook();
-    if (hook == NULL) {
+    if (recorder.running) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "flightrecorder is already running");
         return NULL;
     }
-    int err = install(hook, size, all_threads);
-    Py_DECREF(hook);
-    if (err < 0) {
+    _PyRecorder old = recorder;
+    recorder.size = size;
+    recorder.thread = all_threads ? 0 : _PyThreadState_GET()->id;
+    if (_PyRecording_Start(&recorder, 1) < 0) {
+        if (!recorder.running) {
+            recorder = old;
+        }
         return NULL;
     }
+    free_rings();
     Py_RETURN_NONE;
 }
 
@@ -487,26 +293,9 @@ PyDoc_STRVAR(stop_doc,
 static PyObject *
 flightrecorder_stop(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
-    PyThreadState *tstate = _PyThreadState_GET();
-    PyObject *hook = recorder.hook;
-    if (hook == NULL) {
-        Py_RETURN_NONE;
-    }
-    Py_INCREF(hook);
-    if (is_hook(tstate->c_traceobj)
-        && PyEval_SetTraceState(NULL, NULL, NULL) < 0)
-    {
-        Py_DECREF(hook);
-        return NULL;
-    }
-    if (recorder.hook == hook) {
-        Py_CLEAR(recorder.hook);
-    }
-    int err = recorder.all_threads ? _PyTraceState_RemoveFromThreading(hook)
-                                   : 0;
-    Py_DECREF(hook);
-    if (err < 0) {
-        return NULL;
+    if (recorder.running) {
+        _PyRecording_Stop(&recorder, 1);
+        sweep();
     }
     Py_RETURN_NONE;
 }
@@ -518,21 +307,22 @@ PyDoc_STRVAR(is_running_doc,
 static PyObject *
 flightrecorder_is_running(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
-    return PyBool_FromLong(recorder.hook != NULL);
+    return PyBool_FromLong(recorder.running);
 }
 
 
 /* --- Reading ------------------------------------------------------------- */
 
 /* Return a list of tuples (code, offset): of the first 'total' instructions
-   that were recorded, the last n that the ring still has, or all of these
-   if n < 0. */
+   that were recorded, the last n that are kept, or all of these if n < 0. */
 static PyObject *
 list_entries(ring *r, uint64_t total, Py_ssize_t n)
 {
     Py_ssize_t count = 0;
     if (r != NULL) {
-        uint64_t first = r->total > (uint64_t)r->size ? r->total - r->size : 0;
+        uint64_t all = _PyRecordRing_Total(r);
+        uint64_t size = (uint64_t)recorder.size;
+        uint64_t first = all > size ? all - size : 0;
         count = total > first ? (Py_ssize_t)(total - first) : 0;
     }
     if (n >= 0 && count > n) {
@@ -540,14 +330,22 @@ list_entries(ring *r, uint64_t total, Py_ssize_t n)
     }
     // Copied first, because creating objects can run the garbage collector,
     // and so any code.
-    entry *copy = PyMem_New(entry, count + 1);
+    typedef struct {
+        PyCodeObject *code;
+        int offset;
+    } instruction;
+    instruction *copy = PyMem_New(instruction, count + 1);
     if (copy == NULL) {
         return PyErr_NoMemory();
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        entry *e = &r->entries[(total - count + i) % r->size];
-        copy[i].code = (PyCodeObject *)Py_NewRef(e->code);
-        copy[i].offset = e->offset;
+        _Py_CODEUNIT *instr = _PyRecordEntry_TO(
+            &r->entries[(total - count + i) % r->size]);
+        copy[i].code = code_at(instr, i > 0 ? copy[i - 1].code : NULL);
+        assert(copy[i].code != NULL);
+        copy[i].offset = (int)((char *)instr
+                               - (char *)_PyCode_CODE(copy[i].code));
+        Py_INCREF(copy[i].code);
     }
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -595,7 +393,7 @@ static ring *
 read_thread_id(PyObject *obj)
 {
     if (obj == Py_None) {
-        return own_ring(_PyThreadState_GET());
+        return own_ring();
     }
     if (!PyLong_Check(obj)) {
         PyErr_Format(PyExc_TypeError, "thread_id must be an integer or None, "
@@ -610,27 +408,10 @@ read_thread_id(PyObject *obj)
     return r;
 }
 
-/* Return how many instructions this ring had recorded when the exception was
-   raised by the code at lasti, or 0 if that is not known. */
-static uint64_t
-total_at_raise(ring *r, PyObject *exception, PyCodeObject *code, int lasti)
-{
-    if (r == NULL) {
-        return 0;
-    }
-    unsigned int n = Py_MIN(r->nraises, MAX_RAISES);
-    for (unsigned int i = 1; i <= n; i++) {
-        raised *e = &r->raises[(r->nraises - i) % MAX_RAISES];
-        if (e->exception == exception) {
-            // Otherwise it was raised again elsewhere, unrecorded.
-            return e->code == code && e->lasti == lasti ? e->total : 0;
-        }
-    }
-    return 0;
-}
-
 /* Return the ring of the thread that raised the exception, or NULL with an
-   exception set. */
+   exception set.  The innermost traceback tells where it was first raised:
+   each frame that it passes through, and each that raises it again, adds an
+   outer one. */
 static ring *
 find_raise(PyObject *exception, uint64_t *total)
 {
@@ -640,35 +421,28 @@ find_raise(PyObject *exception, uint64_t *total)
                      Py_TYPE(exception)->tp_name);
         return NULL;
     }
-    const char *why = "the exception has no traceback";
-    PyTracebackObject *tb =
-        (PyTracebackObject *)PyException_GetTraceback(exception);
-    if (tb != NULL) {
-        why = "the exception was raised while its thread was not recorded, "
-              "or too long ago";
-        PyTracebackObject *innermost = tb;
-        while (innermost->tb_next != NULL) {
-            innermost = innermost->tb_next;
-        }
-        PyCodeObject *code = PyFrame_GetCode(innermost->tb_frame);
-        int lasti = innermost->tb_lasti;
-        ring *r = own_ring(_PyThreadState_GET());
-        *total = total_at_raise(r, exception, code, lasti);
-        if (*total == 0) {
-            for (r = recorder.rings; r != NULL; r = r->next) {
-                *total = total_at_raise(r, exception, code, lasti);
-                if (*total != 0) {
-                    break;
-                }
+    PyObject *tb = PyException_GetTraceback(exception);
+    if (tb == NULL) {
+        PyErr_SetString(PyExc_LookupError, "the exception has no traceback");
+        return NULL;
+    }
+    PyTracebackObject *innermost = (PyTracebackObject *)tb;
+    while (innermost->tb_next != NULL) {
+        innermost = innermost->tb_next;
+    }
+    Py_DECREF(tb);              // the exception has a reference
+    for (ring *r = next_ring(NULL); r != NULL; r = next_ring(r)) {
+        unsigned int n = Py_MIN(r->nraises, _PyRecording_MAX_RAISES);
+        for (unsigned int i = 0; i < n; i++) {
+            if (r->raises[i].traceback == innermost) {
+                *total = r->raises[i].total;
+                return r;
             }
         }
-        Py_DECREF(code);
-        Py_DECREF(tb);
-        if (*total != 0) {
-            return r;
-        }
     }
-    PyErr_SetString(PyExc_LookupError, why);
+    PyErr_SetString(PyExc_LookupError,
+                    "the exception was raised while its thread was not "
+                    "recorded, or too long ago");
     return NULL;
 }
 
@@ -693,7 +467,7 @@ flightrecorder_last(PyObject *module, PyObject *args, PyObject *kwargs)
     if (r == NULL && PyErr_Occurred()) {
         return NULL;
     }
-    return list_entries(r, r ? r->total : 0, n);
+    return list_entries(r, r ? _PyRecordRing_Total(r) : 0, n);
 }
 
 PyDoc_STRVAR(before_doc,
@@ -724,25 +498,40 @@ PyDoc_STRVAR(threads_doc,
 "Return a list of the idents of the threads with recorded instructions, in the\n"
 "order in which their recording began.");
 
+static int
+compare_rings(const void *a, const void *b)
+{
+    uint64_t x = (*(ring **)a)->number, y = (*(ring **)b)->number;
+    return (x > y) - (x < y);
+}
+
 static PyObject *
 flightrecorder_threads(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     Py_ssize_t n = 0;
-    for (ring *r = recorder.rings; r != NULL; r = r->next) {
-        n += find_ring(r->ident) == r;
+    ring *r = NULL;
+    while ((r = next_ring(r)) != NULL) {
+        n++;
     }
+    ring **rings = PyMem_New(ring *, n + 1);
     unsigned long *idents = PyMem_New(unsigned long, n + 1);
-    if (idents == NULL) {
+    if (rings == NULL || idents == NULL) {
+        PyMem_Free(rings);
+        PyMem_Free(idents);
         return PyErr_NoMemory();
     }
-    Py_ssize_t i = n;
-    for (ring *r = recorder.rings; r != NULL; r = r->next) {
-        if (find_ring(r->ident) == r) {
-            idents[--i] = r->ident;
+    n = 0;
+    while ((r = next_ring(r)) != NULL) {
+        if (_PyRecordRing_Total(r) != 0 && find_ring(r->ident) == r) {
+            rings[n++] = r;
         }
     }
+    qsort(rings, n, sizeof(rings[0]), compare_rings);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        idents[i] = rings[i]->ident;
+    }
     PyObject *list = PyList_New(n);
-    for (i = 0; list != NULL && i < n; i++) {
+    for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
         PyObject *ident = PyLong_FromUnsignedLong(idents[i]);
         if (ident == NULL) {
             Py_CLEAR(list);
@@ -751,6 +540,7 @@ flightrecorder_threads(PyObject *module, PyObject *Py_UNUSED(ignored))
             PyList_SET_ITEM(list, i, ident);
         }
     }
+    PyMem_Free(rings);
     PyMem_Free(idents);
     return list;
 }
@@ -791,7 +581,7 @@ flightrecorder_dump(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     else {
         r = read_thread_id(thread_id);
-        total = r ? r->total : 0;
+        total = r ? _PyRecordRing_Total(r) : 0;
     }
     if (r == NULL && PyErr_Occurred()) {
         return NULL;
@@ -930,19 +720,22 @@ put_instruction(PyCodeObject *code, int offset, PyCodeObject *last_code,
     return line;
 }
 
-/* This may run without the GIL.  Then, as in faulthandler, it is not safe if
-   another thread frees rings meanwhile. */
+/* This may run without the GIL. */
 static void
 put_last(void)
 {
     unsigned long ident = PyThread_get_thread_ident();
-    ring *r = find_ring(ident);
+    int readable = _PyRecording_BeginCrash();
+    ring *r = readable ? find_ring(ident) : NULL;
     uint64_t n = 0, total = 0;
     if (r != NULL) {
-        total = r->total;
-        n = Py_MIN(Py_MIN((uint64_t)crash.n, (uint64_t)r->size), total);
+        total = _PyRecordRing_Total(r);
+        n = Py_MIN((uint64_t)Py_MIN(crash.n, recorder.size), total);
     }
-    if (n == 0) {
+    if (!readable) {
+        put("The recording is being changed: no instructions of thread 0x");
+    }
+    else if (n == 0) {
         put("No recorded instructions of thread 0x");
     }
     else {
@@ -952,15 +745,13 @@ put_last(void)
     }
     _Py_DumpHexadecimal(crash.fd, ident, sizeof(unsigned long) * 2);
     put(n == 0 ? "\n\n" : " (most recent last):\n");
-    PyCodeObject *last_code = NULL;
+    PyCodeObject *code = NULL, *last_code = NULL;
     int last_line = -1;
     for (uint64_t i = total - n; i < total; i++) {
-        entry *e = &r->entries[i % r->size];
-        PyCodeObject *code = e->code;
-        int offset = e->offset;
-        if (code != NULL
-            && offset < Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT))
-        {
+        _Py_CODEUNIT *instr = _PyRecordEntry_TO(&r->entries[i % r->size]);
+        code = code_at(instr, code);
+        if (code != NULL) {
+            int offset = (int)((char *)instr - (char *)_PyCode_CODE(code));
             last_line = put_instruction(code, offset, last_code, last_line);
             last_code = code;
         }
@@ -968,6 +759,7 @@ put_last(void)
     if (n != 0) {
         put("\n");
     }
+    _PyRecording_EndCrash();
 }
 
 /* Must be async-signal-safe. */
@@ -1187,8 +979,12 @@ module_exec(PyObject *module)
     }
     // Tells module_free() that this instance was counted.
     *(int *)PyModule_GetState(module) = 1;
-    recorder.instances++;
-    _PyTraceState_ExceptionFreed = forget_exception;
+    recorded.instances++;
+    recorded.sweep_at = Py_MAX(recorded.sweep_at, MIN_SWEEP);
+    recorder.marks = _PyCodeBlocks_LEADER | _PyCodeBlocks_INSIDE;
+    recorder.select = select_code;
+    recorder.detached = detached;
+    _PyRecording_TracebackFreed = forget_traceback;
     return 0;
 }
 
@@ -1196,15 +992,15 @@ static void
 module_free(void *module)
 {
     int *counted = PyModule_GetState((PyObject *)module);
-    if (counted == NULL || !*counted || --recorder.instances > 0) {
+    if (counted == NULL || !*counted || --recorded.instances > 0) {
         return;
     }
-    ring *rings = recorder.rings;
-    recorder.rings = recorder.current = NULL;
-    _PyTraceState_ExceptionFreed = NULL;
-    Py_CLEAR(recorder.hook);
+    if (recorder.running) {
+        _PyRecording_Stop(&recorder, 1);
+    }
+    _PyRecording_TracebackFreed = NULL;
     disable_crash_output();
-    free_rings(rings);
+    clear_recorded();
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -184,6 +184,7 @@ _PyCodeBlocks_Compute(PyCodeObject *code)
         return NULL;
     }
     blocks->size = size;
+    blocks->recording = 0;
     blocks->refused = 0;
     find_starts(code, blocks);
     find_leaders(code, blocks);
@@ -246,4 +247,19 @@ _PyCodeBlocks_Target(PyCodeObject *code, int start)
         default:
             return -1;
     }
+}
+
+int
+_PyCodeBlocks_Source(PyCodeObject *code, int unit, int target)
+{
+    int start = _PyCodeBlocks_Start(_PyCodeBlocks_Peek(code), unit);
+    if (_PyCode_BaseOpcode(code, start) == JUMP_BACKWARD_NO_INTERRUPT) {
+        // throw() has ended a 'yield from' or 'await' and moved prev_instr
+        // past the loop of SEND, YIELD_VALUE, RESUME and this instruction.
+        int send = _PyCodeBlocks_Target(code, start);
+        if (0 <= send && send < start && send != target) {
+            return send + 1;
+        }
+    }
+    return start;
 }

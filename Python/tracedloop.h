@@ -1,183 +1,15 @@
-/* The eval loop of traced threads.
+/* The eval loop of traced threads.  See evalloops.h. */
 
-   Python/ceval.c includes itself with TRACED_LOOP defined, to compile its loop
-   a second time, as eval_traced_frame().  This checks each instruction before
-   it executes it.  Tracing therefore costs nothing when it is off.  When it is
-   on, instructions without events cost little, because specialized
-   instructions are not replaced by general ones.
+#define TRACED_LOOP
+#define EVAL_FRAME eval_traced_frame
 
-   When a frame is entered, _PyEval_EvalFrame() calls the loop that is right
-   for the thread, so that there is one C frame of a loop for it.  When tracing
-   begins or ends later, the other loop continues, until the entry frame is
-   left or tracing changes again. */
+#undef assert
+#define assert(expr) loop_assert(expr)
 
-#ifndef TRACED_LOOP
-
-#include "traceevents.h"
-
-/* The variables that the two loops pass to each other, in addition to the
-   frame. */
-typedef struct {
-    _Py_CODEUNIT *next_instr;
-    PyObject *kwnames;
-#ifdef LLTRACE
-    int lltrace;
-#endif
-} traced_loop;
-
-/* A value of throwflag: continue a frame of another loop, with its variables
-   in tstate->inst_loop. */
-#define CONTINUE_FRAME 2
-
-/* Return the result of the entry frame.  If tracing has ended before that,
-   return other_loop, and the frame to continue in
-   tstate->cframe->current_frame. */
-static PyObject *eval_traced_frame(PyThreadState *tstate,
-                                   _PyInterpreterFrame *frame,
-                                   traced_loop *other_loop);
-
-#ifdef LLTRACE
-#  define SAVE_LLTRACE(loop) ((loop)->lltrace = lltrace)
-#  define LOAD_LLTRACE(loop) (lltrace = (loop)->lltrace)
-#else
-#  define SAVE_LLTRACE(loop) ((void)0)
-#  define LOAD_LLTRACE(loop) ((void)0)
-#endif
-
-#define SAVE_LOOP(loop) \
-    do { \
-        _PyFrame_SetStackPointer(frame, stack_pointer); \
-        (loop)->next_instr = next_instr; \
-        (loop)->kwnames = call_shape.kwnames; \
-        SAVE_LLTRACE(loop); \
-    } while (0)
-
-#define LOAD_LOOP(loop) \
-    do { \
-        SET_LOCALS_FROM_FRAME(); \
-        next_instr = (loop)->next_instr; \
-        call_shape.kwnames = (loop)->kwnames; \
-        LOAD_LLTRACE(loop); \
-    } while (0)
-
-/* Continue a frame of the other loop.  This loop has its own _PyCFrame,
-   between its frames and the other's _PyCFrame. */
-#define CONTINUE() \
-    do { \
-        cframe.current_frame = frame; \
-        prev_cframe->current_frame = prev_cframe->previous->current_frame; \
-        LOAD_LOOP(other_loop); \
-        DISPATCH_FIRST(); \
-    } while (0)
-
-#define RETURN_TO_OTHER_LOOP() \
-    do { \
-        SAVE_LOOP(other_loop); \
-        prev_cframe->current_frame = frame; \
-        prev_cframe->use_tracing = cframe.use_tracing; \
-        tstate->cframe = prev_cframe; \
-        return (PyObject *)other_loop; \
-    } while (0)
-
-/* In the untraced loop: let the traced one continue at the next
-   instruction. */
-#define ENTER_TRACED_LOOP() \
-    do { \
-        if (other_loop != NULL) { \
-            RETURN_TO_OTHER_LOOP(); \
-        } \
-        traced_loop loop; \
-        SAVE_LOOP(&loop); \
-        PyObject *result = eval_traced_frame(tstate, frame, &loop); \
-        if (result != (PyObject *)&loop) { \
-            tstate->cframe = cframe.previous; \
-            tstate->cframe->use_tracing = cframe.use_tracing; \
-            return result; \
-        } \
-        frame = cframe.current_frame; \
-        LOAD_LOOP(&loop); \
-        DISPATCH(); \
-    } while (0)
-
-/* Like _PyEval_EvalFrameDefault(), in a traced thread.  The two loops take
-   turns. */
-PyObject * Py_NO_INLINE
-_PyEval_EvalTracedFrame(PyThreadState *tstate, _PyInterpreterFrame *frame,
-                        int throwflag)
-{
-    if (throwflag) {
-        return _PyEval_EvalFrameDefault(tstate, frame, throwflag);
-    }
-    _PyCFrame cframe;
-    cframe.use_tracing = tstate->cframe->use_tracing;
-    cframe.previous = tstate->cframe;
-    cframe.current_frame = frame;
-    tstate->cframe = &cframe;
-    frame->is_entry = true;
-    frame->previous = cframe.previous->current_frame;
-
-    traced_loop loop = {.next_instr = frame->prev_instr + 1};
-    PyObject *result = NULL;
-#ifdef LLTRACE
-    loop.lltrace = PyDict_Contains(frame->f_globals, &_Py_ID(__lltrace__));
-    if (loop.lltrace < 0) {
-        goto exit;
-    }
-#endif
-    if (_Py_EnterRecursiveCallTstate(tstate, "")) {
-        goto exit;
-    }
-    for (;;) {
-        result = eval_traced_frame(tstate, cframe.current_frame, &loop);
-        if (result != (PyObject *)&loop) {
-            break;
-        }
-        tstate->inst_loop = &loop;
-        result = _PyEval_EvalFrameDefault(tstate, cframe.current_frame,
-                                          CONTINUE_FRAME);
-        if (result != (PyObject *)&loop) {
-            break;
-        }
-    }
-exit:
-    tstate->cframe = cframe.previous;
-    tstate->cframe->use_tracing = cframe.use_tracing;
-    return result;
-}
-
-#define DISPATCH_FIRST() DISPATCH()
-#define TRACE_YIELD() TRACE_FUNCTION_EXIT()
-#define AT_EVAL_BREAKER() ((void)0)
-#define DECLARE_MARKS() /* only in the traced loop */
-#define LOAD_MARKS(code) ((void)0)
-
-/* An exception is about to enter its handler. */
-#define RAISED() \
-    do { \
-        if (cframe.use_tracing) { \
-            tstate->inst_raised = INSTR_OFFSET(); \
-        } \
-    } while (0)
-
-#else  /* TRACED_LOOP */
-
-/* Specialized instructions assert that tracing is off, but this loop executes
-   them with tracing on.  Their assertions can only be recognized by their
-   text; changing each in ceval.c would make the patch longer and moving to a
-   new release harder. */
-#ifndef NDEBUG
-#  undef assert
-#  define assert(expr) \
-    ((expr) || strcmp(#expr, "cframe.use_tracing == 0") == 0 \
-     ? (void)0 \
-     : Py_FatalError("assertion failed in the traced loop: " #expr))
-#endif
-
-#ifdef WITH_DTRACE
-#  define IS_TRACED() (cframe.use_tracing || PyDTrace_LINE_ENABLED())
-#else
-#  define IS_TRACED() (cframe.use_tracing)
-#endif
+/* Must this loop go on? */
+#define IS_TRACED() \
+    ((cframe.use_tracing && !tstate->rec_loop && !tstate->rec_changed) \
+     || PyDTrace_LINE_ENABLED())
 
 #undef DISPATCH_FIRST
 #define DISPATCH_FIRST() goto traced_instruction
@@ -208,14 +40,10 @@ exit:
         goto traced_instruction; \
     } while (0)
 
-/* The address of the _PyCodeBlocks flags of the frame's code, minus half the
-   address of its bytecode, so that MARKS() maps a pointer to an instruction to
-   its flags in one step.  0 if there was no memory for them. */
 #undef DECLARE_MARKS
 #define DECLARE_MARKS() uintptr_t marks
 #undef LOAD_MARKS
 #define LOAD_MARKS(code) (marks = load_marks(code))
-#define MARKS(instr) (*(const uint8_t *)(marks + ((uintptr_t)(instr) >> 1)))
 
 static inline uintptr_t
 load_marks(PyCodeObject *code)
@@ -230,8 +58,7 @@ load_marks(PyCodeObject *code)
             return 0;
         }
     }
-    Py_BUILD_ASSERT(sizeof(_Py_CODEUNIT) == 2);
-    return (uintptr_t)blocks->units - ((uintptr_t)_PyCode_CODE(code) >> 1);
+    return marks_of(code, blocks);
 }
 
 /* Could the instruction at instr, whose opcode is not in tstate->inst_opcodes,
@@ -321,8 +148,77 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
             PRE_DISPATCH_GOTO(); \
             DISPATCH_GOTO(); \
         } \
-        _PyTraceState_FollowIfReplaced(tstate); \
+        if (_PyTraceState_IsReplaced(tstate)) { \
+            _PyTraceState_Follow(tstate); \
+            _PyThreadState_UpdateTracingState(tstate); \
+        } \
     } while (0)
+
+/* A thread that is traced can also be recorded.  Each instruction that is
+   recorded passes here, because of tstate->inst_marks: before its events, and
+   before it is executed. */
+#define BEGIN_RECORD() \
+    int source = tstate->rec_ring == NULL || marks == 0 \
+        ? -1 : source_of(frame, INSTR_OFFSET(), raised)
+
+#define RECORD_TRACED() \
+    do { \
+        if (tstate->rec_ring != NULL && marks != 0) { \
+            frame->prev_instr = next_instr; \
+            _PyFrame_SetStackPointer(frame, stack_pointer); \
+            int err = record_traced(tstate, frame->f_code, \
+                                    first_instr + source, next_instr); \
+            stack_pointer = _PyFrame_GetStackPointer(frame); \
+            frame->stacktop = -1; \
+            if (err) { \
+                next_instr++; \
+                goto error; \
+            } \
+        } \
+    } while (0)
+
+/* The code unit of the opcode of the instruction that the frame executed
+   before the one at 'unit', or -1 if it has executed none. */
+static int
+source_of(_PyInterpreterFrame *frame, int unit, int raised)
+{
+    PyCodeObject *code = frame->f_code;
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    int before = _PyInterpreterFrame_LASTI(frame), source;
+    if (unit < code->_co_firsttraceable) {
+        return -1;
+    }
+    if (blocks->units[unit] & _PyCodeBlocks_RESUME) {
+        // See trace_instruction().
+        source = unit == code->_co_firsttraceable
+                 ? -1 : _PyCodeBlocks_Start(blocks, unit - 1);
+    }
+    else {
+        source = raised < -1 ? -raised - 1
+                 : previous_unit(code, blocks, unit, before, raised);
+    }
+    return source < 0 ? -1 : _PyCodeBlocks_Operation(code, source);
+}
+
+static int
+record_traced(PyThreadState *tstate, PyCodeObject *code, _Py_CODEUNIT *from,
+              _Py_CODEUNIT *to)
+{
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    if (_PyRecording_IsNew(tstate, blocks)) {
+        if (_PyRecording_See(tstate, code) < 0) {
+            return -1;
+        }
+        if (tstate->rec_ring == NULL) {
+            return 0;
+        }
+    }
+    if (_PyRecording_IsWanted(tstate, blocks)) {
+        uintptr_t marks = marks_of(code, blocks);
+        _PyRecording_Add(tstate, from, to, MARKS(to));
+    }
+    return 0;
+}
 
 #undef TRACING_NEXTOPARG
 #define TRACING_NEXTOPARG() do { \
@@ -393,5 +289,3 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 /* A predicted instruction can have an event, too. */
 #undef PREDICT
 #define PREDICT(op)             if (0) goto PREDICT_ID(op)
-
-#endif  /* TRACED_LOOP */

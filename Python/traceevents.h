@@ -163,12 +163,6 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
     }
     int operation = _PyCodeBlocks_Operation(code, prev);
     int opcode = _PyCode_BaseOpcode(code, operation);
-    if (opcode == JUMP_BACKWARD_NO_INTERRUPT) {
-        // throw() has ended a 'yield from' or 'await' and moved prev_instr
-        // past the loop of SEND, YIELD_VALUE, RESUME and this instruction.
-        int send = _PyCodeBlocks_Target(code, prev);
-        return (0 <= send && send < prev && send != unit) ? send + 1 : prev;
-    }
     if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL
                        || opcode == LOAD_FAST || opcode == LOAD_CONST
                        || opcode == STORE_FAST || opcode == BINARY_OP))
@@ -181,7 +175,7 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
             return opcode == PRECALL && unit == third + 1 ? third : second;
         }
     }
-    return prev;
+    return _PyCodeBlocks_Source(code, prev, unit);
 }
 
 static inline int

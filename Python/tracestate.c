@@ -12,7 +12,7 @@
                     The values of these three at the last installation.
    inst_filter      The instruction filter, a bit for each opcode.
    inst_marks       The _PyCodeBlocks flags of instructions that can have
-                    events.
+                    events or are recorded.
    inst_opcodes     For each opcode, whether it can have an 'instruction'
                     event.
    inst_single      The _PyCodeBlocks flags of instructions that can have
@@ -76,11 +76,11 @@ static void
 select_instructions(PyThreadState *tstate, int flags)
 {
     int filtered = flags & _PyTrace_FILTER;
-    tstate->inst_marks = _PyCodeBlocks_RESUME
+    tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
-    tstate->inst_single =
-        flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
+    tstate->inst_single = tstate->rec_marks ? 0
+        : flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
         : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_LEADER : 0;
@@ -107,7 +107,7 @@ _PyTraceState_Follow(PyThreadState *tstate)
         select_instructions(tstate, tstate->inst_tracing);
     }
     else {
-        tstate->inst_marks = _PyCodeBlocks_RESUME;
+        tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks;
         tstate->inst_single = 0;
         memset(tstate->inst_opcodes, 0, sizeof(tstate->inst_opcodes));
     }
@@ -497,9 +497,6 @@ set_python_state(int (*set)(Py_tracefunc, PyObject *, const PyTraceState *),
     }
     Py_RETURN_NONE;
 }
-
-
-void (*_PyTraceState_ExceptionFreed)(PyObject *);
 
 
 /* --- All threads --------------------------------------------------------- */

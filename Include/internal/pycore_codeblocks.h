@@ -12,7 +12,8 @@ extern "C" {
    computed on first use and kept in co_extra. */
 typedef struct {
     int size;                   /* code units */
-    unsigned int refused;       /* by the recorder with this number */
+    unsigned int recording;     /* see pycore_recording.h */
+    unsigned int refused;       /* by the EdgeRecorder with this number */
     uint8_t units[1];           /* for each code unit, the flags below */
 } _PyCodeBlocks;
 
@@ -73,7 +74,7 @@ _PyCodeBlocks_Start(const _PyCodeBlocks *blocks, int unit)
 
 /* The code unit of the opcode itself in the instruction that starts at
    'start', after its EXTENDED_ARG prefixes. */
-extern int _PyCodeBlocks_Operation(PyCodeObject *code, int start);
+PyAPI_FUNC(int) _PyCodeBlocks_Operation(PyCodeObject *code, int start);
 
 /* The argument of that instruction: EXTENDED_ARG adds higher bytes. */
 static inline unsigned int
@@ -88,6 +89,10 @@ _PyCodeBlocks_Oparg(PyCodeObject *code, int start, int operation)
 
 /* The target of the jump that starts at 'start', or -1 if it is not a jump. */
 extern int _PyCodeBlocks_Target(PyCodeObject *code, int start);
+
+/* The first code unit of the instruction from which control has come to code
+   unit 'target', according to frame->prev_instr, here 'unit'. */
+PyAPI_FUNC(int) _PyCodeBlocks_Source(PyCodeObject *code, int unit, int target);
 
 /* Exceptions of the instructions from code unit 'start' to before 'end' are
    handled at 'handler', with the stack cut to 'depth'.  If 'lasti' is true,

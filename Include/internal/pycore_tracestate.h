@@ -87,10 +87,6 @@ _PyTraceState_FollowIfReplaced(PyThreadState *tstate)
     }
 }
 
-/* Called with each exception that is about to be freed, unless it is NULL.  It
-   must not run Python code. */
-extern Py_EXPORTED_SYMBOL void (*_PyTraceState_ExceptionFreed)(PyObject *);
-
 /* The names of the events, indexed by PyTrace_CALL and so on. */
 extern PyObject *_PyTraceState_EventNames[];
 

@@ -25,7 +25,8 @@ FORMAT = 1
 NO_REASON = 'it gave no reason'
 
 # Runs of the program per value, so that none is much shorter than 10 ms.
-LOOPS = {'off': 6, 'line': 2, 'opcode-c': 2, 'instruction-c': 3, 'filter': 3, 'branch': 2, 'monitor-branch': 3}
+LOOPS = {'off': 6, 'line': 2, 'opcode-c': 2, 'instruction-c': 3, 'filter': 3, 'branch': 2, 'monitor-branch': 3,
+         'flight': 5, 'edges': 5, 'recorders': 5}
 
 
 class Interpreter:
@@ -48,7 +49,8 @@ class Interpreter:
 def the_two(args):
     """The fork and stock CPython; raise Trouble if they cannot be compared."""
     fork = Interpreter('fork', args.fork,
-                       ['off', 'line', 'instruction', 'instruction-c', 'branch', 'filter', 'filter-all'])
+                       ['off', 'line', 'instruction', 'instruction-c', 'branch', 'filter', 'filter-all',
+                        'flight', 'edges', 'recorders'])
     stock = Interpreter('stock', args.stock, ['off', 'line', 'opcode', 'opcode-c'])
     if not fork.about['settracestate']:
         raise Trouble(f'{args.fork} has no sys.settracestate: it is not the fork')

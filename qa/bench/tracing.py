@@ -76,7 +76,8 @@ class Figures:
 # (mode, what is counted as its events)
 MODES = [('line', None), ('opcode', 'opcode'), ('opcode-c', 'opcode'), ('instruction', 'instruction'),
          ('instruction-c', 'instruction'), ('branch', 'branch'), ('filter', None), ('filter-all', 'instruction'),
-         ('monitor-instruction', 'monitor-instruction'), ('monitor-branch', 'monitor-branch')]
+         ('monitor-instruction', 'monitor-instruction'), ('monitor-branch', 'monitor-branch'),
+         ('flight', None), ('edges', None), ('recorders', None)]
 
 
 @dataclass
@@ -117,9 +118,12 @@ ROWS = [
     Row('branch', 'branch mode / instruction mode, whole program', 0.35, 0.25),
     Row('filter', 'a filter that lets one in twenty through / no filter, whole program', 0.2, 0.1),
     Row('filter-all', 'a filter that lets everything through / no filter, whole program', None, None),
+    Row('flight', 'flightrecorder / untraced, whole program', 1.5, 1.25),
+    Row('edges', 'EdgeRecorder that counts / untraced, whole program', 1.45, 1.2),
+    Row('recorders', 'both recorders / untraced, whole program', 1.8, 1.4),
 ]
-FOOTNOTE = ('An unused filter has no row of its own: its cost is part of every row but the last two. '
-            'The last row is the cost of a filter without its savings.')
+FOOTNOTE = ('An unused filter has no row of its own: its cost is part of every row of tracing but those with a filter. '
+            'The last row of these is the cost of a filter without its savings.')
 
 
 def evaluate(data):
@@ -138,6 +142,8 @@ def evaluate(data):
                                   event('stock', 'opcode' + suffix, 'opcode'))
     for mode in 'branch', 'filter-all', 'filter':
         rows[mode] = figures.ratio(whole('fork', mode), whole('fork', 'instruction'))
+    for mode in 'flight', 'edges', 'recorders':
+        rows[mode] = figures.ratio(whole('fork', mode), whole('fork', 'off'))
     for row in ROWS:
         if row.key in rows:
             rows[row.key]['met'] = row.met(rows[row.key]['median'], row.must)
@@ -216,6 +222,9 @@ TIMES = [
     ('... to a C function', ['instruction-c', 'opcode-c']),
     ('... one in twenty', ['filter']),
     ('every branch', ['branch', 'monitor-branch']),
+    ('recorded by flightrecorder', ['flight']),
+    ('recorded by EdgeRecorder', ['edges']),
+    ('recorded by both', ['recorders']),
 ]
 
 

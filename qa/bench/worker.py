@@ -73,6 +73,24 @@ def stock_c():
     return stocktrace.trace_opcodes
 
 
+def recording(flight, edges):
+    import codeblocks
+    import flightrecorder
+    recorder = codeblocks.EdgeRecorder(counts=True)
+
+    def start():
+        if flight:
+            flightrecorder.start()
+        if edges:
+            recorder.start()
+
+    def stop():
+        recorder.stop()
+        flightrecorder.stop()
+
+    return start, stop
+
+
 def mode(name, opcodes):
     if name == 'off':
         return nothing, nothing
@@ -84,6 +102,8 @@ def mode(name, opcodes):
         return stock_c(), off
     if name == 'instruction-c':
         return fork_c(), off
+    if name in ('flight', 'edges', 'recorders'):
+        return recording(name != 'edges', name != 'flight')
     if name.startswith('monitor-'):
         return monitoring(name.removeprefix('monitor-'))
     state = {

@@ -1,4 +1,4 @@
-"""Compare the events of programs with those that model.py predicts.
+"""Compare the events of programs, and what is recorded of them, with what model.py predicts.
 
     python -m qa.oracle.worker < REQUESTS > ANSWERS
 
@@ -15,6 +15,7 @@ and an answer contains
     difference  null, or a description of the first difference
 """
 
+import collections
 import dis
 import faulthandler
 import gc
@@ -24,12 +25,16 @@ import marshal
 import sys
 import warnings
 
+import codeblocks
+import flightrecorder
+
 from qa.oracle.model import Code, Mode, Step, expected
 
 FILE = '<program>'
 WARM = 10           # a code object is specialized from its 8th execution on
 PATIENCE = 60       # seconds after which a program counts as hanging
 OPCODES_TRACED = Mode(f_trace_opcodes=True)
+EDGES = Mode(False, False, True)
 
 
 def load(code):
@@ -128,6 +133,68 @@ def executed(main, path, codes):
     return names
 
 
+def select(code):
+    return code.co_filename == FILE
+
+
+def record(run_it, flight, edges, expected_entries, expected_edges):
+    """Call run_it() while it is recorded. Return its result, and the first difference to what is expected."""
+    recorder = codeblocks.EdgeRecorder(select, counts=True)
+    if flight:
+        # The rest is the code that starts and stops.
+        flightrecorder.start(100 * len(expected_entries) + 10_000)
+    if edges:
+        recorder.start()
+    try:
+        result = run_it()
+    finally:
+        recorder.stop()
+        flightrecorder.stop()
+    if flight:
+        entries = [entry for entry in flightrecorder.last() if select(entry[0])]
+        for i, (got, want) in enumerate(itertools.zip_longest(entries, expected_entries)):
+            if got != want:
+                return result, f'recorded instruction {i}: {got}, expected {want}'
+    if edges:
+        found = collections.Counter()
+        for code, counts in recorder.edges():
+            for edge, count in counts.items():
+                found[code, edge] += count
+        for key in found.keys() | expected_edges.keys():
+            if found[key] != expected_edges[key]:
+                return result, f'recorded edge {key}: {found[key]} times, expected {expected_edges[key]} times'
+    return result, None
+
+
+def recordings(load_or_warm, path, codes, models, chosen):
+    """Record a program with each recorder, with both, and beside a trace function. Return the first difference."""
+    entries = [(codes[step.frame], step.offset) for step in path if step.event == 'opcode'
+               or step.event == 'call' and models[step.frame].is_resume(step.offset)]
+    branches = expected(path, models, EDGES)
+    edges = collections.Counter((codes[step.frame], step.arg) for step in branches if step.event == 'branch')
+    for flight, recorder in (True, False), (False, True), (True, True):
+        main = load_or_warm()
+        _, found = record(lambda main=main: run(main), flight, recorder, entries, edges)
+        if found:
+            return f'flight recorder {flight}, edge recorder {recorder}: {found}'
+    for mode in Mode(), Mode(False, True, False), Mode(False, True, False, chosen), EDGES, OPCODES_TRACED:
+        state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
+        main = load_or_warm()
+        (observed, executing), found = record(
+            lambda main=main, state=state, mode=mode: observe(
+                main, mode, lambda trace: sys.settracestate(trace, **state)), True, True, entries, edges)
+        found = found or difference(observed, expected(path, models, mode), executing)
+        if found:
+            return f'both recorders beside {mode}: {found}'
+    main = load_or_warm()
+    sys.setprofile(lambda *args: None)
+    try:
+        _, found = record(lambda: run(main), True, True, entries, edges)
+    finally:
+        sys.setprofile(None)
+    return f'both recorders beside a profile function: {found}' if found else None
+
+
 def examine(program, mask, falsify_one):
     code = compile(program, FILE, 'exec', dont_inherit=True)
     path, codes = observe(load(code), OPCODES_TRACED, sys.settrace)
@@ -153,6 +220,10 @@ def examine(program, mask, falsify_one):
                 return {'events': count, 'opcodes': [], 'difference': f'{mode}, {how}: {found}'}
             if how == 'warm':
                 warm_codes = executing
+    for load_or_warm, how in ((lambda: load(code), 'cold'), (lambda: warm, 'warm')):
+        found = recordings(load_or_warm, path, codes, models, chosen)
+        if found:
+            return {'events': count, 'opcodes': [], 'difference': f'{how}: {found}'}
     names = executed(warm, path, warm_codes)
     return {'events': count, 'opcodes': sorted(names), 'difference': None}
 

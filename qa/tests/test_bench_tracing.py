@@ -49,7 +49,8 @@ def data():
         'samples': {
             'stock': samples(noise, **{'off': 1 * ms, 'line': 1.04 * ms, 'opcode': 1.1 * ms, 'opcode-c': 1.02 * ms}),
             'fork': samples(noise, **{'off': 1 * ms, 'line': 1.04 * ms, 'instruction': 1.05 * ms, 'instruction-c': 1.012 * ms,
-                                      'branch': 0.42 * ms, 'filter': 0.21 * ms, 'filter-all': 1.05 * ms}),
+                                      'branch': 0.42 * ms, 'filter': 0.21 * ms, 'filter-all': 1.05 * ms,
+                                      'flight': 1.3 * ms, 'edges': 1.1 * ms, 'recorders': 2 * ms}),
             '3.12.1': samples(noise, **{'off': 1 * ms, 'monitor-instruction': 1.09 * ms, 'monitor-branch': 1.01 * ms}),
         },
     }
@@ -69,6 +70,9 @@ def test_rows(data):
         'branch': (0.4, False, False),
         'filter': (0.2, True, False),
         'filter-all': (1.0, None, None),
+        'flight': (1.3, True, False),
+        'edges': (1.1, True, True),
+        'recorders': (2.0, False, False),
     }
     # every round has the same ratio, however fast the machine was in it
     assert all(row['mad'] < 1e-9 for key, row in data['rows'].items() if key != 'instructions')
@@ -182,7 +186,7 @@ def test_measuring(bench, root, python, stock_python, tmp_path):
     assert set(data['interpreters']) == {'fork', 'stock'}
     assert {'config_args', 'compiler', 'commit', 'debug', 'optimized'} <= set(data['interpreters']['fork'])
     assert {'cpu', 'cores', 'pinned_to', 'kernel'} <= set(data['machine'])
-    assert set(data['rows']) == {'line', 'event', 'event-c', 'branch', 'filter', 'filter-all'}
+    assert set(data['rows']) == {'line', 'event', 'event-c', 'branch', 'filter', 'filter-all', 'flight', 'edges', 'recorders'}
     assert set(data['missing']) == {'instructions', 'pyperformance'}
     assert set(data['samples']['stock']) == {f'parser/{mode}' for mode in ('off', 'line', 'opcode', 'opcode-c')}
     assert all(len(rounds) == 1 and len(rounds[0]) == 1 and rounds[0][0] > 0

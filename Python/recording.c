@@ -1,0 +1,451 @@
+/* Recording of the instructions that threads execute.
+
+   This is no trace function.  Threads that are recorded use an eval loop of
+   their own (recordedloop.h) unless they are traced as well, and call nothing.
+   It writes an entry to the thread's ring for each instruction, or only for
+   the first one of each basic block if no recorder wants more.  Recorders read
+   the rings later: flightrecorder the last entries, on request, and
+   codeblocks.EdgeRecorder all of them, whenever a ring is full.
+
+   Entries are pointers into bytecode.  A code object is therefore shown to the
+   recorders before it is recorded, and those that want it keep it alive.
+
+   What a thread executes in a trace or profile function is not recorded.
+
+   PyThreadState has these fields:
+
+   rec_next, rec_end    Where the next entry goes, and where the ring is full.
+   rec_ring             NULL if the thread is not recorded.
+   rec_marks            The _PyCodeBlocks flags of recorded instructions.
+   rec_serial           Identifies the set of recorders; 0 without a ring.
+   rec_loop             See _PyRecording_NEW_CODE.
+   rec_changed          The set of recorders has changed, and the fields above
+                        must follow.
+
+   A thread follows at its next instruction. */
+
+#include "Python.h"
+#include "pycore_recording.h"
+#include "pycore_atomic.h"        // _Py_atomic_int
+#include "pycore_pystate.h"       // _PyThreadState_GET()
+#include "pycore_runtime.h"       // _PyRuntime
+#include "pycore_sysmodule.h"     // _PySys_Audit()
+#include "pycore_tracestate.h"    // _PyTraceState_Follow()
+#include <stddef.h>               // offsetof()
+#ifdef HAVE_SYS_SELECT_H
+#  include <sys/select.h>
+#endif
+
+/* Entries of a ring, 16 bytes each: small enough for a processor's cache. */
+#define MIN_SIZE 1024
+
+void (*_PyRecording_TracebackFreed)(PyObject *) = NULL;
+
+static uint64_t nrings;
+
+/* Serial numbers are even, and not 0. */
+static unsigned int last_serial;
+
+
+/* --- The code objects of a recorder -------------------------------------- */
+
+/* The index of the last code object at or before an address, or -1. */
+static Py_ssize_t
+find_at_or_before(const _PyRecordedCode *set, const void *address)
+{
+    Py_ssize_t low = 0, high = set->count;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        if ((const void *)set->codes[middle] <= address) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    return low - 1;
+}
+
+Py_ssize_t
+_PyRecordedCode_Find(const _PyRecordedCode *set, const _Py_CODEUNIT *instr)
+{
+    Py_ssize_t i = find_at_or_before(set, instr);
+    if (i >= 0) {
+        _Py_CODEUNIT *start = _PyCode_CODE(set->codes[i]);
+        if (start <= instr && instr < start + Py_SIZE(set->codes[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int
+_PyRecordedCode_Add(_PyRecordedCode *set, PyCodeObject *code)
+{
+    if (set->count == set->size) {
+        Py_ssize_t size = set->size ? 2 * set->size : 64;
+        PyCodeObject **codes = PyMem_RawRealloc(set->codes,
+                                                size * sizeof(codes[0]));
+        if (codes == NULL) {
+            return -1;
+        }
+        set->codes = codes;
+        set->size = size;
+    }
+    Py_ssize_t i = find_at_or_before(set, code) + 1;
+    memmove(&set->codes[i + 1], &set->codes[i],
+            (set->count - i) * sizeof(set->codes[0]));
+    set->codes[i] = (PyCodeObject *)Py_NewRef(code);
+    set->count++;
+    return 0;
+}
+
+void
+_PyRecordedCode_Clear(_PyRecordedCode *set)
+{
+    _PyRecordedCode old = *set;
+    memset(set, 0, sizeof(*set));
+    for (Py_ssize_t i = 0; i < old.count; i++) {
+        Py_DECREF(old.codes[i]);
+    }
+    PyMem_RawFree(old.codes);
+}
+
+
+/* --- Changes, and handlers of fatal signals ------------------------------ */
+
+static _Py_atomic_int changes;          // that are going on, nested
+static _Py_atomic_int crashing;         // a handler is reading
+
+/* In milliseconds: how long a change and a handler wait for each other. */
+#define MAX_WAIT 500
+
+/* Async-signal-safe. */
+static void
+wait_for_zero(_Py_atomic_int *value)
+{
+    for (int i = 0; i < MAX_WAIT / 10 && _Py_atomic_load(value) != 0; i++) {
+        struct timeval delay = {0, 10000};
+        (void)select(0, NULL, NULL, NULL, &delay);
+    }
+}
+
+void
+_PyRecording_BeginChange(void)
+{
+    int nested = _Py_atomic_load(&changes);
+    _Py_atomic_store(&changes, nested + 1);
+    if (!nested && _Py_atomic_load(&crashing)) {
+        // Both have seen each other: the handler goes first.
+        _Py_atomic_store(&changes, 0);
+        wait_for_zero(&crashing);
+        _Py_atomic_store(&changes, 1);
+    }
+}
+
+void
+_PyRecording_EndChange(void)
+{
+    _Py_atomic_store(&changes, _Py_atomic_load(&changes) - 1);
+}
+
+int
+_PyRecording_BeginCrash(void)
+{
+    _Py_atomic_store(&crashing, 1);
+    wait_for_zero(&changes);
+    return _Py_atomic_load(&changes) == 0;
+}
+
+void
+_PyRecording_EndCrash(void)
+{
+    _Py_atomic_store(&crashing, 0);
+}
+
+
+/* --- Rings --------------------------------------------------------------- */
+
+static inline int
+records(_PyRecorder *recorder, uint64_t thread)
+{
+    return recorder->thread == 0 || recorder->thread == thread;
+}
+
+/* Let the recorders read the entries up to 'end'. */
+static void
+read_ring(PyInterpreterState *interp, _PyRecordRing *ring,
+          _PyRecordEntry *end)
+{
+    for (_PyRecorder *r = interp->recording.recorders; r; r = r->next) {
+        if (r->read != NULL && ring->read != end) {
+            r->read(r, ring->read, end);
+        }
+    }
+    ring->read = end;
+}
+
+_PyRecordEntry *
+_PyRecording_Wrap(PyThreadState *tstate)
+{
+    _PyRecordRing *ring = tstate->rec_ring;
+    read_ring(tstate->interp, ring, ring->entries + ring->size);
+    ring->laps++;
+    ring->read = ring->entries;
+    return ring->entries;
+}
+
+static int
+attach(PyThreadState *tstate, Py_ssize_t size)
+{
+    _PyRecordRing *ring = PyMem_RawCalloc(
+        1, offsetof(_PyRecordRing, entries) + size * sizeof(_PyRecordEntry));
+    if (ring == NULL) {
+        return -1;
+    }
+    ring->tstate = tstate;
+    ring->id = tstate->id;
+    ring->ident = tstate->thread_id;
+    ring->number = ++nrings;
+    ring->size = size;
+    ring->read = ring->entries;
+    tstate->rec_next = ring->entries;
+    tstate->rec_end = ring->entries + size;
+    tstate->rec_ring = ring;
+    _PyRecording_BeginChange();
+    ring->next = tstate->interp->recording.rings;
+    tstate->interp->recording.rings = ring;
+    _PyRecording_EndChange();
+    return 0;
+}
+
+static void
+detach(PyThreadState *tstate, int ended)
+{
+    _PyRecordRing *ring = tstate->rec_ring;
+    PyInterpreterState *interp = tstate->interp;
+    read_ring(interp, ring, tstate->rec_next);
+    _PyRecording_BeginChange();
+    _PyRecordRing **p = &interp->recording.rings;
+    while (*p != ring) {
+        p = &(*p)->next;
+    }
+    *p = ring->next;
+    ring->end = tstate->rec_next;
+    // Idents change in the child process of a fork.
+    ring->ident = tstate->thread_id;
+    ring->tstate = NULL;
+    tstate->rec_next = tstate->rec_end = NULL;
+    tstate->rec_ring = NULL;
+    tstate->rec_marks = 0;
+    tstate->rec_serial = tstate->rec_loop = 0;
+    int owned = 0;
+    for (_PyRecorder *r = interp->recording.recorders; r != NULL && !owned;
+         r = r->next)
+    {
+        owned = r->detached != NULL && records(r, ring->id)
+                && r->detached(r, ring, ended);
+    }
+    if (!owned) {
+        PyMem_RawFree(ring);
+    }
+    _PyRecording_EndChange();
+}
+
+void
+_PyRecording_Read(void)
+{
+    PyInterpreterState *interp = _PyInterpreterState_GET();
+    for (_PyRecordRing *ring = interp->recording.rings; ring != NULL;
+         ring = ring->next)
+    {
+        read_ring(interp, ring, ring->tstate->rec_next);
+    }
+}
+
+
+/* --- Recorders and threads ----------------------------------------------- */
+
+/* The set of recorders has changed: tell all threads. */
+static void
+set_changed(PyInterpreterState *interp)
+{
+    last_serial += 2;
+    if (last_serial == 0) {
+        last_serial = 2;
+    }
+    interp->recording.serial = last_serial;
+    PyThread_type_lock lock = _PyRuntime.interpreters.mutex;
+    PyThread_acquire_lock(lock, WAIT_LOCK);
+    interp->recording.on = interp->recording.recorders != NULL;
+    for (PyThreadState *ts = interp->threads.head; ts != NULL; ts = ts->next) {
+        if (!ts->inst_cleared
+            && (interp->recording.on || ts->rec_ring != NULL))
+        {
+            ts->rec_changed = 1;
+            _PyThreadState_UpdateTracingState(ts);
+        }
+    }
+    PyThread_release_lock(lock);
+}
+
+void
+_PyRecording_InitThread(PyThreadState *tstate)
+{
+    if (tstate->interp->recording.on) {
+        tstate->rec_changed = 1;
+        _PyThreadState_UpdateTracingState(tstate);
+    }
+}
+
+void
+_PyRecording_ClearThread(PyThreadState *tstate)
+{
+    tstate->rec_changed = 0;
+    if (tstate->rec_ring != NULL) {
+        detach(tstate, 1);
+    }
+}
+
+int
+_PyRecording_Follow(PyThreadState *tstate)
+{
+    uint8_t marks = 0;
+    Py_ssize_t size = MIN_SIZE;
+    PyInterpreterState *interp = tstate->interp;
+    for (_PyRecorder *r = interp->recording.recorders; r; r = r->next) {
+        if (records(r, tstate->id)) {
+            marks |= r->marks;
+            size = Py_MAX(size, r->size);
+        }
+    }
+    int err = 0;
+    tstate->rec_changed = 0;
+    if (marks == 0) {
+        if (tstate->rec_ring != NULL) {
+            detach(tstate, 0);
+        }
+    }
+    else if (tstate->rec_ring == NULL) {
+        err = attach(tstate, size);
+    }
+    if (tstate->rec_ring != NULL) {
+        tstate->rec_marks = marks;
+        tstate->rec_serial = interp->recording.serial;
+    }
+    _PyTraceState_Follow(tstate);
+    _PyThreadState_UpdateTracingState(tstate);
+    return err;
+}
+
+static void
+detach_all(PyInterpreterState *interp)
+{
+    while (interp->recording.rings != NULL) {
+        PyThreadState *tstate = interp->recording.rings->tstate;
+        detach(tstate, 0);
+        _PyTraceState_Follow(tstate);
+        _PyThreadState_UpdateTracingState(tstate);
+    }
+}
+
+int
+_PyRecording_Start(_PyRecorder *recorder, int anew)
+{
+    PyThreadState *tstate = _PyThreadState_GET();
+    PyInterpreterState *interp = tstate->interp;
+    if (_PySys_Audit(tstate, "sys.settrace", NULL) < 0) {
+        return -1;
+    }
+    if (recorder->running) {
+        PyErr_SetString(PyExc_RuntimeError, "the recorder is already running");
+        return -1;
+    }
+    _PyRecording_Read();
+    if (anew) {
+        detach_all(interp);
+    }
+    Py_XINCREF(recorder->owner);
+    recorder->running = 1;
+    recorder->next = interp->recording.recorders;
+    interp->recording.recorders = recorder;
+    set_changed(interp);
+    if (_PyRecording_Follow(tstate) < 0) {
+        _PyRecording_Stop(recorder, anew);
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static void
+stop(PyInterpreterState *interp, _PyRecorder *recorder)
+{
+    _PyRecorder **p = &interp->recording.recorders;
+    while (*p != recorder) {
+        p = &(*p)->next;
+    }
+    *p = recorder->next;
+    recorder->running = 0;
+    set_changed(interp);
+    Py_XDECREF(recorder->owner);
+}
+
+void
+_PyRecording_Stop(_PyRecorder *recorder, int anew)
+{
+    PyInterpreterState *interp = _PyInterpreterState_GET();
+    _PyRecording_Read();
+    if (anew) {
+        detach_all(interp);
+    }
+    stop(interp, recorder);
+}
+
+void
+_PyRecording_Fini(PyInterpreterState *interp)
+{
+    while (interp->recording.recorders != NULL) {
+        stop(interp, interp->recording.recorders);
+    }
+    detach_all(interp);
+}
+
+int
+_PyRecording_See(PyThreadState *tstate, PyCodeObject *code)
+{
+    unsigned int serial = tstate->rec_serial;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_Get(code);
+    PyErr_Restore(type, value, traceback);
+    if (blocks == NULL || !_PyRecording_IsNew(tstate, blocks)) {
+        return 0;
+    }
+    int wanted = 0;
+    PyInterpreterState *interp = tstate->interp;
+    for (_PyRecorder *r = interp->recording.recorders; r; r = r->next) {
+        int selected = r->select(r, code);
+        if (selected < 0) {
+            return -1;
+        }
+        if (tstate->rec_changed || tstate->rec_serial != serial) {
+            return 0;           // the recorders are others now
+        }
+        wanted |= selected;
+    }
+    blocks->recording = serial | wanted;
+    return 0;
+}
+
+void
+_PyRecording_NoteRaise(PyThreadState *tstate)
+{
+    PyTracebackObject *tb = (PyTracebackObject *)tstate->curexc_traceback;
+    if (tstate->tracing || tb == NULL || tb->tb_next != NULL) {
+        return;
+    }
+    _PyRecordRing *ring = tstate->rec_ring;
+    ring->raises[ring->nraises++ % _PyRecording_MAX_RAISES] =
+        (_PyRecordRaise){tb, _PyRecordRing_Total(ring)};
+}
