@@ -38,19 +38,22 @@ def test_report(recorded):
                                            ('json', 'condcov.json')])
 def test_written_reports(recorded, command, name):
     done = recorded.condcov(command)
-    assert (done.stdout, done.stderr) == ('', '')
+    place = f'{name}/index.html' if command == 'html' else name
+    assert (done.stdout, done.stderr) == (f'Wrote {command.upper()} report to {place}\n', '')
     assert (recorded.path / name).exists()
-    recorded.condcov(command, '-o', 'other')
+    assert recorded.condcov(command, '-q', '-o', 'other').stdout == ''
     assert (recorded.path / 'other').exists()
     assert 'cannot write' in recorded.refused(command, '-o', '/dev/null/x')
 
 
-def test_lcov_has_names_or_numbers(folder):
+def test_lcov_has_names_and_mcdc_or_numbers(folder):
     folder.write('prog.py', 'for i in (0, 1):\n    if i: print(i)\n')
     folder.condcov('run', 'prog.py')
-    for option, branch in ((), 'BRDA:2,0,i is true,1'), (('--numbers',), 'BRDA:2,0,0,1'):
-        folder.condcov('lcov', *option)
-        assert branch in (folder.path / 'condcov.lcov').read_text().splitlines()
+    for options, branch in ((), 'BRDA:2,0,0,1'), (('--mcdc',), 'BRDA:2,0,i is true,1'), \
+            (('--mcdc', '--numbers'), 'BRDA:2,0,0,1'):
+        folder.condcov('lcov', *options)
+        text = (folder.path / 'condcov.lcov').read_text()
+        assert branch in text.splitlines() and ('MCDC:' in text) == ('--mcdc' in options)
 
 
 @pytest.mark.slow
@@ -119,7 +122,7 @@ def test_version_and_help(folder):
 @pytest.mark.parametrize('arguments, message', [
     ([], 'the following arguments are required: COMMAND'),
     (['ruin'], "invalid choice: 'ruin'"),
-    (['run'], 'nothing to run: give a program, or -m MODULE'),
+    (['run'], 'nothing to run: give a program, or -m MODULE; see "condcov run --help"'),
     (['run', '-m'], '-m needs the name of a module'),
     (['run', '--sauce=x', 'p.py'], '--sauce=x'),
     (['report', '--fail-under=lime=1'], "'lime=1' has the unknown level 'lime'; the levels are line, branch, condition, mcdc"),
@@ -127,8 +130,10 @@ def test_version_and_help(folder):
     (['report', '--fail-under=line=101'], "'line=101' must be a percentage from 0 to 100, not 101.0"),
     (['report', '--fail-under=nan'], "'nan' must be a percentage from 0 to 100, not nan"),
     (['report', '--contexts=('], "'(' is not a regular expression"),
-    (['report', '--sort=size'], 'invalid choice'),
-    (['report', 'x'], 'unrecognized arguments: x'),
+    (['report', '--sort=size'], "argument --sort: must be one of name, line, branch, condition, mcdc, gaps, cover, stmts, "),
+    (['report', '--bad'], 'condcov report: unrecognized arguments: --bad; see "condcov report --help"'),
+    (['report', '--precision=x'], "'x' is not a number"),
+    (['debug', 'x'], "invalid choice: 'x' (choose from 'sys', 'data', 'config')"),
     (['report'], 'no data at '),
     (['html'], 'no data at '),
     (['report', '--data-file=/no/such'], 'no data at /no/such: '),

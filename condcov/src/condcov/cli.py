@@ -1,15 +1,16 @@
-"""The command: condcov run, report, html, lcov, xml, json, combine and erase."""
+"""The command: condcov run, report, html, lcov, xml, json, annotate, combine, erase, debug and help."""
 
 import argparse
+import dataclasses
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import condcov
 from condcov import config as configuration
 from condcov.errors import CondcovError
-from condcov.model import LEVELS
 
 if TYPE_CHECKING:
     from condcov.analysis.results import Result
@@ -47,13 +48,19 @@ def level(text: str) -> tuple[str, float]:
     return item
 
 
-def regex(text: str) -> str:
-    """Return the text if it is a regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a regular expression: {error}') from None
-    return text
+def regexes(text: str) -> str:
+    """Return one regular expression for a list of them that is separated by commas."""
+    for part in names(text):
+        try:
+            re.compile(part)
+        except re.error as error:
+            raise argparse.ArgumentTypeError(f'{part!r} is not a regular expression: {error}') from None
+    return either(names(text))
+
+
+def either(regexes: Sequence[str]) -> str:
+    """Return a regular expression that matches what one of several matches."""
+    return regexes[0] if len(regexes) == 1 else '|'.join(f'(?:{regex})' for regex in regexes)
 
 
 def names(text: str) -> list[str]:
@@ -61,76 +68,161 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(',') if name.strip()]
 
 
+def sorting(text: str) -> str:
+    """Return the text if files can be sorted by it."""
+    from condcov.analysis import results
+    try:
+        return results.check_sort(text.lower())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number(text: str) -> int:
+    """Return a number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number')
+    return int(text)
+
+
+def number_or_all(text: str) -> int | None:
+    """Return a number, or None for 'all'."""
+    return None if text == 'all' else number(text)
+
+
 def parser() -> Parser:
     """Return the parser of the command line."""
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the command line, and those of the subcommands."""
     top = Parser('condcov', description=condcov.__doc__.splitlines()[0])
     top.add_argument('--version', action='version', version=f'condcov {condcov.__version__}')
     commands = top.add_subparsers(dest='command', metavar='COMMAND', required=True)
 
-    def command(name: str, help: str, usage: str | None = None) -> argparse.ArgumentParser:
+    def command(name: str, help: str, usage: str | None = None) -> Parser:
         found = commands.add_parser(name, help=help, description=f'{help[0].upper()}{help[1:]}.', usage=usage)
         found.add_argument('--data-file', metavar='FILE', help=f'the data file (default: {configuration.DATA_FILE})')
-        found.add_argument('--config', metavar='FILE',
+        found.add_argument('--config', '--rcfile', metavar='FILE',
                            help='a TOML file with [tool.condcov], or a configuration file of coverage.py '
                            '(default: those in the current folder)')
         return found
 
-    def selecting(found: argparse.ArgumentParser, what: str) -> None:
+    def selecting(found: Parser, what: str) -> None:
         found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
                            help=f'{what} only files that match one of these comma-separated patterns')
         found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
                            help=f'do not {what} files that match one of these patterns')
+
+    def quiet(found: Parser) -> None:
+        found.add_argument('-q', '--quiet', action='store_true', help='do not say what was written')
 
     run = command('run', 'run a program and record its coverage',
                   usage='condcov run [option]... (PROGRAM | -m MODULE) [argument]...')
     run.add_argument('--source', type=names, action='extend', metavar='NAMES',
                      help='record only these packages, modules and folders (comma-separated)')
     selecting(run, 'record')
+    run.add_argument('-L', '--pylib', action='store_true', default=None, help='also record the standard library')
     run.add_argument('--context', metavar='NAME', help='the name of the context to record in')
-    run.add_argument('--append', action='store_true', help='add to the data of earlier runs')
+    run.add_argument('-a', '--append', action='store_true', help='add to the data of earlier runs')
     run.add_argument('--counts', action='store_true', default=None,
                      help='count how often each path through a decision is taken')
-    run.add_argument('--parallel', action='store_true',
+    run.add_argument('-p', '--parallel-mode', '--parallel', dest='parallel', action='store_true', default=None,
                      help='write a separate data file for each process, for "condcov combine"')
-    run.add_argument('-m', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
+    always = run.add_argument_group('options of coverage.py without effect')
+    always.add_argument('--branch', action='store_true', help='branches are always recorded')
+    always.add_argument('--concurrency', metavar='LIBS', help='threads and processes are always recorded')
+    always.add_argument('--timid', action='store_true', help='condcov does not use a trace function')
+    run.add_argument('-m', '--module', dest='module', nargs=argparse.REMAINDER, metavar='MODULE',
                      help='run this module; the arguments after it are passed to it')
     run.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
-    def reporting(found: argparse.ArgumentParser) -> None:
+    def reporting(found: Parser, minimum: bool = True) -> None:
         selecting(found, 'report')
-        found.add_argument('--contexts', type=regex, metavar='REGEX',
-                           help='report only what was recorded in contexts whose names match')
-        found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
-                           help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
-                                'condition or mcdc')
+        found.add_argument('files', nargs='*', metavar='FILE',
+                           help='report only these files, folders and modules')
+        found.add_argument('--contexts', type=regexes, metavar='REGEXES',
+                           help='report only what was recorded in contexts whose names match one of these '
+                                'comma-separated regular expressions')
+        if minimum:
+            found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
+                               help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
+                                    'condition, mcdc, or total for lines and branches together')
+        found.add_argument('-i', '--ignore-errors', action='store_true', default=None,
+                           help='exit with status 0 although a file cannot be reported')
+        found.add_argument('--keep-combined', action='store_true',
+                           help='keep the data files of single processes if they are combined for this report')
+        found.add_argument('--precision', type=number, metavar='N', help='digits after the decimal point (default: 1)')
+        found.add_argument('--sort', type=sorting, metavar='COLUMN',
+                           help='sort the files by name, line, branch, condition, mcdc or gaps, the lowest first, or '
+                                'as by -mcdc the highest first; coverage.py\'s stmts, miss, brpart and cover also work '
+                                '(default: name)')
+        found.add_argument('--skip-covered', action=argparse.BooleanOptionalAction,
+                           help='skip files with complete coverage')
+        found.add_argument('--skip-empty', action='store_true', default=None, help='skip files without code')
 
-    report = command('report', 'print the coverage and the gaps')
+    report = command('report', 'print the gaps and the coverage')
     reporting(report)
-    report.add_argument('--sort', choices=('name', *LEVELS), default='name',
-                        help='sort the files by name, or by a level with the lowest first (default: name)')
-    report.add_argument('--skip-covered', action='store_true', help='skip files with complete coverage')
-    report.add_argument('--no-gaps', dest='show_gaps', action='store_false', help='print only the percentages')
+    report.add_argument('--format', choices=('text', 'markdown', 'total'),
+                        help='print text (the default), the table in Markdown, or only the percentage of lines and '
+                             'branches together, as coverage.py does')
+    report.add_argument('-m', '--show-missing', action='store_true',
+                        help='name the lines and branches that are missing in the table')
+    report.add_argument('--gaps', type=number_or_all, default=-1, metavar='N',
+                        help='print at most N gaps, the most telling ones, or "all" (default: 50)')
+    report.add_argument('--no-gaps', dest='gaps', action='store_const', const=0, help='print only the table')
     for name, (_, destination, help) in WRITERS.items():
         found = command(name, help)
         reporting(found)
-        found.add_argument('-o', '--output', default=destination, metavar='FOLDER' if name == 'html' else 'FILE',
-                           help=f'where to write the report (default: {destination})')
-        if name == 'lcov':
-            found.add_argument('--numbers', dest='names', action='store_false',
-                               help='number the branches instead of naming them, for lcov 1.x')
+        found.add_argument('-o', '--output', *(('-d', '--directory') if name == 'html' else ()),
+                           metavar='FOLDER' if name == 'html' else 'FILE',
+                           help=f'where to write the report{"" if name == "html" else "; - for standard output"} '
+                                f'(default: {destination})')
+        quiet(found)
+        if name in ('html', 'json'):
+            found.add_argument('--show-contexts', action='store_true', default=None,
+                               help='show which contexts saw each outcome of a condition')
+        if name == 'html':
+            found.add_argument('--title', metavar='TEXT', help='the title of the report')
+        elif name == 'json':
+            found.add_argument('--pretty-print', action='store_true', default=None,
+                               help='break and indent the lines for human readers')
+        elif name == 'lcov':
+            found.add_argument('--mcdc', action='store_true',
+                               help='write MCDC records and name the branches, for genhtml 2.2 and later; '
+                                    'many other readers reject them')
+            found.add_argument('--numbers', dest='names', action='store_false', default=None,
+                               help='number the branches even with --mcdc')
+    annotate = command('annotate', 'write copies of the files with a mark before each line')
+    reporting(annotate, minimum=False)
+    annotate.add_argument('-d', '--directory', metavar='FOLDER',
+                          help='where to write the copies (default: next to the files)')
 
     combine = command('combine', 'combine the data files of several processes or runs')
-    combine.add_argument('--append', action='store_true', help='keep the existing data and add to it')
+    combine.add_argument('-a', '--append', action='store_true', help='keep the existing data and add to it')
     combine.add_argument('--keep', action='store_true', help='keep the original data files')
+    quiet(combine)
     combine.add_argument('files', nargs='*', metavar='FILE',
                          help='a data file, or a folder with data files (default: the folder of the data file)')
     command('erase', 'delete the data files')
-    return top
+    debug = command('debug', 'print what condcov knows about its environment, its data or its configuration')
+    debug.add_argument('topics', nargs='+', choices=('sys', 'data', 'config'), metavar='TOPIC',
+                       help='sys, data or config')
+    helping = commands.add_parser('help', help='print the help of a command',
+                                  description='Print the help of a command.')
+    helping.add_argument('topic', nargs='?', metavar='COMMAND', choices=[*commands.choices])
+    return top, commands.choices
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute the command line, and return the exit status.  "run" does not return if the program exits."""
-    options = parser().parse_args(arguments)
+    top, commands = _parsers()
+    options, unknown = top.parse_known_args(arguments)
+    if unknown:
+        commands[options.command].error(f'unrecognized arguments: {" ".join(unknown)}')
+    if options.command == 'help':
+        (commands[options.topic] if options.topic else top).print_help()
+        return 0
     try:
         return COMMANDS[options.command](options)
     except CondcovError as error:
@@ -138,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE
     except BrokenPipeError:
         # The reader of the report has closed the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
 
 
@@ -150,51 +242,166 @@ def script() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    argv = options.module if options.module is not None else \
-        options.program[1:] if options.program[:1] == ['--'] else options.program
-    if not argv:
-        raise CondcovError('-m needs the name of a module' if options.module is not None else
-                           'nothing to run: give a program, or -m MODULE')
     config = configuration.read(options.config, data_file=options.data_file, source=_tuple(options.source),
                                 include=_tuple(options.include), omit=_tuple(options.omit), context=options.context,
-                                counts=options.counts)
+                                counts=options.counts, cover_pylib=options.pylib, parallel=options.parallel)
+    argv = options.module if options.module is not None else \
+        options.program[1:] if options.program[:1] == ['--'] else options.program
+    is_module = options.module is not None
+    if not argv and not is_module and config.command_line:
+        is_module = config.command_line[0] in ('-m', '--module')
+        argv = list(config.command_line[is_module:])
+    if not argv:
+        raise CondcovError(('-m needs the name of a module' if is_module else
+                            'nothing to run: give a program, or -m MODULE') + '; see "condcov run --help"')
+    _say(_foreign_environment(), *_ignored(configuration.reporting(options.config), '[run]'))
     from condcov.record import run
-    run.run(config, argv, is_module=options.module is not None, append=options.append, parallel=options.parallel)
+    run.run(config, argv, is_module=is_module, append=options.append, parallel=config.parallel)
     return 0
 
 
-def _load(options: argparse.Namespace) -> tuple['Config', 'Result']:
-    config = configuration.read(options.config, data_file=options.data_file, report_include=_tuple(options.include),
-                                report_omit=_tuple(options.omit),
-                                fail_under=dict(options.fail_under) if options.fail_under else None)
+def _say(*messages: str) -> None:
+    """Print lines for the user, of those that are not empty."""
+    for message in filter(None, messages):
+        print(f'condcov: {message}', file=sys.stderr, flush=True)
+
+
+def _foreign_environment() -> str:
+    """A sentence if a virtual environment is active, and this is the condcov of another interpreter; or ''."""
+    active = os.environ.get('VIRTUAL_ENV')
+    if not active or not os.path.isdir(active) or os.path.realpath(active) == os.path.realpath(sys.prefix):
+        return ''
+    return (f'this condcov belongs to {sys.prefix}, and does not see the packages of the active virtual environment '
+            f'{active}; install condcov there, with {os.path.join(active, "bin", "python")} -m pip')
+
+
+def _ignored(reporting: configuration.Reporting, *sections: str) -> list[str]:
+    """A sentence about the settings of coverage.py in these sections that have no effect, if there are any."""
+    found = [name for name in reporting.ignored if name.startswith(sections)]
+    return [f'settings of coverage.py without effect: {", ".join(found)}'] if found else []
+
+
+def _patterns(files: list[str]) -> list[str]:
+    """The patterns of the files, folders and modules that the command line names."""
+    found = []
+    for name in files:
+        if os.path.isdir(name):
+            found.append(os.path.join(name, '*'))
+        elif os.path.exists(name) or name.endswith('.py') or os.sep in name:
+            found.append(name)
+        else:
+            path = name.replace('.', os.sep)
+            found += [f'*/{path}.py', f'*/{path}/__init__.py']
+    return found
+
+
+def _load(options: argparse.Namespace) -> tuple['Config', configuration.Reporting, 'Result']:
+    config = configuration.read(
+        options.config, data_file=options.data_file, report_include=_tuple(options.include),
+        report_omit=_tuple(options.omit),
+        fail_under=dict(options.fail_under) if getattr(options, 'fail_under', None) else None)
+    reporting = configuration.reporting(options.config)
+    if getattr(options, 'fail_under', None):
+        reporting = dataclasses.replace(reporting, fail_digits=None)
+    if options.files:
+        only = configuration.read(options.config, report_include=_tuple(_patterns(options.files))).report_include
+        others = config.report_include if options.include else ()
+        config = dataclasses.replace(config, report_include=(*others, *only))
+    _say(*_ignored(reporting, '[html]', '[lcov]'))
+    contexts = options.contexts or either(reporting.contexts) or None
+    is_html = options.command == 'html'
+    show = _first(getattr(options, 'show_contexts', False), is_html and reporting.show_contexts or
+                  options.command == 'json' and reporting.json_show_contexts)
     from condcov.analysis import loading
-    return config, loading.load(config, options.contexts)
+    loading.combine(config, keep=options.keep_combined)
+    result = loading.load(config, contexts, show_contexts=show)
+    _say(*result.warnings, *result.problems)
+    result = result.select(
+        _first(options.sort, reporting.sort),
+        _first(options.skip_covered, reporting.html_skip_covered if is_html else None, reporting.skip_covered),
+        _first(options.skip_empty, reporting.html_skip_empty if is_html else None, reporting.skip_empty),
+        _first(options.precision, reporting.precision))
+    return config, reporting, result
 
 
-def _exit_status(config: 'Config', result: 'Result') -> int:
+def _first(*values: Any) -> Any:
+    """The first value that is not None, or None."""
+    return next((value for value in values if value is not None), None)
+
+
+def _exit_status(config: 'Config', reporting: configuration.Reporting, result: 'Result',
+                 options: argparse.Namespace) -> int:
     """Print the levels that are below their minimum, and return the exit status."""
     from condcov.analysis import results
     from condcov.report import messages
-    shortfalls = results.fail_under(result, config.fail_under)
-    for shortfall in shortfalls:
-        print(f'condcov: {messages.below_minimum(shortfall)}', file=sys.stderr)
-    return USAGE if shortfalls else 0
+    shortfalls = results.fail_under(result, config.fail_under, reporting.fail_digits)
+    _say(*map(messages.below_minimum, shortfalls))
+    bad = result.problems and not _first(options.ignore_errors, reporting.ignore_errors)
+    return USAGE if shortfalls or bad else 0
 
 
 def _report(options: argparse.Namespace) -> int:
     from condcov.report import text
-    config, result = _load(options)
-    text.write(result, sys.stdout, sort=options.sort, skip_covered=options.skip_covered, show_gaps=options.show_gaps)
+    config, reporting, result = _load(options)
+    format = options.format or reporting.format
+    if format == 'total':
+        text.write_total(result, sys.stdout)
+    elif format == 'markdown':
+        text.write_markdown(result, sys.stdout, show_missing=options.show_missing or reporting.show_missing)
+    else:
+        text.write(result, sys.stdout, show_gaps=options.gaps != 0,
+                   most_gaps=text.MOST_GAPS if options.gaps == -1 else options.gaps,
+                   show_missing=options.show_missing or reporting.show_missing)
     sys.stdout.flush()
-    return _exit_status(config, result)
+    return _exit_status(config, reporting, result, options)
 
 
 def _write(options: argparse.Namespace) -> int:
+    config, reporting, result = _load(options)
+    destination = write(result, options.command, options.output, reporting, vars(options))
+    if not options.quiet and destination:
+        print(destination, flush=True)
+    return _exit_status(config, reporting, result, options)
+
+
+def write(result: 'Result', kind: str, destination: str | None, reporting: configuration.Reporting,
+          options: Mapping[str, Any]) -> str:
+    """Write a report of one of the WRITERS, and return the sentence about where it is, or '' for standard output.
+
+    destination     its file or folder; None for that of the configuration, or the default
+    options         those of the command line
+    """
     import importlib
-    config, result = _load(options)
-    keywords = {'names': options.names} if options.command == 'lcov' else {}
-    importlib.import_module(f'condcov.report.{WRITERS[options.command][0]}').write(result, options.output, **keywords)
-    return _exit_status(config, result)
+
+    from condcov.report import output
+    module, default, _ = WRITERS[kind]
+    destination = destination or reporting.outputs.get(kind) or default
+    keywords: dict[str, dict[str, Any]] = {
+        'html': {'title': options.get('title') or reporting.title},
+        'json': {'pretty': _first(options.get('pretty_print'), reporting.pretty_print)},
+        'lcov': {'mcdc': options.get('mcdc', False), 'names': options.get('names')},
+        'xml': {'depth': reporting.package_depth}}
+    importlib.import_module(f'condcov.report.{module}').write(result, destination, **keywords[kind])
+    if output.descriptor(destination) is not None:
+        return ''
+    place = os.path.join(destination, 'index.html') if kind == 'html' else destination
+    return f'Wrote {kind.upper()} report to {place}'
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    from condcov.report import annotate
+    config, reporting, result = _load(options)
+    annotate.write(result, options.directory)
+    return _exit_status(dataclasses.replace(config, fail_under={}), reporting, result, options)
+
+
+def _debug(options: argparse.Namespace) -> int:
+    from condcov.report import diagnostics
+    config = configuration.read(options.config, data_file=options.data_file)
+    reporting = configuration.reporting(options.config)
+    for topic in options.topics:
+        diagnostics.write(topic, config, reporting, sys.stdout)
+    return 0
 
 
 def _combine(options: argparse.Namespace) -> int:
@@ -211,6 +418,8 @@ def _combine(options: argparse.Namespace) -> int:
     if not files:
         raise CondcovError(f'no per-process data files to combine next to {config.data_file}')
     data.combine(files, config.paths, append=options.append, keep=options.keep)
+    if not options.quiet:
+        print(f'Combined {len(files)} data {"file" if len(files) == 1 else "files"} into {data.path}')
     for path, message in data.problems():
         print(f'condcov: {path} was not recorded: {message}', file=sys.stderr)
     return 0
@@ -228,4 +437,5 @@ def _tuple(items: list[str] | None) -> tuple[str, ...] | None:
     return None if items is None else tuple(items)
 
 
-COMMANDS = {'run': _run, 'report': _report, 'combine': _combine, 'erase': _erase, **dict.fromkeys(WRITERS, _write)}
+COMMANDS = {'run': _run, 'report': _report, 'annotate': _annotate, 'combine': _combine, 'erase': _erase,
+            'debug': _debug, **dict.fromkeys(WRITERS, _write)}

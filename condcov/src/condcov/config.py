@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,14 @@ class Config:
     exclude, partial    regular expressions of lines to exclude, and of lines whose branches are excluded
     report_include, report_omit     glob patterns of files to report, and not to report
     paths               lists of folders that hold the same source; the first is the local one
-    fail_under          the required percentage for some of the levels
+    fail_under          the required percentage for some of the levels, or for 'total', lines and branches together
     counts              whether to count how often each path through a decision is taken
     context             the name of the context to record
     accept              conditions that cannot be tested: dictionaries with the keys condition, level and reason, and
                         file, a glob pattern
+    parallel            whether to leave the data files of single processes for "condcov combine"
+    namespaces          whether folders without __init__.py are searched for files that nothing executed
+    command_line        what to run if the command line does not say so
     """
 
     data_file: str
@@ -48,6 +52,9 @@ class Config:
     context: str = ''
     cover_pylib: bool = False
     accept: tuple[dict[str, str], ...] = ()
+    parallel: bool = False
+    namespaces: bool = False
+    command_line: tuple[str, ...] = ()
 
     def dumps(self) -> str:
         """Return the configuration as text, for the processes that the program starts."""
@@ -59,6 +66,41 @@ class Config:
         values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
                                   for name, value in json.loads(text).items()}
         return cls(**values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reporting:
+    """How to report, by the configuration of coverage.py.
+
+    outputs         the file or folder of a kind of report: {'html': 'htmlcov'}, of those that are configured
+    format          'text', 'markdown' or 'total', of the report in the terminal
+    precision       digits after the decimal point of a percentage; None for as many as the report has by default
+    fail_digits     to how many digits percentages are rounded before they are compared with fail_under; None for all
+    sort            what to sort the files by; with a minus sign before it, in the other order
+    contexts        regular expressions: report only what was recorded in contexts whose names match one
+    pretty_print    whether the JSON report has line breaks and indentation
+    ignored         the settings that have no effect, as '[run] plugins'
+    """
+
+    outputs: dict[str, str] = dataclasses.field(default_factory=dict)
+    format: str = 'text'
+    precision: int | None = None
+    fail_digits: int | None = None
+    sort: str = 'name'
+    contexts: tuple[str, ...] = ()
+    ignore_errors: bool = False
+    skip_covered: bool = False
+    skip_empty: bool = False
+    html_skip_covered: bool | None = None
+    html_skip_empty: bool | None = None
+    title: str | None = None
+    show_contexts: bool = False
+    json_show_contexts: bool = False
+    pretty_print: bool = False
+    package_depth: int = 99
+    show_missing: bool = False
+    test_contexts: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -100,8 +142,8 @@ def percentages(value: object) -> dict[str, float]:
     """Return {level: percent} from a number, which is for lines, or from a table.  Raises ValueError."""
     found = {}
     for level, percent in value.items() if isinstance(value, dict) else [('line', value)]:
-        if level not in LEVELS:
-            raise ValueError(f'has the unknown level {level!r}; the levels are {", ".join(LEVELS)}')
+        if level not in (*LEVELS, 'total'):
+            raise ValueError(f'has the unknown level {level!r}; the levels are {", ".join(LEVELS)} and total')
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
             raise ValueError(f'must be a percentage from 0 to 100, not {percent!r}')
         found[level] = float(percent)
@@ -180,13 +222,73 @@ def read(rcfile: str | None = None, **options: Any) -> Config:
         'report_include': chosen('report_include'),
         'report_omit': chosen('report_omit'),
         'paths': own.get('paths', theirs.paths),
-        'fail_under': own.get('fail_under', {}),
+        'fail_under': own.get('fail_under', _their_minimum(theirs)),
+        'context': theirs.context or '',
+        'parallel': theirs.parallel,
+        'namespaces': theirs.include_namespace_packages,
+        'command_line': tuple(shlex.split(theirs.command_line or '')),
         'counts': own.get('counts', False),
         'cover_pylib': own.get('cover_pylib', theirs.cover_pylib),
         'accept': own.get('accept', ()),
     }
     values.update((name, value) for name, value in options.items() if value is not None)
     return _absolute(Config(**values))
+
+
+# Settings of coverage.py without effect here. Others are always true of condcov: it measures branches, threads and
+# other processes, and writes its data when a process gets SIGTERM or is replaced.
+_IGNORED = {
+    'core': 'run', 'data_file': 'run', 'debug': 'run', 'debug_file': 'run', 'disable_warnings': 'run',
+    'dynamic_context': 'run', 'plugins': 'run', 'relative_files': 'run', 'timid': 'run', 'extra_css': 'html',
+    'lcov_line_checksums': 'lcov'}
+_OUTPUTS = {'html': 'html_dir', 'xml': 'xml_output', 'json': 'json_output', 'lcov': 'lcov_output'}
+_FORMATS = ('text', 'markdown', 'total')
+
+
+def reporting(rcfile: str | None = None) -> Reporting:
+    """Return how to report, by the same files as read().  Raises CondcovError for an error in a file."""
+    from coverage.config import CoverageConfig
+    theirs, default = _coverage_config(rcfile), CoverageConfig()
+    changed = {name for name in vars(default) if getattr(theirs, name) != getattr(default, name)}
+    precise = 'precision' in changed or _is_set(theirs, 'report:precision')
+    if theirs.format not in (None, *_FORMATS):
+        raise CondcovError(f'[report] format in the configuration must be {", ".join(_FORMATS)}, not {theirs.format}')
+    return Reporting(
+        outputs={kind: getattr(theirs, name) for kind, name in _OUTPUTS.items() if name in changed},
+        format=theirs.format or 'text', precision=theirs.precision if precise else None,
+        fail_digits=None if 'fail_under' in _own_table(rcfile) else theirs.precision,
+        sort=(theirs.sort or 'name').lower(), contexts=tuple(theirs.report_contexts or ()),
+        ignore_errors=theirs.ignore_errors, skip_covered=theirs.skip_covered, skip_empty=theirs.skip_empty,
+        html_skip_covered=theirs.html_skip_covered, html_skip_empty=theirs.html_skip_empty,
+        title=theirs.html_title if 'html_title' in changed else None, show_contexts=theirs.show_contexts,
+        json_show_contexts=theirs.json_show_contexts, pretty_print=theirs.json_pretty_print,
+        package_depth=theirs.xml_package_depth, show_missing=theirs.show_missing,
+        test_contexts=theirs.dynamic_context == 'test_function',
+        ignored=(*(f'[{section}] {name.removeprefix(f"{section}_")}' for name, section in _IGNORED.items()
+                   if name in changed),
+                 *(f'[run] concurrency = {name}' for name in theirs.concurrency
+                   if name not in ('thread', 'multiprocessing'))))
+
+
+def _is_set(theirs: 'CoverageConfig', where: str) -> bool:
+    """Whether an option, such as 'report:precision', is in the configuration file, even with its default value."""
+    from coverage.config import HandyConfigParser, TomlConfigParser
+    if theirs.config_file is None:
+        return False
+    shared = os.path.basename(theirs.config_file) in ('setup.cfg', 'tox.ini', 'pyproject.toml')
+    parser = (TomlConfigParser if theirs.config_file.endswith('.toml') else HandyConfigParser)(not shared)
+    parser.read(theirs.config_file)
+    return parser.has_option(*where.split(':'))
+
+
+def _their_minimum(theirs: 'CoverageConfig') -> dict[str, float]:
+    """The fail_under of coverage.py, which is for lines, or for lines and branches together if it measures branches."""
+    if not theirs.fail_under:
+        return {}
+    try:
+        return percentages({'total' if theirs.branch else 'line': float(theirs.fail_under)})
+    except ValueError as error:
+        raise CondcovError(f'[report] fail_under in the configuration {error}') from None
 
 
 def _own_table(rcfile: str | None) -> dict[str, Any]:

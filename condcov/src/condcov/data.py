@@ -127,6 +127,27 @@ class Data:
                 files[file][2].paths.setdefault(tuple(key), {})[path] = count if counted else 1
             return {path: (sha256, seen) for path, sha256, seen in files.values()}
 
+    def by_context(self, contexts: str | None = None) -> dict[str, dict[str, Seen]]:
+        """Return {path: {name of a context: Seen}}, without arcs; `contexts` is as in read()."""
+        with self._open() as database:
+            names = {number: name for number, name in database.execute('SELECT id, name FROM context')
+                     if contexts is None or re.search(contexts, name)}
+            paths = dict(database.execute('SELECT id, path FROM file'))
+            found: dict[str, dict[str, Seen]] = {}
+
+            def seen(file: int, context: int) -> Seen:
+                return found.setdefault(paths[file], {}).setdefault(names[context], Seen())
+
+            for file, context, line in database.execute('SELECT file, context, line FROM line'):
+                if context in names:
+                    seen(file, context).lines.add(line)
+            for file, context, path, count, *key in database.execute(
+                    'SELECT file, context, path, count, line, column, end_line, end_column, kind FROM path '
+                    'JOIN decision ON decision.id = path.decision'):
+                if context in names:
+                    seen(file, context).paths.setdefault(tuple(key), {})[path] = count
+            return found
+
     def contexts(self) -> list[str]:
         """Return the names of the contexts, in order."""
         with self._open() as database:
@@ -170,8 +191,8 @@ class Data:
             if not keep:
                 other.remove()
 
-    def remove(self) -> None:
-        """Remove the file, if it exists, and SQLite's files next to it.  Raises CondcovError if it is not ours."""
+    def check(self) -> None:
+        """Raise CondcovError if the file exists and is not a data file of any version."""
         try:
             if os.path.isdir(self.path):
                 raise CondcovError(f'{self.path} is a folder, not a condcov data file')
@@ -183,6 +204,13 @@ class Data:
                     os.close(descriptor)
                 if header and header[-4:] != APPLICATION.to_bytes(4, 'big'):
                     raise CondcovError(f'{self.path} is not a condcov data file')
+        except OSError as error:
+            raise CondcovError(f'cannot read {self.path}: {error.strerror}') from error
+
+    def remove(self) -> None:
+        """Remove the file, if it exists, and SQLite's files next to it.  Raises CondcovError if it is not ours."""
+        self.check()
+        try:
             for suffix in '-journal', '-wal', '-shm', '':
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path + suffix)

@@ -124,7 +124,8 @@ class SourceFile:
                 coverage.py: -N is the exit of the code object that starts at line N
     decisions   those that are not in an excluded line or one with `# pragma: no branch`, in order of their span
     assumed     arcs out of lines with `# pragma: no branch`, which count as taken
-    waived      for the key of a decision, its outcomes that lead to excluded lines, and need not be seen
+    waived      for the key of a decision, its outcomes that need not be seen: those that lead to excluded lines, and a
+                mismatch of the last except clause of a try
     accepted    what need not be seen of single conditions
     """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from condcov.analysis.results import Result
-    from condcov.config import Config
+    from condcov.config import Config, Reporting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,15 +45,20 @@ class Plugin:
     """The hooks of a session that is recorded."""
 
     def __init__(self, options: Any) -> None:
+        from condcov import config as configuration
         from condcov.errors import CondcovError
         self._error = CondcovError
         self._contexts = options.condcov_context
         self._result: Result | None = None
         self._errors: list[str] = []
+        self._written: list[str] = []
         try:
             from condcov.record import recording, subprocess_hook
             worker = 'PYTEST_XDIST_WORKER' in os.environ and subprocess_hook.begin()
-            self._reports = [_report(text) for text in options.condcov_report]
+            reporting = configuration.reporting(options.condcov_config)
+            self._reporting = reporting
+            self._contexts = self._contexts or reporting.test_contexts
+            self._reports = [_report(text, reporting) for text in options.condcov_report]
             if worker:
                 self._recording = worker
                 return
@@ -63,6 +68,7 @@ class Plugin:
                     raise CondcovError('"condcov run" is already recording: use only one of the two')
                 outer.finish()
             self._config = _configuration(options)
+            self._fail_digits = None if options.condcov_fail_under else reporting.fail_digits
             self._recording = recording.Recording(self._config, append=options.condcov_append)
         except CondcovError as error:
             raise pytest.UsageError(f'condcov: {error}') from error
@@ -100,14 +106,19 @@ class Plugin:
         try:
             self._recording.finish()
             if self._reports or self._config.fail_under:
+                from condcov import cli
                 from condcov.analysis import loading, results
                 from condcov.report import messages
-                self._result = loading.load(self._config)
-                self._errors = list(map(messages.below_minimum,
-                                        results.fail_under(self._result, self._config.fail_under)))
+                reporting = self._reporting
+                show = reporting.show_contexts or reporting.json_show_contexts
+                self._result = loading.load(self._config, show_contexts=show).select(
+                    reporting.sort, reporting.skip_covered, reporting.skip_empty, reporting.precision)
+                self._errors = [] if reporting.ignore_errors else list(self._result.problems)
+                self._errors += map(messages.below_minimum, results.fail_under(
+                    self._result, self._config.fail_under, self._fail_digits))
                 for name, destination in self._reports:
                     if destination is not None:
-                        _write(self._result, name, destination)
+                        self._written.append(cli.write(self._result, name, destination, reporting, {}))
         except self._error as error:
             self._errors.append(' '.join(str(error).split()))
         if self._errors and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -121,11 +132,11 @@ class Plugin:
             from condcov.report import text
             terminalreporter.section('condcov')
             terminalreporter.flush()
-            text.write(self._result, terminalreporter._tw._file)
-        if self._result is not None:
-            for name, destination in self._reports:
-                if name != 'term':
-                    terminalreporter.write_line(f'condcov: wrote {destination}')
+            text.write(self._result, terminalreporter._tw._file, most_gaps=text.MOST_GAPS)
+        for sentence in filter(None, self._written):
+            terminalreporter.write_line(f'condcov: {sentence}')
+        for warning in self._result.warnings if self._result is not None else ():
+            terminalreporter.write_line(f'condcov: {warning}')
         for error in self._errors:
             terminalreporter.write_line(f'condcov: {error}', red=True)
 
@@ -138,7 +149,7 @@ class Plugin:
                 pass        # reported in the summary, or there was no session
 
 
-def _report(text: str) -> tuple[str, str | None]:
+def _report(text: str, reporting: Reporting) -> tuple[str, str | None]:
     from condcov import cli
     from condcov.errors import CondcovError
     name, colon, destination = text.partition(':')
@@ -147,7 +158,7 @@ def _report(text: str) -> tuple[str, str | None]:
     if name not in cli.WRITERS or colon and not destination:
         raise CondcovError(f'--condcov-report has {text!r}; use term, html[:FOLDER], lcov[:FILE], xml[:FILE] '
                            'or json[:FILE]')
-    return name, os.path.abspath(destination or cli.WRITERS[name][1])
+    return name, os.path.abspath(destination or reporting.outputs.get(name) or cli.WRITERS[name][1])
 
 
 def _configuration(options: Any) -> Config:
@@ -162,10 +173,3 @@ def _configuration(options: Any) -> Config:
         raise CondcovError(f'--condcov-fail-under: {error}') from error
     return configuration.read(options.condcov_config, source=tuple(filter(None, options.condcov)) or None,
                               fail_under=levels or None)
-
-
-def _write(result: Result, name: str, destination: str) -> None:
-    import importlib
-
-    from condcov import cli
-    importlib.import_module(f'condcov.report.{cli.WRITERS[name][0]}').write(result, destination)

@@ -56,7 +56,8 @@ EXCLUDED = EXCLUDE + '|raise NotImplementedError'
     ('for a in b:\n    raise NotImplementedError\nc\n', ['F'], (1, 1)),
     ('while a:\n    raise NotImplementedError\nc\n', ['F'], (1, 1)),
     ('match a:\n  case 1:\n    b\n  case 2:\n    raise NotImplementedError\nc\n', [], (0, 3)),
-    ('try:\n    a\nexcept B:\n    raise NotImplementedError\nc\n', [], (0, 1)),
+    ('try:\n    a\nexcept B:\n    raise NotImplementedError\nc\n', [], (0, 0)),
+    ('try:\n    a\nexcept B:\n    raise NotImplementedError\nexcept C:\n    d\n', [], (0, 2)),
     ('if a:\n    b\n    raise NotImplementedError\nc\n', ['F'], (1, 2)),
 ])
 def test_a_branch_that_is_excluded(text, paths, condition):
@@ -64,6 +65,13 @@ def test_a_branch_that_is_excluded(text, paths, condition):
     assert file.levels['condition'] == condition
     if condition[0] == condition[1]:
         assert not file.gaps and file.levels['mcdc'] == (0, 0)
+
+
+def test_the_last_except_clause_need_not_fail_to_match():
+    file = examined('try:\n    a\nexcept B:\n    c\nexcept D:\n    e\nelse:\n    f\n', {3: ['T', 'F'], 5: ['T']})
+    assert file.levels['condition'] == (3, 3) and file.levels['mcdc'] == (1, 1) and not file.gaps
+    file = examined('try:\n    a\nexcept B:\n    c\nexcept:\n    d\n', {3: ['T']})
+    assert gaps(file) == ['`B` always matched']
 
 
 def test_the_sentence_does_not_ask_for_an_excluded_branch():

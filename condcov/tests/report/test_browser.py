@@ -166,13 +166,13 @@ def test_the_index_sorts_both_ways_with_nothing_to_cover_last(act):
     first, *sorted_ = found
     assert first == ['__init__.py', 'empty.py', 'fares.py']
     assert sorted_ == [
-        ['nnann', 'fares.py', '__init__.py', 'empty.py'], ['nndnn', '__init__.py', 'fares.py', 'empty.py'],
-        ['annnn', '__init__.py', 'empty.py', 'fares.py'], ['dnnnn', 'fares.py', 'empty.py', '__init__.py']]
+        ['nnannn', 'fares.py', '__init__.py', 'empty.py'], ['nndnnn', '__init__.py', 'fares.py', 'empty.py'],
+        ['annnnn', '__init__.py', 'empty.py', 'fares.py'], ['dnnnnn', 'fares.py', 'empty.py', '__init__.py']]
 
 
 def test_the_index_filters_by_words(act):
     assert act('index.html', '''
-        const input = document.querySelector('.tools input');
+        const input = document.querySelector('.tools [type=search]');
         const shown = text => {
             input.value = text;
             input.dispatchEvent(new Event('input', {bubbles: true}));

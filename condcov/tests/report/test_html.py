@@ -52,10 +52,12 @@ def test_the_index_has_files_levels_and_totals(folder):
     rows = index.xpath('//table[@class="files"]/tbody/tr')
     assert [text(row.find('th')) for row in rows] == [file.path for file in result.files]
     for row, file in zip(rows, result.files, strict=True):
-        for cell, name in zip(row.findall('td'), results.LEVELS, strict=True):
+        for cell, name in zip(row.findall('td')[:-1], results.LEVELS, strict=True):
             level = file.levels[name]
             assert text(cell) == (f'{level} {level.covered} of {level.total}' if level.total else '–')
             assert cell.get('data-value') == ('' if level.percent is None else f'{round(level.percent, 3)}')
+        assert text(row.findall('td')[-1]) == str(len(file.gaps))
+        assert (row.get('data-covered') is not None) == file.complete
     totals = index.xpath('//dl[@class="totals"]/div')
     assert [text(it.find('dt')) for it in totals] == ['Line', 'Branch', 'Condition', 'MC/DC']
     assert text(totals[3].find('dd')).startswith(str(result.totals['mcdc']))

@@ -118,7 +118,7 @@ def result_of(*samples):
 
 @pytest.fixture
 def sections(tmp_path):
-    lcov.write(reports.result(), tmp_path / 'condcov.info')
+    lcov.write(reports.result(), tmp_path / 'condcov.info', mcdc=True)
     return {section.path: section for section in read(tmp_path / 'condcov.info')}
 
 
@@ -166,7 +166,7 @@ def test_a_decision_that_shows_no_condition_is_not_half_covered():
     half.lines = frozenset({1, 2})
     half.seen.lines = {1, 2}
     file = result_of(half).files[0]
-    senses = re.findall(r'MCDC:1,3,([tf]),(\d),(\d)', '\n'.join(lcov._records(file, True)))
+    senses = re.findall(r'MCDC:1,3,([tf]),(\d),(\d)', '\n'.join(lcov._records(file, True, True)))
     assert sum(int(taken) for _, taken, _ in senses) < 6
     for index, analysis in enumerate(file.analyses[0]):
         both = [taken for _, taken, at in senses if int(at) == index]
@@ -182,7 +182,7 @@ def test_decisions_of_one_size_in_one_line_are_one_group(tmp_path):
                 ('j', sample.TRUE, sample.FALSE))
     line.lines = frozenset({1})
     line.seen.lines = {1}
-    lcov.write(result_of(line), tmp_path / 'condcov.info')
+    lcov.write(result_of(line), tmp_path / 'condcov.info', mcdc=True)
     [section] = read(tmp_path / 'condcov.info')
     [(size, group)] = section.groups[1].items()
     assert size == 8
@@ -194,7 +194,7 @@ def test_a_line_that_was_executed_without_its_conditions_satisfies_lcov(tmp_path
     quiet.decide('comprehension', 'i', ('i', sample.TRUE, sample.FALSE), after='if i')
     quiet.lines = frozenset({1})
     quiet.seen.lines = {1}
-    lcov.write(result_of(quiet), tmp_path / 'condcov.info')
+    lcov.write(result_of(quiet), tmp_path / 'condcov.info', mcdc=True)
     [section] = read(tmp_path / 'condcov.info')
     assert section.branches[1] == [(0, 'i is true', '0'), (0, 'i is false', '0')]
 
@@ -204,7 +204,7 @@ def test_a_decision_outside_of_every_line_has_a_line_of_its_own(tmp_path):
     odd.decide('if', 'a', ('a', sample.TRUE, sample.FALSE), paths={'T': 1}, after='if')
     odd.decisions[0] = model.Decision('if', model.Span(2, 3, 2, 4), odd.decisions[0].conditions)
     odd.seen.paths = {odd.decisions[0].key: {'T': 1}}
-    lcov.write(result_of(odd), tmp_path / 'condcov.info')
+    lcov.write(result_of(odd), tmp_path / 'condcov.info', mcdc=True)
     [section] = read(tmp_path / 'condcov.info')
     assert section.lines == {2: 1}
 
@@ -248,7 +248,7 @@ def new_lcov(tmp_path):
 
 def test_genhtml_2_renders_lines_conditions_and_mcdc(new_lcov, tmp_path):
     result = reports.result()
-    lcov.write(result, tmp_path / 'condcov.info')
+    lcov.write(result, tmp_path / 'condcov.info', mcdc=True)
     said = new_lcov('genhtml', '--branch-coverage', '--mcdc-coverage', '--output-directory', 'html', 'condcov.info')
     for level, name in ('line', 'lines'), ('condition', 'branches'):
         assert f'({result.totals[level].covered} of {result.totals[level].total} {name})' in said
@@ -261,7 +261,7 @@ def test_genhtml_2_renders_lines_conditions_and_mcdc(new_lcov, tmp_path):
 
 
 def test_lcov_2_rewrites_it_without_a_loss(new_lcov, tmp_path):
-    lcov.write(reports.result(), tmp_path / 'condcov.info')
+    lcov.write(reports.result(), tmp_path / 'condcov.info', mcdc=True)
     new_lcov('lcov', '--branch-coverage', '--mcdc-coverage', '--add-tracefile', 'condcov.info', '--output-file',
              'again.info')
 
@@ -271,7 +271,7 @@ def test_lcov_2_rewrites_it_without_a_loss(new_lcov, tmp_path):
 
 
 def test_genhtml_1_renders_lines_and_branches(old_lcov, tmp_path):
-    lcov.write(reports.result(), tmp_path / 'condcov.info', names=False)
+    lcov.write(reports.result(), tmp_path / 'condcov.info', mcdc=True, names=False)
     said = old_lcov('genhtml', '--branch-coverage', '--output-directory', 'html', 'condcov.info')
     totals = reports.result().totals
     assert f'({totals["line"].covered} of {totals["line"].total} lines)' in said
@@ -282,7 +282,7 @@ def test_genhtml_1_renders_lines_and_branches(old_lcov, tmp_path):
 
 
 def test_lcov_1_rewrites_it_without_a_loss(old_lcov, tmp_path):
-    lcov.write(reports.result(), tmp_path / 'condcov.info', names=False)
+    lcov.write(reports.result(), tmp_path / 'condcov.info', mcdc=True, names=False)
     old_lcov('lcov', '--rc', 'lcov_branch_coverage=1', '--add-tracefile', 'condcov.info', '--output-file', 'again.info')
 
     def records(name):
@@ -292,7 +292,7 @@ def test_lcov_1_rewrites_it_without_a_loss(old_lcov, tmp_path):
 
 def test_lcov_1_reads_names_as_far_as_it_can(old_lcov, tmp_path):
     """lcov 1.x ignores branches with names; the lines are still correct."""
-    lcov.write(reports.result(), tmp_path / 'condcov.info')
+    lcov.write(reports.result(), tmp_path / 'condcov.info', mcdc=True)
     said = old_lcov('genhtml', '--branch-coverage', '--output-directory', 'html', 'condcov.info')
     line = reports.result().totals['line']
     assert f'({line.covered} of {line.total} lines)' in said

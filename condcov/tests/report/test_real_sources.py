@@ -44,7 +44,7 @@ def result():
 
 
 def test_lcov_is_well_made_and_adds_up(result, tmp_path):
-    lcov.write(result, tmp_path / 'condcov.info')
+    lcov.write(result, tmp_path / 'condcov.info', mcdc=True)
     sections = test_lcov.read(tmp_path / 'condcov.info')
     assert sum(section.summary['BRF'] for section in sections) == result.totals['condition'].total
     assert sum(section.summary['BRH'] for section in sections) == result.totals['condition'].covered

@@ -4,6 +4,7 @@ This is for reports; recording only needs the decisions, which condcov.code.pars
 """
 
 import collections
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from condcov.code.decisions import Table
 EXCLUDE = '|'.join(f'(?:{pattern})' for pattern in coverage.config.DEFAULT_EXCLUDE)
 NO_BRANCH = '|'.join(f'(?:{pattern})' for pattern in (
     *coverage.config.DEFAULT_PARTIAL, *coverage.config.DEFAULT_PARTIAL_ALWAYS))
+
+RECURSION = 20_000      # the recursion limit while coverage.py's parser works; it uses five calls for each elif
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,8 +76,9 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
         with parsing.errors(path, (coverage.exceptions.NotPython,)):
             code = compile(text, path, 'exec', dont_inherit=True, optimize=sys.flags.optimize)
             parser = coverage.parser.PythonParser(text=text or '\n', filename=path, exclude=exclude)
-            parser.parse_source()
-    exits = parser.exit_counts()
+            with _deep_recursion():
+                parser.parse_source()
+                exits = parser.exit_counts()
     excluded = parser.excluded
     arcs = frozenset(arc for arc in parser.arcs() if exits.get(arc[0], 0) > 1 and not excluded.intersection(arc))
     assumed = parser.lines_matching(no_branch) if no_branch else frozenset()
@@ -88,18 +92,29 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
         accepting.find(text, decisions, accept, parser.first_line, excluded), table=table, parser=parser)
 
 
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let coverage.py's parser, which is recursive, read a long chain of elif."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def _waived(decisions: Sequence[model.Decision], table: Table,
             parser: coverage.parser.PythonParser) -> dict[model.Key, frozenset[bool]]:
-    """The outcomes of decisions after which only excluded lines can follow, which coverage.py does not ask for either.
+    """{key: outcomes}: those that need not be seen, because coverage.py does not ask for them either.
 
-    {key: outcomes}, of the decisions that have any.
+    Only excluded lines can follow them, or an exception that the last except clause does not match leaves the try.
     """
+    found = {decision.key: frozenset((False,)) for decision in decisions if decision.key in table.last_handlers}
     if not parser.excluded:
-        return {}
+        return found
     targets = collections.defaultdict(set)
     for start, end in parser.arcs():
         targets[start].add(end)
-    found = {}
     for decision in decisions:
         if decision.key in table.suites:
             first, last = table.suites[decision.key]
@@ -108,7 +123,7 @@ def _waived(decisions: Sequence[model.Decision], table: Table,
                 ways[first <= target <= last].add(target)
             waived = frozenset(value for value, lines in ways.items() if lines and lines <= parser.excluded)
             if waived:
-                found[decision.key] = waived
+                found[decision.key] = found.get(decision.key, frozenset()) | waived
     return found
 
 

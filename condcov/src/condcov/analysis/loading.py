@@ -1,12 +1,14 @@
 """From data to a result: the current files, analysed, with what was seen of each."""
 
+import dataclasses
 import os
+import re
 from collections.abc import Callable
 
 from coverage.files import GlobMatcher, prep_patterns
 from coverage.misc import join_regex
 
-from condcov.analysis import coverable, results
+from condcov.analysis import coverable, outcomes, results
 from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
@@ -14,28 +16,54 @@ from condcov.errors import CondcovError
 from condcov.model import Accepted, Seen
 
 
-def load(config: Config, contexts: str | None = None) -> results.Result:
+def load(config: Config, contexts: str | None = None, *, show_contexts: bool = False) -> results.Result:
     """Return the result of a configuration's data file.
 
-    contexts    a regular expression: only what was seen in contexts whose name matches somewhere
+    contexts        a regular expression: only what was seen in contexts whose name matches somewhere
+    show_contexts   whether the files know in which contexts something was seen
 
-    Raises CondcovError if there is no data or nothing to report, and for a file that has changed since it was recorded.
+    A file that cannot be examined, perhaps because it has changed since it was recorded, is one of the problems of the
+    result. Raises CondcovError if there is no data or no file to report.
     """
     data = Data(config.data_file)
-    if not os.path.exists(data.path):
-        single = parts(data.path) if os.path.isdir(os.path.dirname(data.path)) else ()
-        if single:
-            raise CondcovError(f'no data at {data.path}, but {len(single)} per-process '
-                               f'{"data file" if len(single) == 1 else "data files"} next to it: '
-                               'run "condcov combine" first')
     wanted = reported(config)
-    files = [_examine(path, sha256, seen, config)
-             for path, (sha256, seen) in data.read(contexts).items() if wanted(path)]
+    seen_in = data.by_context(contexts) if show_contexts else {}
+    files, problems = [], []
+    used: set[int] = set()
+    for path, (sha256, seen) in data.read(contexts).items():
+        if wanted(path):
+            try:
+                files.append(_examine(path, sha256, seen, config, used, seen_in.get(path) if show_contexts else None))
+            except CondcovError as error:
+                problems.append(str(error))
+    if not files and problems:
+        raise CondcovError(problems[0] + (f' (and {len(problems) - 1} more)' if len(problems) > 1 else ''))
     if not files:
         raise CondcovError(f'nothing to report in {data.path}: the program executed none of the selected files'
                            + (', or --include and --omit exclude them all'
                               if config.report_include or config.report_omit else ''))
-    return results.Result(files)
+    warnings = []
+    if parts(data.path):
+        warnings.append(f'data files of other processes next to {data.path} are not included: '
+                        'if no program is running, "condcov combine --append" adds them')
+    if contexts is not None and not any(re.search(contexts, name) for name in data.contexts()):
+        names = [name for name in data.contexts() if name]
+        known = f'the names are {", ".join(names[:5])}{" and others" if len(names) > 5 else ""}' if names else \
+            'all data is in the context without a name'
+        warnings.append(f'no context matches {contexts!r}; {known}')
+    if not (config.report_include or config.report_omit):
+        warnings += [f'"accept" in the configuration has the condition {entry["condition"]!r}, which no decision has'
+                     for number, entry in enumerate(config.accept) if number not in used]
+    return results.Result(files, problems, warnings)
+
+
+def combine(config: Config, keep: bool = False) -> None:
+    """If there are only data files of single processes, combine them, and remove them unless `keep` is true."""
+    data = Data(config.data_file)
+    if not os.path.exists(data.path) and os.path.isdir(os.path.dirname(data.path)):
+        single = parts(data.path)
+        if single:
+            data.combine(single, config.paths, keep=keep)
 
 
 def reported(config: Config) -> Callable[[str], bool]:
@@ -45,7 +73,9 @@ def reported(config: Config) -> Callable[[str], bool]:
     return lambda path: (include is None or include.match(path)) and (omit is None or not omit.match(path))
 
 
-def _examine(path: str, sha256: str, seen: Seen, config: Config) -> results.FileResult:
+def _examine(path: str, sha256: str, seen: Seen, config: Config, used: set[int],
+             seen_in: dict[str, Seen] | None) -> results.FileResult:
+    """The result of a file; adds the indexes of the entries of "accept" that are for it to `used`."""
     try:
         content = source_text.read(path)
     except FileNotFoundError:
@@ -55,10 +85,30 @@ def _examine(path: str, sha256: str, seen: Seen, config: Config) -> results.File
         raise CondcovError(f'cannot read {path}: {error.strerror}') from error
     if source_text.sha256(content) != sha256:
         raise CondcovError(f'{path} has changed since it was recorded: run again')
-    accept = [Accepted(entry['level'], entry['condition'], entry['reason'], 0, ()) for entry in config.accept
-              if GlobMatcher(prep_patterns([entry['file']])).match(path)]
-    found = coverable.analyse(content, shown(path), join_regex(config.exclude), join_regex(config.partial), accept)
-    return results.examine(*found.counted(seen))
+    accept = {number: Accepted(entry['level'], entry['condition'], entry['reason'], 0, ())
+              for number, entry in enumerate(config.accept) if GlobMatcher(prep_patterns([entry['file']])).match(path)}
+    found = coverable.analyse(content, shown(path), join_regex(config.exclude), join_regex(config.partial),
+                              list(accept.values()))
+    used.update(number for number, accepted in zip(accept, found.accepted) if accepted.conditions)
+    result = results.examine(*found.counted(seen))
+    if seen_in is not None:
+        result = dataclasses.replace(result, contexts=_contexts(found, result, seen_in))
+    return result
+
+
+def _contexts(found: coverable.AnalysedFile, result: results.FileResult, seen_in: dict[str, Seen]) -> results.Contexts:
+    lines: dict[int, list[str]] = {}
+    seen_outcomes: dict[tuple[int, int], dict[str, list[str]]] = {}
+    for name, seen in sorted(seen_in.items()):
+        for line in found.parser.translate_lines(seen.lines):
+            lines.setdefault(line, []).append(name)
+        for number, decision in enumerate(result.source.decisions):
+            if decision.key in seen.paths:
+                for index, marks in enumerate(outcomes.counts(decision, seen.paths[decision.key])):
+                    for mark, count in marks.items():
+                        if count:
+                            seen_outcomes.setdefault((number, index), {}).setdefault(mark, []).append(name)
+    return results.Contexts(lines, seen_outcomes)
 
 
 def shown(path: str) -> str:

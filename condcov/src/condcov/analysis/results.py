@@ -7,11 +7,12 @@ shown to determine the outcome independently, of those for which some pair of pa
 """
 
 import collections
+import copy
 import dataclasses
 import itertools
 import operator
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from condcov.analysis import coupling, mcdc
 from condcov.code import source_text
@@ -40,10 +41,15 @@ class Level(NamedTuple):
 
     def __str__(self) -> str:
         """Return the percentage with one decimal, never rounded up to 100%; '-' if there is nothing to cover."""
+        return self.text(1)
+
+    def text(self, digits: int) -> str:
+        """Return the percentage with this number of decimals, likewise."""
         if self.complete:
             return '100%' if self.total else '-'
-        tenths = 1000 * self.covered // self.total
-        return f'{tenths // 10}.{tenths % 10}%'
+        parts = 100 * 10 ** digits * self.covered // self.total
+        whole, rest = divmod(parts, 10 ** digits)
+        return f'{whole}.{rest:0{digits}}%' if digits else f'{whole}%'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +100,14 @@ class Acceptance:
 
 
 @dataclasses.dataclass(frozen=True)
+class Contexts:
+    """In which contexts something was seen, by the number of a line, or by indexes of a decision and a condition."""
+
+    lines: dict[int, list[str]]
+    outcomes: dict[tuple[int, int], dict[str, list[str]]]      # for each mark
+
+
+@dataclasses.dataclass(frozen=True)
 class FileResult:
     """What was covered of one file: see examine().
 
@@ -103,6 +117,7 @@ class FileResult:
     missing_arcs    arcs that were not taken, sorted
     gaps            a Gap for each thing that is missing, sorted by line
     accepted        an Acceptance for each decision in which something need not be tested, sorted by line
+    contexts        in which contexts its lines and the outcomes of its conditions were seen, or None if not asked for
     """
 
     source: SourceFile
@@ -113,6 +128,7 @@ class FileResult:
     missing_arcs: tuple[Arc, ...]
     gaps: tuple[Gap, ...]
     accepted: tuple[Acceptance, ...] = ()
+    contexts: 'Contexts | None' = None
 
     @property
     def path(self) -> str:
@@ -126,12 +142,81 @@ class FileResult:
 
 
 class Result:
-    """The results of several files, sorted by path, with totals: a Level for each of LEVELS."""
+    """The results of several files.
 
-    def __init__(self, files: Iterable[FileResult]) -> None:
-        self.files = tuple(sorted(files, key=lambda file: file.path))
+    files           those to show, sorted by path or as select() has sorted them
+    every           all files
+    totals          a Level for each of LEVELS, of all files
+    total           a Level of lines and branches together, as coverage.py counts them
+    problems        sentences about files that could not be examined; they are not among the files
+    warnings        sentences about options that have no effect
+    digits          after the decimal point of percentages; precise, whether somebody has asked for this number
+    covered, empty  how many files select() has left out because nothing is missing, or because they have no code
+    """
+
+    def __init__(self, files: Iterable[FileResult], problems: Sequence[str] = (), warnings: Sequence[str] = ()) -> None:
+        self.files = self.every = tuple(sorted(files, key=lambda file: file.path))
         self.totals = {level: Level(sum(file.levels[level].covered for file in self.files),
                                     sum(file.levels[level].total for file in self.files)) for level in LEVELS}
+        self.total = _together(self.totals)
+        self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
+        self.digits = 1
+        self.precise = False
+        self.covered = self.empty = 0
+
+    def select(self, sort: str = 'name', skip_covered: bool = False, skip_empty: bool = False,
+               digits: int | None = None) -> 'Result':
+        """Return the result with the files in another order or without some of them; the totals are unchanged.
+
+        Raises CondcovError if it cannot sort by `sort`; see check_sort().
+        """
+        try:
+            check_sort(sort)
+        except ValueError as error:
+            raise CondcovError(f'the column to sort by {error}') from None
+        found = copy.copy(self)
+        key = _SORTS[sort.lstrip('+-')]
+        files = sorted(self.every, key=lambda file: (key(file), file.path), reverse=sort.startswith('-'))
+        found.empty = sum(skip_empty and not file.source.lines for file in files)
+        files = [file for file in files if not skip_empty or file.source.lines]
+        found.covered = sum(skip_covered and file.complete for file in files)
+        found.files = tuple(file for file in files if not (skip_covered and file.complete))
+        found.precise = digits is not None
+        found.digits = self.digits if digits is None else digits
+        return found
+
+
+def _together(levels: Mapping[str, Level]) -> Level:
+    line, branch = levels['line'], levels['branch']
+    return Level(line.covered + branch.covered, line.total + branch.total)
+
+
+def _percent(level: Level) -> float:
+    """The percentage to sort by: nothing to cover counts as everything covered."""
+    return 100.0 if level.percent is None else level.percent
+
+
+# What files can be sorted by; some names are those of coverage.py's columns.
+_SORTS: dict[str, Callable[[FileResult], Any]] = {
+    'name': lambda file: file.path,
+    'line': lambda file: _percent(file.levels['line']),
+    'branch': lambda file: _percent(file.levels['branch']),
+    'condition': lambda file: _percent(file.levels['condition']),
+    'mcdc': lambda file: _percent(file.levels['mcdc']),
+    'gaps': lambda file: len(file.gaps),
+    'cover': lambda file: _percent(_together(file.levels)),
+    'stmts': lambda file: len(file.source.lines),
+    'miss': lambda file: len(file.missing_lines),
+    'brpart': lambda file: len(file.missing_arcs),
+}
+
+
+def check_sort(text: str) -> str:
+    """Return the text if files can be sorted by it.  Raises ValueError."""
+    if text.removeprefix('-').removeprefix('+') not in _SORTS:
+        raise ValueError(f'must be one of {", ".join(_SORTS)}, or one of them with - before it, not {text!r}')
+    return text
 
 
 class Shortfall(NamedTuple):
@@ -212,10 +297,20 @@ class _Limits:
         return tuple(sorted(found, key=lambda one: (one.line, one.decision or 0, one.conditions)))
 
 
-def fail_under(result: Result, minimums: Mapping[str, float]) -> list[Shortfall]:
-    """Return the levels of the totals that are below their minimum percentage; one with nothing to cover is not."""
-    return [Shortfall(name, level, minimums[name]) for name, level in result.totals.items()
-            if name in minimums and level.percent is not None and level.percent < minimums[name]]
+def fail_under(result: Result, minimums: Mapping[str, float], digits: int | None = None) -> list[Shortfall]:
+    """Return the levels of the totals that are below their minimum percentage; one with nothing to cover is not.
+
+    minimums    a percentage for some of LEVELS, and for 'total', lines and branches together
+    digits      to how many digits to round first, as coverage.py does, unless the minimum is 100; None for all
+    """
+    found = []
+    for name, level in [*result.totals.items(), ('total', result.total)]:
+        if name in minimums and level.percent is not None:
+            minimum = minimums[name]
+            percent = level.percent if digits is None or minimum == 100 else round(level.percent, digits)
+            if percent < minimum:
+                found.append(Shortfall(name, level, minimum))
+    return found
 
 
 class _Gaps:

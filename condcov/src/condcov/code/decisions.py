@@ -50,6 +50,7 @@ class Table:
     asserts     for the span of an assert statement, the keys of the decisions in it
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
+    last_handlers   the keys of the last except clauses of try statements
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -61,6 +62,7 @@ class Table:
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    last_handlers: set[Key] = dataclasses.field(default_factory=set)
 
 
 def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Decision], Table]:
@@ -167,6 +169,13 @@ class _Finder:
         self.stack += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
+
+    def visit_Try(self, node: Any) -> None:
+        if node.handlers and node.handlers[-1].type:
+            self.table.last_handlers.add((*_span(node.handlers[-1].type), 'except'))
+        self.stack += [*node.body, *node.handlers, *node.orelse, *node.finalbody]
+
+    visit_TryStar = visit_Try
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type:

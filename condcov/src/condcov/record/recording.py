@@ -118,7 +118,7 @@ class Recording:
         if os.path.exists(final.path) and self._append:
             final.contexts()        # raises if it is not a data file
         elif not self._parallel:
-            final.remove()
+            final.check()
 
     def start(self) -> None:
         """Record from now on, until finish() or the end of the process; finish any active recording first."""
@@ -177,7 +177,7 @@ class Recording:
                 self._nothing = not files
                 if not self._parallel:
                     final = Data(self.config.data_file)
-                    final.combine(files, self.config.paths)
+                    final.combine(files, self.config.paths, append=self._append or not files)
                     if files and not self._append:
                         self._problems.update(final.problems())         # of other processes, too
             with contextlib.suppress(Exception):        # the cache only saves time
@@ -212,7 +212,9 @@ class Recording:
         found = [f'{path} was not recorded: {message}' for path, message in sorted(self._problems.items())]
         if self._nothing and not found:
             names = [*(self.config.source or ()), *self.config.source_dirs, *self.config.source_pkgs]
-            found.append(f'no data was collected: no code of {", ".join(names) or "the selected files"} was executed')
+            kept = '; the data of an earlier run is unchanged' if os.path.exists(self.config.data_file) else ''
+            found.append(f'no data was collected: no code of {", ".join(names) or "the selected files"} '
+                         f'was executed{kept}')
         return found
 
     # The recorder calls _select() for each code object before it is first executed. An error in it must not reach the

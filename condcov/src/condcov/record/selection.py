@@ -33,7 +33,7 @@ class Selection:
             cover_pylib=config.cover_pylib)
         try:
             self._rules = InOrOut(theirs, warn=lambda *message, **_: None, debug=None,
-                                  include_namespace_packages=False)
+                                  include_namespace_packages=config.namespaces)
         except ConfigError as error:
             raise CondcovError(str(error)) from error
         no_plugins: Any = types.SimpleNamespace(file_tracers=())

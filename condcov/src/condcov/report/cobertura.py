@@ -20,25 +20,28 @@ DTD = 'http://cobertura.sourceforge.net/xml/coverage-04.dtd'
 
 
 def write(result: Result, destination: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None,
-          timestamp: float | None = None) -> None:
+          timestamp: float | None = None, depth: int = 99) -> None:
     """Write the XML report of a result to the file `destination`.
 
     root        the folder that file names are relative to; the current one if None
     timestamp   the time of the report, in seconds since the epoch; now if None
+    depth       how many folders the name of a package has at most
 
     Raises CondcovError if the file cannot be written.
     """
     root = pathlib.Path(root or os.getcwd())
     packages: _Packages = {}
     totals = _Rates()
-    for file in result.files:
-        name = _relative(file.path, root)
-        folders = '.'.join(part for part in name.parts[:-1] if part != name.anchor) or '.'
-        package = packages.setdefault(folders, (_Rates(), []))
+    shown = set(map(id, result.files))
+    for file in result.every:
         rates, lines = _lines(file)
-        package[0].add(rates)
-        package[1].append((name, rates, lines))
         totals.add(rates)
+        if id(file) in shown:
+            name = _relative(file.path, root)
+            folders = '.'.join([part for part in name.parts[:-1] if part != name.anchor][:depth]) or '.'
+            package = packages.setdefault(folders, (_Rates(), []))
+            package[0].add(rates)
+            package[1].append((name, rates, lines))
     with output.new_file(destination) as stream:
         for record in _document(packages, totals, root, time.time() if timestamp is None else timestamp):
             stream.write(record + '\n')

@@ -18,6 +18,7 @@ import markupsafe
 import condcov
 from condcov import model
 from condcov.analysis import mcdc
+from condcov.analysis.functions import functions as functions_of
 from condcov.analysis.results import FileResult, Level, Result
 from condcov.code import source_text
 from condcov.model import LEVELS, Decision
@@ -26,6 +27,7 @@ from condcov.report.messages import one_line
 
 # The most paths of a truth table, apart from those that were taken and those that are needed.
 MOST_PATHS = 64
+MOST_CONTEXTS = 10          # the most names of contexts for an outcome
 
 _KINDS = {
     'ternary': 'conditional expression', 'boolean': 'Boolean value', 'comparison': 'chained comparison',
@@ -44,21 +46,31 @@ _SIGNS = {
 }
 
 
-def write(result: Result, destination: str | os.PathLike[str]) -> None:
+def write(result: Result, destination: str | os.PathLike[str], *, title: str | None = None) -> None:
     """Write the report of a result into the folder `destination`, and replace an older report there.
+
+    title   of the report; None for that of condcov
 
     Raises CondcovError if the folder cannot be written or holds something else.
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader('condcov.report'), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.globals.update(title='Condition coverage', version=condcov.__version__)
-    files = [{'shown': file.path, 'page': page_name(file.path), 'levels': _levels(file.levels)}
-             for file in result.files]
+    environment.globals.update(title=title or 'Condition coverage', version=condcov.__version__)
+    files = [{'shown': messages.short(file.path), 'page': page_name(file.path), 'gaps': len(file.gaps),
+              'levels': _levels(file.levels, result.digits), 'complete': file.complete} for file in result.files]
+    functions = [{'name': function.name or '(outside functions)', 'file': entry, 'line': function.line,
+                  'gaps': function.gaps, 'levels': _levels(function.levels, result.digits),
+                  'complete': all(level.complete for level in function.levels.values())}
+                 for file, entry in zip(result.files, files) for function in functions_of(file)]
+    notes = [*result.problems, *filter(None, (messages.files_hidden(result.covered),
+                                              messages.files_empty(result.empty)))]
     with output.new_folder(destination) as folder:
         for name in ('style.css', 'script.js'):
             _save(folder / name, load(name))
-        _save(folder / 'index.html', environment.get_template('index.html').render(
-            files=files, totals=_levels(result.totals)))
+        for name, rows in ('index.html', files), ('functions.html', functions):
+            _save(folder / name, environment.get_template('index.html').render(
+                rows=rows, by_function=rows is functions, notes=notes, totals=_levels(result.totals, result.digits),
+                gaps=sum(len(file.gaps) for file in result.every)))
         template = environment.get_template('file.html')
         for index, (file, entry) in enumerate(zip(result.files, files)):
             _save(folder / page_name(file.path), template.render(
@@ -81,7 +93,7 @@ def _save(path: pathlib.Path, text: str) -> None:
     path.write_text(text, encoding='utf-8', errors='replace', newline='\n')
 
 
-def _levels(levels: Mapping[str, Level]) -> list[dict[str, Any]]:
+def _levels(levels: Mapping[str, Level], digits: int = 1) -> list[dict[str, Any]]:
     found = []
     for name in LEVELS:
         level = levels[name]
@@ -89,7 +101,7 @@ def _levels(levels: Mapping[str, Level]) -> list[dict[str, Any]]:
                                  'total': level.total, 'percent': None}
         if level.percent is not None:
             state = 'full' if level.complete else 'part' if level.percent >= 75 else 'low'
-            shown |= {'percent': str(level), 'width': round(level.percent, 3), 'state': state}
+            shown |= {'percent': level.text(digits), 'width': round(level.percent, 3), 'state': state}
         found.append(shown)
     return found
 
@@ -249,7 +261,21 @@ class _Page:
             reason = 'was evaluated' if not decision.conditions[index].tested else 'had each outcome'
             sentence = f'{name} {reason}; it does not count for MC/DC'
             verdict['state'] = 'plain'
-        return verdict | {'sentence': _sentence(sentence)}
+        return verdict | {'sentence': _sentence(sentence), 'contexts': self._contexts(number, index)}
+
+    def _contexts(self, number: int, index: int) -> list[tuple[str, str]]:
+        """(outcome, names of the contexts that saw it) of a condition, if contexts are shown."""
+        if self.file.contexts is None:
+            return []
+        decision, analysis = self.file.source.decisions[number], self.file.analyses[number][index]
+        seen = self.file.contexts.outcomes.get((number, index), {})
+        found = []
+        for mark in analysis.possible:
+            names = [name or '(no name)' for name in seen.get(mark, ())]
+            more = f' and {len(names) - MOST_CONTEXTS:,} more' if len(names) > MOST_CONTEXTS else ''
+            found.append((_cell(decision, index, mark)['text'],
+                          ', '.join(names[:MOST_CONTEXTS]) + more if names else 'in no context'))
+        return found
 
     def _outer(self, number: int) -> dict[str, str] | None:
         """The innermost decision with a condition that contains this decision, or None."""

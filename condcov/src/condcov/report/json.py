@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import condcov
@@ -11,7 +11,7 @@ from condcov.analysis import mcdc, outcomes
 from condcov.analysis.mcdc import ConditionAnalysis
 from condcov.analysis.results import Acceptance, FileResult, Gap, Level, Result
 from condcov.code import source_text
-from condcov.model import Condition, Decision
+from condcov.model import Condition
 from condcov.report import messages, output
 
 # Increased when a reader of the old format would misread the new one, but not for an added key.
@@ -20,17 +20,23 @@ VERSION = 1
 _ENDS = {model.TRUE: 'true', model.FALSE: 'false'}
 
 
-def write(result: Result, destination: str | os.PathLike[str]) -> None:
-    """Write the JSON report of a result to the file `destination`.  Raises CondcovError if it cannot be written."""
+def write(result: Result, destination: str | os.PathLike[str], *, pretty: bool = False) -> None:
+    """Write the JSON report of a result to the file `destination`.
+
+    pretty      whether to break and indent the lines for human readers
+
+    Raises CondcovError if the file cannot be written.
+    """
     document = {
         'format': 'condcov',
         'version': VERSION,
         'condcov': condcov.__version__,
         'totals': _levels(result.totals),
+        'problems': list(result.problems),
         'files': [_file(file) for file in result.files],
     }
     with output.new_file(destination) as stream:
-        json.dump(document, stream)
+        json.dump(document, stream, indent=4 if pretty else None)
         stream.write('\n')
 
 
@@ -46,13 +52,15 @@ def _file(file: FileResult) -> dict[str, Any]:
             'excluded': sorted(source.excluded),
         },
         'arcs': {
-            'taken': sorted(map(list, source.arcs.difference(file.missing_arcs))),
+            'taken': sorted(map(list, source.arcs & file.seen.arcs)),
             'missing': [list(arc) for arc in file.missing_arcs],
+            'assumed': sorted(map(list, source.assumed - file.seen.arcs)),
         },
-        'decisions': [_decision(decision, analyses, file.seen.paths.get(decision.key, {}), lines)
-                      for decision, analyses in zip(source.decisions, file.analyses)],
+        'decisions': [_decision(file, number, lines) for number in range(len(source.decisions))],
         'gaps': [_gap(file, gap) for gap in file.gaps],
         'accepted': [_acceptance(file, acceptance) for acceptance in file.accepted],
+        **({'contexts': {str(line): names for line, names in sorted(file.contexts.lines.items())}}
+           if file.contexts else {}),
     }
 
 
@@ -84,9 +92,11 @@ def _acceptance(file: FileResult, acceptance: Acceptance) -> dict[str, Any]:
     }
 
 
-def _decision(decision: Decision, analyses: Sequence[ConditionAnalysis], paths: Mapping[str, int],
-              lines: list[str]) -> dict[str, Any]:
+def _decision(file: FileResult, number: int, lines: list[str]) -> dict[str, Any]:
+    decision, analyses = file.source.decisions[number], file.analyses[number]
+    paths = file.seen.paths.get(decision.key, {})
     counts = outcomes.counts(decision, paths)
+    contexts = file.contexts.outcomes if file.contexts else {}
     return {
         'kind': decision.kind,
         'span': list(decision.span),
@@ -96,6 +106,7 @@ def _decision(decision: Decision, analyses: Sequence[ConditionAnalysis], paths: 
         'conditions': [
             _condition(condition, analyses[index], counts[index],
                        messages.of_conditions(decision, (index,), analyses))
+            | ({'contexts': contexts.get((number, index), {})} if file.contexts else {})
             for index, condition in enumerate(decision.conditions)],
     }
 

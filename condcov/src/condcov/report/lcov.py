@@ -1,5 +1,7 @@
 """The LCOV report: a tracefile with the outcomes of conditions as branches, and MC/DC as in lcov 2.2 and later.
 
+Many readers reject MCDC records or expect numbers as the names of branches; so neither is written by default.
+
 The format is described in geninfo(1) of lcov 2.x. lcov requires a DA record for each line with branches, hits in a line
 with a taken branch, and an evaluated branch in a line with hits and branches. outcomes.by_line() moves conditions to
 the first line of their statement, and this module does the rest.
@@ -24,21 +26,23 @@ _OUTCOMES = {
 }
 
 
-def write(result: Result, destination: str | os.PathLike[str], *, names: bool = True) -> None:
+def write(result: Result, destination: str | os.PathLike[str], *, mcdc: bool = False,
+          names: bool | None = None) -> None:
     """Write the tracefile of a result to the file `destination`.
 
+    mcdc    whether it has MCDC records, which lcov 2.2 and later reads, and other tools reject
     names   whether the name of a branch is the condition and its outcome ('a > 0 is true'), which lcov 2.0 and later
-            reads; otherwise it is a number, as lcov 1.x requires (it silently ignores the others)
+            reads; otherwise it is a number, as lcov 1.x requires (it silently ignores the others). None: like mcdc
 
     Raises CondcovError if the file cannot be written.
     """
     with output.new_file(destination) as stream:
         for file in result.files:
-            for record in _records(file, names):
+            for record in _records(file, mcdc if names is None else names, mcdc):
                 stream.write(record + '\n')
 
 
-def _records(file: FileResult, names: bool) -> Iterator[str]:
+def _records(file: FileResult, names: bool, mcdc: bool) -> Iterator[str]:
     lines = outcomes.by_line(file)
     executable = sorted(file.source.lines | lines.keys())
     if not executable:                  # lcov reports an error for such a file
@@ -48,7 +52,8 @@ def _records(file: FileResult, names: bool) -> Iterator[str]:
     yield 'TN:'
     yield f'SF:{file.path}'
     yield from _branches(file, lines, hit, names)
-    yield from _mcdc(file, lines)
+    if mcdc:
+        yield from _mcdc(file, lines)
     for line in executable:
         yield f'DA:{line},{int(line in hit)}'
     yield f'LF:{len(executable)}'

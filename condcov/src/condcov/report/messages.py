@@ -4,6 +4,7 @@ They quote the source text of a condition between backquotes. A sentence about a
 case and ends without a full stop, so that a report can continue it.
 """
 
+import operator
 from collections.abc import Iterable, Sequence
 
 from condcov import model
@@ -12,6 +13,8 @@ from condcov.model import Decision
 
 # The names of the levels in headings.
 LEVEL_TITLES = {'line': 'Line', 'branch': 'Branch', 'condition': 'Condition', 'mcdc': 'MC/DC'}
+
+_KINDS = {'line': 'of lines', 'arc': 'of branches', 'outcome': 'of conditions', 'mcdc': 'of MC/DC'}
 
 # Below the truth table of a decision without paths.
 PATHS_NOT_RECORDED = 'The decision has too many conditions to record its paths; their outcomes are recorded.'
@@ -114,9 +117,12 @@ def of_exemption(file: results.FileResult, decision: int, condition: int) -> str
     for acceptance in file.accepted:
         if acceptance.decision == decision and condition in acceptance.conditions:
             return of_acceptance(file, acceptance)
-    if file.source.decisions[decision].key in file.source.waived:
-        return f'{_name(file.source.decisions[decision], condition)} leads to excluded lines, which need not be reached'
-    return ''
+    found = file.source.decisions[decision]
+    if found.key not in file.source.waived:
+        return ''
+    if found.kind == 'except':
+        return f'{_name(found, condition)} need not be different from the exception: no other except clause follows'
+    return f'{_name(found, condition)} leads to excluded lines, which need not be reached'
 
 
 def paths_shown(shown: int, total: int) -> str:
@@ -125,8 +131,42 @@ def paths_shown(shown: int, total: int) -> str:
 
 
 def files_hidden(number: int) -> str:
-    """Return the sentence about files without gaps that a report does not show."""
-    return f'{number} {"file" if number == 1 else "files"} skipped due to complete coverage.'
+    """Return the sentence about files without gaps that a report does not show, or '' if there are none."""
+    return f'{number} {"file" if number == 1 else "files"} skipped due to complete coverage.' if number else ''
+
+
+def files_empty(number: int) -> str:
+    """Return the sentence about files without code that a report does not show, or ''."""
+    return f'{number} empty {"file" if number == 1 else "files"} skipped.' if number else ''
+
+
+def gaps_hidden(number: int) -> str:
+    """Return the sentence about gaps that a report does not show, or ''."""
+    verb = 'gap is' if number == 1 else 'gaps are'
+    return f'{number:,} more {verb} not shown, which probably tell less: use --gaps=all.' if number else ''
+
+
+def summary(files: Iterable[results.FileResult]) -> str:
+    """Return '3 gaps: 1 of lines and 2 of conditions.', or '' without gaps."""
+    kinds = [gap.kind for file in files for gap in file.gaps]
+    counts = [f'{kinds.count(kind)} {what}' for kind, what in _KINDS.items() if kind in kinds]
+    return f'{len(kinds)} {"gap" if len(kinds) == 1 else "gaps"}: {listing(counts)}.' if kinds else ''
+
+
+def missing(file: results.FileResult) -> str:
+    """Return the lines that were not executed and the branches that were not taken: '3-5, 7->9, 12->exit'."""
+    found = []
+    for gap in file.gaps:
+        if gap.kind == 'line':
+            found.append((gap.line, f'{gap.line}' if gap.line == gap.end_line else f'{gap.line}-{gap.end_line}'))
+    found += [(start, f'{start}->{"exit" if end < 0 else end}') for start, end in file.missing_arcs
+              if start not in file.missing_lines and end not in file.missing_lines]
+    return ', '.join(text for _, text in sorted(found, key=operator.itemgetter(0)))
+
+
+def short(path: str) -> str:
+    """Return the path of a file of an installed package without the folder of all packages."""
+    return path.rpartition('/site-packages/')[2]
 
 
 def below_minimum(shortfall: results.Shortfall) -> str:

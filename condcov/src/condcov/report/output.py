@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,13 +20,19 @@ MARK_TEXT = '# A report of condcov, which replaces this folder each time.\n*\n'
 def new_file(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """Yield a text stream whose content becomes the file when the block ends without an error.
 
-    The encoding is UTF-8; undecodable bytes in file names are preserved. Raises CondcovError if the file cannot be
-    written.
+    "-" is standard output. What is not a regular file, such as a pipe, or is already open, such as /dev/stdout, is
+    written to and not replaced. The encoding is UTF-8; undecodable bytes in file names are preserved. Raises
+    CondcovError if the file cannot be written.
     """
     real = pathlib.Path(os.path.realpath(path))        # a symbolic link keeps pointing at the report
     temporary: str | None = None
     try:
-        if real.exists() and not real.is_file():       # a pipe or a terminal, such as /dev/stdout, is not replaced
+        number = descriptor(os.fspath(path))
+        if number is not None:          # what it leads to, even a file, may have content of other programs
+            with open(os.dup(number), 'w', encoding='utf-8', errors='surrogateescape', newline='') as stream:
+                yield stream
+            return
+        if real.exists() and not real.is_file():       # a named pipe or a terminal is not replaced
             if real.is_dir():
                 raise IsADirectoryError(None, 'it is a folder')
             with open(real, 'w', encoding='utf-8', errors='surrogateescape', newline='') as stream:
@@ -38,6 +45,8 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[TextIO]:
         os.chmod(temporary, _mode(0o666))
         os.replace(temporary, real)
         temporary = None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise CondcovError(f'cannot write {path}: {error.strerror or error}') from error
     finally:
@@ -76,6 +85,13 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def descriptor(path: str) -> int | None:
+    """Return the file descriptor that a name stands for: '-', '/dev/stdout', '/dev/fd/3' and the like; or None."""
+    known = {'-': 1, '/dev/stdout': 1, '/dev/stderr': 2}
+    match = re.fullmatch(r'/(?:dev|proc/self)/fd/(\d+)', path)
+    return int(match[1]) if match else known.get(path)
 
 
 def _make_parent(path: pathlib.Path) -> None:

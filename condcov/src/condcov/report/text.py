@@ -1,10 +1,9 @@
-"""The report for a terminal: a table of the files, then each gap with its source line and the case that is missing.
+"""The report for a terminal: each gap with its source line and the case that is missing, then a table of the files.
 
 Output to a pipe or a file has no colours, and nothing is shortened or wrapped; the underlines show the place.
 """
 
 import os
-from collections.abc import Iterable
 from typing import TextIO
 
 import rich.box
@@ -12,6 +11,7 @@ import rich.cells
 import rich.console
 import rich.table
 import rich.text
+from coverage.results import display_covered
 
 from condcov.analysis.results import FileResult, Gap, Level, Result
 from condcov.code import source_text
@@ -23,35 +23,52 @@ from condcov.report.messages import LEVEL_TITLES
 UNLIMITED = 1 << 16
 # Without a terminal, a sentence follows the underline if it ends before this column.
 READABLE = 120
+# How many gaps are shown by default.
+MOST_GAPS = 50
 # The least width: that of the table with ten cells of a path. A narrower terminal wraps lines itself.
 NARROWEST = 48
+# The least width of the paths in a table that names the missing lines.
+ROOM = 10
 # Of a condition with more lines than this, only the first ones and the last one are shown.
 MOST_LINES = 5
 
-_KINDS = (('line', 'of lines'), ('arc', 'of branches'), ('outcome', 'of conditions'), ('mcdc', 'of MC/DC'))
 
-
-def write(result: Result, stream: TextIO, *, sort: str = 'name', skip_covered: bool = False,
-          show_gaps: bool = True) -> None:
+def write(result: Result, stream: TextIO, *, show_gaps: bool = True, most_gaps: int | None = None,
+          show_missing: bool = False) -> None:
     """Write the report of a result to a text stream.
 
-    sort            'name', or a level, for the least covered first
-    skip_covered    leave out files in which nothing is missing
-    show_gaps       whether the gaps follow the table
+    show_gaps       whether the gaps come before the table
+    most_gaps       how many gaps to show, the most telling ones; None for all
+    show_missing    whether the table names the lines that were not executed and the branches that were not taken
     """
-    _Report(stream).write(result, _sorted(result.files, sort), skip_covered, show_gaps)
+    _Report(stream).write(result, show_gaps, most_gaps, show_missing)
 
 
-def _sorted(files: Iterable[FileResult], sort: str) -> list[FileResult]:
-    if sort == 'name':
-        return sorted(files, key=lambda file: file.path)
+def write_total(result: Result, stream: TextIO) -> None:
+    """Write only the percentage of lines and branches together, rounded like that of coverage.py."""
+    percent = result.total.percent
+    digits = result.digits if result.precise else 0
+    stream.write(f'{display_covered(100.0 if percent is None else percent, digits)}\n')
 
-    def percent(file: FileResult) -> float:
-        # Nothing to cover counts as everything covered.
-        value = file.levels[sort].percent
-        return 100.0 if value is None else value
 
-    return sorted(files, key=lambda file: (percent(file), file.path))
+def write_markdown(result: Result, stream: TextIO, *, show_missing: bool = False) -> None:
+    """Write the table of the files in Markdown, as coverage.py does."""
+    head = ['File', *LEVEL_TITLES.values(), 'Gaps'] + ['Missing'] * show_missing
+    stream.write(f'| {" | ".join(head)} |\n| --- |{" ---: |" * (len(LEVELS) + 1)}{" --- |" * show_missing}\n')
+    for file in result.files:
+        cells = [underline.printable(file.path, 'utf-8').replace('|', r'\|').replace('_', r'\_'),
+                 *(file.levels[level].text(result.digits) for level in LEVELS), str(len(file.gaps))]
+        stream.write(f'| {" | ".join(cells + [messages.missing(file)] * show_missing)} |\n')
+    totals = ['Total', *(result.totals[level].text(result.digits) for level in LEVELS),
+              str(sum(len(file.gaps) for file in result.every))]
+    stream.write(f'| {" | ".join(f"**{cell}**" for cell in totals)} |{" |" * show_missing}\n')
+
+
+def _telling(file: FileResult, gap: Gap) -> int:
+    """How much a gap tells: the smaller, the more."""
+    if gap.kind == 'outcome' and gap.decision is not None:
+        return {'except': 4, 'for': 2, 'case': 2}.get(file.source.decisions[gap.decision].kind, 0)
+    return {'arc': 0, 'line': 1, 'mcdc': 3}[gap.kind]
 
 
 class _Report:
@@ -74,46 +91,59 @@ class _Report:
         except (ValueError, OSError, AttributeError):
             return self.console.width
 
-    def write(self, result: Result, files: list[FileResult], skip_covered: bool, show_gaps: bool) -> None:
-        shown = [file for file in files if not (skip_covered and file.complete)]
-        self.console.print(self.table(result, shown))
-        if len(shown) < len(files):
-            self.console.print(f'\n{messages.files_hidden(len(files) - len(shown))}')
+    def write(self, result: Result, show_gaps: bool, most_gaps: int | None, show_missing: bool) -> None:
+        hidden = 0
         if show_gaps:
-            for file in shown:
-                self.gaps(file)
+            gaps = [(file, gap) for file in result.files for gap in file.gaps]
+            if most_gaps is not None and most_gaps < len(gaps):
+                hidden = len(gaps) - most_gaps
+                gaps = sorted(gaps, key=lambda one: _telling(*one))[:most_gaps]
+            shown = {id(gap) for _, gap in gaps}
+            for file in result.files:
+                self.gaps(file, [gap for gap in file.gaps if id(gap) in shown])
             self.accepted(result)
-            self.summary(result)
+            if gaps or any(file.accepted for file in result.files):
+                self.line('')
+        with self.console.capture() as table:
+            self.console.print(self.table(result, show_missing))
+        self.console.file.write(''.join(f'{line.rstrip()}\n' for line in table.get().splitlines()))
+        for sentence in filter(None, (messages.files_hidden(result.covered), messages.files_empty(result.empty),
+                                      show_gaps and messages.summary(result.every), messages.gaps_hidden(hidden))):
+            self.console.print(f'\n{sentence}')
 
-    def table(self, result: Result, files: list[FileResult]) -> rich.table.Table:
+    def table(self, result: Result, show_missing: bool) -> rich.table.Table:
         """The table of files, with the totals last."""
         table = rich.table.Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True)
-        percents = {level: [str(file.levels[level]) for file in files] for level in LEVELS}
-        widths = [max(map(len, [LEVEL_TITLES[level], str(result.totals[level]), *percents[level]])) for level in LEVELS]
-        room = self.width - sum(widths) - 3 * len(LEVELS)
+        digits, files = result.digits, result.files
+        rows = [[file.levels[level].text(digits) for level in LEVELS] for file in files]
+        widths = [max(map(len, [LEVEL_TITLES[level], result.totals[level].text(digits), *cells]))
+                  for level, *cells in zip(LEVELS, *rows)]
+        gaps = str(sum(len(file.gaps) for file in result.every))
+        counts = self.width >= NARROWEST + 3 + len('Gaps')
+        room = self.width - sum(widths) - 3 * len(LEVELS) - (3 + max(len('Gaps'), len(gaps))) * counts
+        if show_missing and self.terminal:
+            room = max(room // 2, ROOM)
         table.add_column('File', 'Total', no_wrap=True, header_style='bold', footer_style='bold')
         for level in LEVELS:
-            table.add_column(LEVEL_TITLES[level], self.percent(result.totals[level]), justify='right', no_wrap=True,
-                             header_style='bold', footer_style='bold')
+            table.add_column(LEVEL_TITLES[level], self.percent(result.totals[level], digits), justify='right',
+                             no_wrap=True, header_style='bold', footer_style='bold')
+        if counts:
+            table.add_column('Gaps', gaps, justify='right', no_wrap=True, header_style='bold', footer_style='bold')
+        if show_missing:
+            table.add_column('Missing', overflow='fold', header_style='bold')
         for file in files:
-            path = underline.shorten(underline.printable(file.path, self.encoding), room, self.ellipsis)
-            table.add_row(rich.text.Text(path), *(self.percent(file.levels[level]) for level in LEVELS))
+            path = underline.shorten(underline.printable(messages.short(file.path), self.encoding), room, self.ellipsis)
+            table.add_row(rich.text.Text(path), *(self.percent(file.levels[level], digits) for level in LEVELS),
+                          *[str(len(file.gaps))] * counts, *[messages.missing(file)] * show_missing)
         return table
 
     @staticmethod
-    def percent(level: Level) -> rich.text.Text:
+    def percent(level: Level, digits: int) -> rich.text.Text:
         if level.percent is None:
             style = 'dim'
         else:
             style = 'green' if level.complete else 'yellow' if level.percent >= 75 else 'red'
-        return rich.text.Text(str(level), style)
-
-    def summary(self, result: Result) -> None:
-        """Print the number of gaps, on one line."""
-        gaps = [gap.kind for file in result.files for gap in file.gaps]
-        counts = [f'{gaps.count(kind)} {what}' for kind, what in _KINDS if kind in gaps]
-        if counts:
-            self.console.print(f'\n{len(gaps)} {"gap" if len(gaps) == 1 else "gaps"}: {messages.listing(counts)}.')
+        return rich.text.Text(level.text(digits), style)
 
     def accepted(self, result: Result) -> None:
         """Print what need not be tested, and why."""
@@ -125,12 +155,12 @@ class _Report:
         for place, sentence in lines:
             self.line(underline.printable(f'{place}  {sentence}', self.encoding))
 
-    def gaps(self, file: FileResult) -> None:
-        """Print all gaps of a file; those in the same line together, if the line fits."""
+    def gaps(self, file: FileResult, gaps: list[Gap]) -> None:
+        """Print gaps of a file; those in the same line together, if the line fits."""
         lines = source_text.source_lines(file.source.text)
         gutter = len(str(len(lines))) + 2
         groups: list[list[Gap]] = []
-        for gap in file.gaps:
+        for gap in gaps:
             before = groups[-1][-1] if groups else None
             if (before and gap.line == gap.end_line == before.line == before.end_line
                     and underline.Line(lines[gap.line - 1]).width <= self.width - gutter - 3):

@@ -25,18 +25,20 @@ function sortable(table) {
     }));
 }
 
-function filterable(input, table, said) {
+function filterable(input, hide, table, said) {
     const rows = [...table.tBodies[0].rows];
-    input.addEventListener('input', () => {
+    const update = () => {
         const words = input.value.toLowerCase().split(/\s+/);
         let shown = 0;
         for (const row of rows) {
             const name = row.cells[0].dataset.value.toLowerCase();
-            row.hidden = !words.every(word => name.includes(word));
+            row.hidden = !words.every(word => name.includes(word)) || hide.checked && 'covered' in row.dataset;
             shown += !row.hidden;
         }
-        said.textContent = `${shown} of ${rows.length} files`;
-    });
+        said.textContent = `${shown} of ${rows.length} ${said.dataset.unit}`;
+    };
+    input.addEventListener('input', update);
+    hide.addEventListener('change', update);
 }
 
 function conditions(source) {
@@ -138,7 +140,8 @@ function conditions(source) {
 const files = document.querySelector('table.files');
 if (files) {
     sortable(files);
-    filterable(document.querySelector('.tools input'), files, document.querySelector('.tools [role=status]'));
+    filterable(document.querySelector('.tools [type=search]'), document.querySelector('.tools .hide'), files,
+        document.querySelector('.tools [role=status]'));
 }
 const source = document.querySelector('.source');
 if (source) {
