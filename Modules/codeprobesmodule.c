@@ -1,11 +1,16 @@
 /* codeprobes: a recorder of executed instructions, jumps and conditions, for
-   coverage tools.  See Doc/library/codeprobes.rst.
+   coverage tools and fuzzers.  See Doc/library/codeprobes.rst.
 
    A code watch notifies the recorder of new code objects.  The recorder
    calls its select function to learn what to record in each, and sets
-   probes that record it without running Python code. */
+   probes that record it without running Python code.
+
+   The recorders of a code object share its probes.  A probe is called as long
+   as one of them needs it.  The others then learn nothing new from it, so that
+   each records the same as if it were alone. */
 
 #include "Python.h"
+#include "opcode.h"               // EXTENDED_ARG
 #include "structmember.h"         // PyMemberDef
 #include <stddef.h>               // offsetof()
 
@@ -88,9 +93,16 @@ typedef struct {
     uint64_t counts[2];
 } site;
 
+/* The data of the probes in a code object: what several recorders record. */
+typedef struct {
+    struct _record *first;
+} shared_probes;
+
 typedef struct _record {
-    struct _record *next;
+    struct _record *next;       // of the same recorder
+    struct _record *neighbor;   // of another recorder, in the same code object
     struct _recorder *recorder; // borrowed: it owns this record
+    shared_probes *shared;      // NULL: there are no probes for this record
     PyCodeObject *code;
     Py_ssize_t nsites;
     site *sites;
@@ -350,42 +362,62 @@ evaluate(record *r, decision *d, int condition, int truth,
     }
 }
 
-static int
-at_probe(void *data, int offset, int what, const void *activation)
+static void
+record_event(record *r, site *s, int what, const void *activation)
 {
-    record *r = data;
-    // Interpreters share the code objects of frozen modules.
-    if (r->recorder->interp != PyInterpreterState_Get()) {
-        return 1;
-    }
-    site *s = &r->sites[r->index[offset / sizeof(_Py_CODEUNIT)]];
     r->touched = 1;
     if (s->is_line && !s->executed) {
         s->executed = s->executed_fresh = 1;
         r->fresh = 1;
     }
     if (!s->is_jump) {
-        return 0;
+        return;
     }
-    int never_jumps = what == PyCodeProbe_EXECUTE;
-    if (never_jumps) {
+    if (what == PyCodeProbe_EXECUTE) {
         what = PyCodeProbe_FALL_THROUGH;
     }
-    int counts = r->recorder->counts;
-    if (!s->went[what] || counts) {
+    if (!s->went[what] || r->recorder->counts) {
         s->went[what] = s->went_fresh[what] = 1;
         s->counts[what]++;
         r->fresh = 1;
     }
-    int learned = s->went[0] && (s->went[1] || never_jumps);
-    if (s->decision >= 0) {
-        decision *d = &r->decisions[s->decision];
-        if (s->says[what] != SAYS_NOTHING) {
-            evaluate(r, d, s->condition, s->says[what], activation);
-        }
-        learned = learned && d->learned;
+    if (s->decision >= 0 && s->says[what] != SAYS_NOTHING) {
+        evaluate(r, &r->decisions[s->decision], s->condition, s->says[what],
+                 activation);
     }
-    return counts || !learned;
+}
+
+/* Is there anything left to record at an instruction that does this? */
+static int
+is_needed(const record *r, const site *s, int what)
+{
+    if (s->is_jump) {
+        return r->recorder->counts || !s->went[0]
+               || !(s->went[1] || what == PyCodeProbe_EXECUTE)
+               || (s->decision >= 0 && !r->decisions[s->decision].learned);
+    }
+    return !s->executed;
+}
+
+static int
+at_probe(void *data, int offset, int what, const void *activation)
+{
+    PyInterpreterState *interp = PyInterpreterState_Get();
+    int keep = 0;
+    for (record *r = ((shared_probes *)data)->first; r != NULL;
+         r = r->neighbor)
+    {
+        int i = r->index[offset / sizeof(_Py_CODEUNIT)];
+        if (i < 0) {
+            continue;
+        }
+        // Interpreters share the code objects of frozen modules.
+        if (r->recorder->interp == interp) {
+            record_event(r, &r->sites[i], what, activation);
+        }
+        keep |= is_needed(r, &r->sites[i], what);
+    }
+    return keep;
 }
 
 /* Record the unfinished evaluations as incomplete. */
@@ -622,26 +654,100 @@ error:
     return NULL;
 }
 
+/* Set probes for this record too.  Return -1 with an exception on error. */
 static int
-put_probes(record *r)
+attach(record *r)
 {
-    int *offsets = PyMem_Malloc((r->nsites + 1) * sizeof(int));
+    shared_probes *shared = PyCode_GetProbes(r->code, NULL);
+    shared_probes *new = NULL;
+    if (shared == NULL) {
+        shared = new = PyMem_Calloc(1, sizeof(shared_probes));
+        if (new == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    r->neighbor = shared->first;
+    Py_ssize_t n = 0;
+    for (record *each = r; each != NULL; each = each->neighbor) {
+        n += each->nsites;
+    }
+    int *offsets = PyMem_Malloc(n * sizeof(int));
     if (offsets == NULL) {
         PyErr_NoMemory();
-        return -1;
+        goto error;
     }
-    for (Py_ssize_t i = 0; i < r->nsites; i++) {
-        offsets[i] = r->sites[i].offset;
+    n = 0;
+    for (record *each = r; each != NULL; each = each->neighbor) {
+        for (Py_ssize_t i = 0; i < each->nsites; i++) {
+            offsets[n++] = each->sites[i].offset;
+        }
     }
-    int err = PyCode_SetProbes(r->code, at_probe, r, offsets, r->nsites);
+    int err = PyCode_SetProbes(r->code, at_probe, shared, offsets, n);
     PyMem_Free(offsets);
-    return err;
+    if (err < 0) {
+        goto error;
+    }
+    shared->first = r;
+    r->shared = shared;
+    return 0;
+
+error:
+    PyMem_Free(new);
+    return -1;
+}
+
+static int
+has_shared_probes(record *r)
+{
+    return r->shared != NULL
+           && PyCode_GetProbes(r->code, NULL) == (void *)r->shared;
+}
+
+/* Undo attach().  Probes that no other record needs are removed when they are
+   reached, because others cannot be replaced without memory. */
+static void
+detach(record *r)
+{
+    shared_probes *shared = r->shared;
+    if (shared == NULL) {
+        return;
+    }
+    record **link = &shared->first;
+    while (*link != r) {
+        link = &(*link)->neighbor;
+    }
+    *link = r->neighbor;
+    if (shared->first == NULL) {
+        if (has_shared_probes(r)) {
+            PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
+        }
+        PyMem_Free(shared);
+    }
+    r->shared = NULL;
+}
+
+/* Can the recorder record a code object?  Not if it already does, or if there
+   are probes of other C code. */
+static int
+can_record(recorder *self, PyCodeObject *code)
+{
+    PyCodeProbe_Func func;
+    shared_probes *shared = PyCode_GetProbes(code, &func);
+    if (func != NULL && func != at_probe) {
+        return 0;
+    }
+    record *r = shared == NULL ? NULL : shared->first;
+    while (r != NULL && r->recorder != self) {
+        r = r->neighbor;
+    }
+    return r == NULL;
 }
 
 static int
 offer(recorder *self, PyCodeObject *code)
 {
-    if (self->select == NULL || PyCode_GetProbes(code, NULL) != NULL) {
+    if (self->select == NULL || !can_record(self, code)) {
         return 0;
     }
     PyObject *select = Py_NewRef(self->select);
@@ -661,11 +767,11 @@ offer(recorder *self, PyCodeObject *code)
     }
     // Meanwhile, another thread, or a method of an object in the plan, may
     // have recorded the code or stopped the recorder.
-    if (!self->running || PyCode_GetProbes(code, NULL) != NULL) {
+    if (r->nsites == 0 || !self->running || !can_record(self, code)) {
         free_record(r);
         return 0;
     }
-    if (put_probes(r) < 0) {
+    if (attach(r) < 0) {
         free_record(r);
         return -1;
     }
@@ -728,14 +834,10 @@ stop(recorder *self)
     }
     self->running = 0;
     for (record *r = self->first; r != NULL; r = r->next) {
-        if (PyCode_GetProbes(r->code, NULL) == r) {
-            PyCode_SetProbes(r->code, NULL, NULL, NULL, 0);
-        }
+        detach(r);
         end_evaluations(r);
     }
-    if (PyEval_GetCodeWatch(NULL) == self->watch) {
-        PyEval_SetCodeWatch(NULL, NULL);
-    }
+    PyEval_RemoveCodeWatch(offer_new, self->watch);
 }
 
 static int
@@ -774,8 +876,7 @@ recorder_dealloc(recorder *self)
 PyDoc_STRVAR(start_doc,
 "start($self, /)\n--\n\n"
 "Start to record code objects in all threads of the interpreter, when they are\n"
-"next executed.  A recorder that is deleted stops.  Raise RuntimeError if\n"
-"another recorder is running.");
+"next executed.  A recorder that is deleted stops.");
 
 static PyObject *
 recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
@@ -783,25 +884,23 @@ recorder_start(recorder *self, PyObject *Py_UNUSED(ignored))
     if (self->running) {
         Py_RETURN_NONE;
     }
-    PyCodeWatch_Func func;
-    PyEval_GetCodeWatch(&func);
-    if (func != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "another recorder is already "
-                        "running; stop it first");
-        return NULL;
-    }
     self->running = 1;
     for (record *r = self->first; r != NULL; r = r->next) {
-        if (PyCode_GetProbes(r->code, NULL) == NULL && put_probes(r) < 0) {
-            PyObject *type, *value, *traceback;
-            PyErr_Fetch(&type, &value, &traceback);
-            stop(self);
-            PyErr_Restore(type, value, traceback);
-            return NULL;
+        if (can_record(self, r->code) && attach(r) < 0) {
+            goto error;
         }
     }
-    PyEval_SetCodeWatch(offer_new, self->watch);
+    if (PyEval_AddCodeWatch(offer_new, self->watch) < 0) {
+        goto error;
+    }
     Py_RETURN_NONE;
+
+error:;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    stop(self);
+    PyErr_Restore(type, value, traceback);
+    return NULL;
 }
 
 PyDoc_STRVAR(stop_doc,
@@ -946,7 +1045,7 @@ forget(record *r)
         d->learned = 0;
     }
     r->touched = 0;
-    if (PyCode_GetProbes(r->code, NULL) == r) {
+    if (has_shared_probes(r)) {
         PyCode_RestoreProbes(r->code);
     }
 }
@@ -1050,6 +1149,53 @@ static PyType_Spec recorder_spec = {
 
 /* --- The module ---------------------------------------------------------- */
 
+PyDoc_STRVAR(conditional_jumps_doc,
+"conditional_jumps($module, code, /)\n--\n\n"
+"Return the plan for a Recorder that records all conditional jumps of a code\n"
+"object.  Use it as the select function or in one.");
+
+static PyObject *
+conditional_jumps(PyObject *Py_UNUSED(module), PyObject *code)
+{
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "conditional_jumps() argument must be a "
+                     "code object, not %.100s", Py_TYPE(code)->tp_name);
+        return NULL;
+    }
+    PyObject *bytecode = PyCode_GetCode((PyCodeObject *)code);
+    PyObject *jumps = PyList_New(0);
+    PyObject *plan = NULL;
+    if (bytecode == NULL || jumps == NULL) {
+        goto done;
+    }
+    // There are no probes up to the first RESUME.
+    int resume = ((PyCodeObject *)code)->_co_firsttraceable;
+    int start = 0;              // of the instruction, with its prefixes
+    for (int i = 0; i < PyBytes_GET_SIZE(bytecode); i += 2) {
+        int opcode = (unsigned char)PyBytes_AS_STRING(bytecode)[i];
+        if (opcode == EXTENDED_ARG) {
+            continue;
+        }
+        if (i / 2 > resume && PyCodeProbe_IsConditionalJump(opcode)
+            && append(jumps, Py_BuildValue("iiiOO", start, -1, -1, Py_None,
+                                           Py_None)) < 0)
+        {
+            goto done;
+        }
+        start = i + 2;          // the caches that can follow are 0
+    }
+    plan = Py_BuildValue("()N()", PyList_AsTuple(jumps));
+done:
+    Py_XDECREF(bytecode);
+    Py_XDECREF(jumps);
+    return plan;
+}
+
+static PyMethodDef module_methods[] = {
+    {"conditional_jumps", conditional_jumps, METH_O, conditional_jumps_doc},
+    {NULL, NULL}
+};
+
 static PyObject *
 unsupported_opcodes(void)
 {
@@ -1096,6 +1242,7 @@ static struct PyModuleDef codeprobes_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "codeprobes",
     .m_doc = module_doc,
+    .m_methods = module_methods,
     .m_slots = module_slots,
 };
 

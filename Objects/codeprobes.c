@@ -20,20 +20,15 @@
 typedef struct {
     PyCodeProbe_Func func;
     void *data;
+    uintptr_t seen;             // number of a watch, or 0
     Py_ssize_t n;
     int units[1];               // of the n probes, including removed ones
 } probes;
 
-/* If there are no probes, co_extra has a mark instead: an odd number that
-   identifies the last watch that has seen the code object. */
-static inline uintptr_t
-watch_mark(PyInterpreterState *interp)
-{
-    return (uintptr_t)interp->code_watch.serial << 1 | 1;
-}
-
+/* If there are no probes, co_extra has the number of the last watch that has
+   seen the code object instead.  It is odd, unlike a pointer. */
 static inline int
-is_mark(void *extra)
+is_number(void *extra)
 {
     return (uintptr_t)extra & 1;
 }
@@ -41,7 +36,7 @@ is_mark(void *extra)
 static void
 free_extra(void *extra)
 {
-    if (!is_mark(extra)) {
+    if (!is_number(extra)) {
         PyMem_Free(extra);
     }
 }
@@ -60,7 +55,15 @@ static probes *
 get_probes(PyCodeObject *code)
 {
     void *extra = get_extra(code);
-    return is_mark(extra) ? NULL : extra;
+    return is_number(extra) ? NULL : extra;
+}
+
+/* The number of the last watch that has seen the code object, or 0. */
+static uintptr_t
+last_watch(PyCodeObject *code)
+{
+    probes *p = get_probes(code);
+    return p == NULL ? (uintptr_t)get_extra(code) : p->seen;
 }
 
 int
@@ -97,6 +100,14 @@ PyCodeProbe_IsSupported(int opcode)
         default:
             return 1;
     }
+}
+
+int
+PyCodeProbe_IsConditionalJump(int opcode)
+{
+    return _PyOpcode_PopsAndJumps(opcode) || opcode == END_ASYNC_FOR
+           || opcode == FOR_ITER || opcode == JUMP_IF_FALSE_OR_POP
+           || opcode == JUMP_IF_TRUE_OR_POP;
 }
 
 /* For each code unit, whether it starts an instruction that can have a probe.
@@ -189,6 +200,7 @@ new_probes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
     }
     p->func = func;
     p->data = data;
+    p->seen = last_watch(code);
     p->n = n;
     for (Py_ssize_t i = 0; i < n; i++) {
         int offset = offsets[i];
@@ -230,7 +242,8 @@ PyCode_SetProbes(PyCodeObject *code, PyCodeProbe_Func func, void *data,
     if (old != NULL) {
         remove_probes(code, old);
     }
-    if (_PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, p) < 0) {
+    void *extra = p != NULL ? (void *)p : (void *)last_watch(code);
+    if (_PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, extra) < 0) {
         PyMem_Free(p);
         if (!PyErr_Occurred()) {
             PyErr_NoMemory();
@@ -298,48 +311,141 @@ _PyCodeProbes_Hit(PyCodeObject *code, int unit, int what,
 }
 
 
-/* --- The watch ----------------------------------------------------------- */
+/* --- The watches --------------------------------------------------------- */
 
-/* Shared by all interpreters, because they share code objects. */
-static unsigned int last_serial;
+/* The number of a watch is greater than those of earlier ones.  Its low bits
+   are a 1 and the interpreter, because interpreters share code objects. */
+#define LOW_BITS (sizeof(uintptr_t) * 2)
+#define LOW_MASK (((uintptr_t)1 << LOW_BITS) - 1)
 
-void
-PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj)
+static uintptr_t last_number;
+
+typedef struct _PyCodeWatch code_watch;
+
+/* Is a code object seen by a watch if another was the last that has seen it?
+   Both are given by their numbers. */
+static int
+is_seen(uintptr_t number, uintptr_t last)
 {
-    PyInterpreterState *interp = _PyInterpreterState_GET();
-    PyObject *old = interp->code_watch.obj;
-    interp->code_watch.func = func;
-    interp->code_watch.obj = func == NULL ? NULL : Py_XNewRef(obj);
-    interp->code_watch.serial = ++last_serial;
-    Py_XDECREF(old);
+    return last >= number && ((last ^ number) & LOW_MASK) == 0;
 }
 
-PyObject *
-PyEval_GetCodeWatch(PyCodeWatch_Func *func)
+static void
+set_seen(PyCodeObject *code, uintptr_t number)
+{
+    probes *p = get_probes(code);
+    if (is_seen(number, last_watch(code))) {
+        return;                 // in another thread
+    }
+    if (p != NULL) {
+        p->seen = number;
+    }
+    // If there is no memory for the number, the code is offered again.
+    else if (_PyCode_SetExtra((PyObject *)code, EXTRA_INDEX,
+                              (void *)number) < 0)
+    {
+        PyErr_Clear();
+    }
+}
+
+/* The first watch that has not seen a code object, or NULL. */
+static code_watch *
+next_watch(PyInterpreterState *interp, uintptr_t last)
+{
+    code_watch *watch = &interp->code_watch;
+    if (watch->func == NULL) {
+        return NULL;
+    }
+    while (watch != NULL && is_seen(watch->number, last)) {
+        watch = watch->next;
+    }
+    return watch;
+}
+
+int
+PyEval_AddCodeWatch(PyCodeWatch_Func func, PyObject *obj)
 {
     PyInterpreterState *interp = _PyInterpreterState_GET();
-    if (func != NULL) {
-        *func = interp->code_watch.func;
+    code_watch *watch = &interp->code_watch;
+    if (watch->func != NULL) {
+        while (watch->next != NULL) {
+            watch = watch->next;
+        }
+        watch = watch->next = PyMem_Malloc(sizeof(code_watch));
+        if (watch == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
     }
-    return interp->code_watch.obj;
+    last_number = ((last_number >> LOW_BITS) + 1) << LOW_BITS
+                  | ((uintptr_t)interp->id << 1 & LOW_MASK) | 1;
+    *watch = (code_watch){func, Py_XNewRef(obj), last_number, NULL};
+    return 0;
+}
+
+static void
+remove_watch(code_watch *watch, code_watch *before)
+{
+    PyObject *obj = watch->obj;
+    code_watch *next = watch->next;
+    if (before != NULL) {
+        before->next = next;
+        PyMem_Free(watch);
+    }
+    else if (next != NULL) {
+        *watch = *next;             // the first is part of the interpreter
+        PyMem_Free(next);
+    }
+    else {
+        watch->func = NULL;
+        watch->obj = NULL;
+    }
+    Py_XDECREF(obj);
+}
+
+void
+PyEval_RemoveCodeWatch(PyCodeWatch_Func func, PyObject *obj)
+{
+    code_watch *before = NULL;
+    code_watch *watch = &_PyInterpreterState_GET()->code_watch;
+    while (watch != NULL && (watch->func != func || watch->obj != obj)) {
+        before = watch;
+        watch = watch->next;
+    }
+    if (watch != NULL) {
+        remove_watch(watch, before);
+    }
 }
 
 void
 _PyCodeProbes_Fini(PyInterpreterState *interp)
 {
-    interp->code_watch.func = NULL;
-    Py_CLEAR(interp->code_watch.obj);
+    while (interp->code_watch.func != NULL) {
+        remove_watch(&interp->code_watch, NULL);
+    }
+}
+
+static int
+call_watch(PyThreadState *tstate, code_watch *watch, PyCodeObject *code)
+{
+    PyCodeWatch_Func func = watch->func;    // it may remove the watch
+    PyObject *obj = Py_XNewRef(watch->obj);
+    tstate->code_watching = 1;
+    PyThreadState_EnterTracing(tstate);
+    int err = func(obj, code);
+    PyThreadState_LeaveTracing(tstate);
+    tstate->code_watching = 0;
+    Py_XDECREF(obj);
+    return err;
 }
 
 int
 _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
 {
     PyInterpreterState *interp = tstate->interp;
-    void *mark = (void *)watch_mark(interp);
-    void *extra = get_extra(code);
-    if (tstate->code_watching || extra == mark
-        || (extra != NULL && !is_mark(extra)))
-    {
+    uintptr_t last = last_watch(code);
+    code_watch *watch = next_watch(interp, last);
+    if (watch == NULL || tstate->code_watching) {
         return 0;
     }
     // The function may need modules that are being cleared.
@@ -348,22 +454,18 @@ _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code)
     {
         return 0;
     }
-    PyObject *obj = interp->code_watch.obj;
-    Py_XINCREF(obj);
-    tstate->code_watching = 1;
-    PyThreadState_EnterTracing(tstate);
-    int err = interp->code_watch.func(obj, code);
-    PyThreadState_LeaveTracing(tstate);
-    tstate->code_watching = 0;
-    Py_XDECREF(obj);
-    if (err < 0) {
-        return -1;
-    }
-    // If there is no memory for the mark, the code is offered again.
-    if (get_probes(code) == NULL
-        && _PyCode_SetExtra((PyObject *)code, EXTRA_INDEX, mark) < 0)
+    // The functions can add watches, which are not called now: one could
+    // replace itself each time.
+    uintptr_t newest = last_number;
+    for (; watch != NULL && watch->number <= newest;
+         watch = next_watch(interp, last))
     {
-        PyErr_Clear();
+        uintptr_t number = watch->number;
+        if (call_watch(tstate, watch, code) < 0) {
+            return -1;
+        }
+        last = number;
+        set_seen(code, number);
     }
     return 0;
 }

@@ -23,6 +23,10 @@ typedef int (*PyCodeProbe_Func)(void *data, int offset, int what,
 /* Can an instruction with this opcode, not a specialized one, have a probe? */
 PyAPI_FUNC(int) PyCodeProbe_IsSupported(int opcode);
 
+/* Is an instruction with this opcode a conditional jump, at which a probe is
+   called with PyCodeProbe_JUMP or PyCodeProbe_FALL_THROUGH? */
+PyAPI_FUNC(int) PyCodeProbe_IsConditionalJump(int opcode);
+
 /* Replace all probes in code by probes that call func(data, ...) at the n
    instructions at 'offsets'.  With n == 0, remove all probes.  Return 0, or -1
    with an exception set and the probes unchanged: ValueError if an instruction
@@ -39,20 +43,20 @@ PyAPI_FUNC(void *) PyCode_GetProbes(PyCodeObject *code,
 PyAPI_FUNC(void) PyCode_RestoreProbes(PyCodeObject *code);
 
 /* Called before a code object is executed, once for each code object since the
-   watch was set.  May run any code.  Return 0, or -1 with an exception set,
+   watch was added.  May run any code.  Return 0, or -1 with an exception set,
    which is raised in place of executing the code; then the function is called
    for this code object again. */
 typedef int (*PyCodeWatch_Func)(PyObject *obj, PyCodeObject *code);
 
 /* Call func with obj for each code object that the current interpreter begins
-   or resumes to execute, in any thread.  It is not called for code that has
-   probes or is already specialized, for code that func itself runs, or during
-   finalization.  With func == NULL, remove the watch. */
-PyAPI_FUNC(void) PyEval_SetCodeWatch(PyCodeWatch_Func func, PyObject *obj);
+   or resumes to execute, in any thread, after the functions of earlier
+   watches.  It is not called for code that is already specialized, for code
+   that the function of a watch runs, or during finalization.  Return 0, or -1
+   with MemoryError set. */
+PyAPI_FUNC(int) PyEval_AddCodeWatch(PyCodeWatch_Func func, PyObject *obj);
 
-/* Return the obj of the watch, a borrowed reference.  If func is not NULL,
-   store its function in *func.  Both are NULL if there is no watch. */
-PyAPI_FUNC(PyObject *) PyEval_GetCodeWatch(PyCodeWatch_Func *func);
+/* Remove the watch that was added with the same arguments, if there is one. */
+PyAPI_FUNC(void) PyEval_RemoveCodeWatch(PyCodeWatch_Func func, PyObject *obj);
 
 #ifdef __cplusplus
 }

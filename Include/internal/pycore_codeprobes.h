@@ -19,14 +19,14 @@ extern "C" {
 /* Reserve co_extra index 1 in the current interpreter. */
 extern int _PyCodeProbes_Init(void);
 
-/* Remove the watch of an interpreter during its finalization. */
+/* Remove the watches of an interpreter during its finalization. */
 extern void _PyCodeProbes_Fini(PyInterpreterState *interp);
 
 /* For code objects that are not freed through code_dealloc(): remove and free
    the probes.  The caller frees co_extra. */
 extern void _PyCodeProbes_Clear(PyCodeObject *code);
 
-/* Call the function of the watch if it has not seen the code object. */
+/* Call the functions of the watches that have not seen the code object. */
 extern int _PyCodeProbes_Offer(PyThreadState *tstate, PyCodeObject *code);
 
 /* Call the function of the probe at a code unit.  Remove the probe if it

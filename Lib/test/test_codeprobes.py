@@ -309,8 +309,6 @@ class ApiTest(BaseTestCase):
             recorder.offer(choose)
         self.assertRaises(TypeError, recorder.harvest, False, False)
         self.assertRaises(TypeError, copy.copy, recorder)
-        with self.assertRaisesRegex(RuntimeError, 'another recorder is already running'):
-            self.recorder().start()
 
     def test_wrong_plans(self):
         f = fresh(choose)
@@ -408,6 +406,128 @@ class ApiTest(BaseTestCase):
         self.assertEqual(f(1, 0), 0)
         self.assertEqual(probed(f.__code__), [])
         self.started()
+
+
+# --- The plan for all conditional jumps -------------------------------------------
+
+class ConditionalJumpsTest(BaseTestCase):
+
+    def offsets(self, code):
+        lines, jumps, decisions = codeprobes.conditional_jumps(code)
+        self.assertEqual((lines, decisions, {jump[1:] for jump in jumps} - {(-1, -1, None, None)}), ((), (), set()))
+        return [jump[0] for jump in jumps]
+
+    def handmade(self, *instructions):
+        """A code object of instructions, which are names or tuples of a name and an argument."""
+        pairs = [(i, 0) if isinstance(i, str) else i for i in instructions]
+        return choose.__code__.replace(co_code=b''.join(bytes([dis.opmap[name], arg]) for name, arg in pairs))
+
+    def test_all_kinds(self):
+        async def f(a, b):
+            for x in a:
+                while x and b or not x:
+                    x = b if x is None else a is not None or x
+            async for x in a:
+                assert x
+            return (a and x) or (b or x)
+
+        names = collections.Counter()
+        functions = [function for function in CORPUS if LONG or not function.__name__.startswith('use_')]
+        for code in {code for function in functions for code in codes_of(function)} | {f.__code__}:
+            found = [i for i in places(code) if i.opname in CONDITIONAL | {'END_ASYNC_FOR'}]
+            self.assertEqual(self.offsets(code), [i.offset for i in found], code)
+            names.update(i.opname for i in found)
+        self.assertLess({'FOR_ITER', 'END_ASYNC_FOR', 'JUMP_IF_FALSE_OR_POP', 'JUMP_IF_TRUE_OR_POP',
+                         'POP_JUMP_FORWARD_IF_NONE', 'POP_JUMP_FORWARD_IF_NOT_NONE', 'POP_JUMP_FORWARD_IF_TRUE',
+                         'POP_JUMP_BACKWARD_IF_TRUE'}, set(names))
+
+    def test_as_select(self):
+        f = fresh(choose)
+        recorder = self.started(codeprobes.conditional_jumps, counts=True)
+        f(1, 0)
+        f(1, 1)
+        recorder.stop()
+        first, second = self.offsets(f.__code__)
+        self.assertEqual([result[1:] for result in recorder.harvest() if result[0] is f.__code__],
+                         [((), ((first, False, 2), (second, False, 1), (second, True, 1)), ())])
+
+    def test_in_a_select(self):
+        f, g = fresh(choose), fresh(choose)
+
+        def select(code):
+            if code is not f.__code__:
+                return None
+            lines, jumps, decisions = codeprobes.conditional_jumps(code)
+            return (places(code)[0].offset,), jumps, decisions
+
+        recorder = self.started(select)
+        f(1, 1), g(1, 1)
+        (code, lines, jumps, paths), = recorder.harvest()
+        self.assertIs(code, f.__code__)
+        self.assertEqual((len(lines), [jump[0] for jump in jumps]), (1, self.offsets(code)))
+
+    def test_no_jumps(self):
+        # The recorder does not keep code in which there is nothing to record.
+        f = fresh(lambda: 1)
+        self.assertEqual(codeprobes.conditional_jumps(f.__code__), ((), (), ()))
+        before = sys.getrefcount(f.__code__)
+        recorder = self.started(select_only(f, codeprobes.conditional_jumps(f.__code__)))
+        f()
+        recorder.offer(f.__code__)
+        self.assertEqual(sys.getrefcount(f.__code__), before + 1)       # in select_only()
+        self.assertEqual(recorder.harvest(), [])
+
+    def test_prefixes(self):
+        code = self.handmade('RESUME', 'LOAD_FAST', 'EXTENDED_ARG', ('EXTENDED_ARG', 0), ('POP_JUMP_FORWARD_IF_TRUE', 1),
+                             'NOP', 'LOAD_CONST', 'RETURN_VALUE')
+        self.assertEqual(self.offsets(code), [4])
+        body = '\n'.join(f'  y{n} = x + {n}.5' for n in range(300))
+        namespace = {}
+        exec(f'def f(x):\n for x in range(x):\n  if not x: continue\n{body}\n return x or None\n', namespace)
+        f = namespace['f']
+        instructions = conditions(f.__code__)
+        self.assertIn(dis.EXTENDED_ARG, [f.__code__.co_code[i.offset] for i in instructions])
+        self.assertEqual(self.offsets(f.__code__), [i.offset for i in instructions])
+        recorder = self.started(select_only(f, codeprobes.conditional_jumps(f.__code__)))
+        f(2)
+        (_, _, jumps, _), = recorder.harvest()
+        self.assertEqual({jump[0] for jump in jumps}, {i.offset for i in instructions})
+
+    def test_before_the_first_resume(self):
+        # A generator's code begins before its RESUME.
+        code = self.handmade('RETURN_GENERATOR', 'POP_TOP', 'LOAD_FAST', 'POP_JUMP_FORWARD_IF_TRUE', 'FOR_ITER',
+                             'RESUME', 'LOAD_FAST', 'POP_JUMP_FORWARD_IF_TRUE', 'LOAD_CONST', 'RETURN_VALUE')
+        self.assertEqual(self.offsets(code), [14])
+        self.assertEqual(self.offsets(self.handmade('LOAD_FAST', 'POP_JUMP_FORWARD_IF_TRUE', 'RETURN_VALUE')), [])
+
+    def test_handmade_code(self):
+        generator = random.Random(14)
+        names = [name for name in dis.opmap if name not in dis.hasjrel or '_IF_' in name]
+        found = 0
+        for _ in range(300):
+            # A conditional jump, or half of an instruction, can be anywhere; caches do not reach beyond the end.
+            body = bytes(generator.choice([generator.randrange(256), dis.EXTENDED_ARG, 0,
+                                           dis.opmap[generator.choice(names)]]) for _ in range(2 * 40))
+            body = body[:20] + bytes([dis.opmap['RESUME'], 0]) + body[20:]
+            code = choose.__code__.replace(co_code=body + bytes([dis.opmap['NOP'], 0] * 20))
+            offsets = self.offsets(code)
+            found += len(offsets)
+            set_probes(code, FUNC, 1, (ctypes.c_int * len(offsets))(*offsets), len(offsets))
+            self.assertEqual(bool(get_probes(code, None)), bool(offsets))
+            for offset in range(0, len(code.co_code), 2):
+                operation = operation_of(code, offset)
+                name = dis.opname[code.co_code[operation]]
+                if offset not in offsets and (name in CONDITIONAL or name == 'END_ASYNC_FOR'):
+                    # Then this is before the first RESUME, or an offset after a prefix.
+                    with self.assertRaises(ValueError):
+                        set_probes(code, FUNC, 1, (ctypes.c_int * 1)(offset), 1)
+        self.assertGreater(found, 200)
+
+    def test_wrong_arguments(self):
+        for wrong in choose, None, 'x = 1', choose.__code__.co_code:
+            with self.assertRaisesRegex(TypeError, r'conditional_jumps\(\) argument must be a code object, not '):
+                codeprobes.conditional_jumps(wrong)
+        self.assertRaises(TypeError, codeprobes.conditional_jumps)
 
 
 class CApiTest(BaseTestCase):
@@ -1340,6 +1460,349 @@ class DecisionTest(BaseTestCase):
             recorder.stop()
 
 
+# --- Several recorders at once --------------------------------------------
+
+def chain(code):
+    """A plan in which all conditional jumps are the conditions of a decision, whatever they mean."""
+    jumps = conditions(code)[:codeprobes.MAX_CONDITIONS]
+    plan = tuple((i.offset, 0, n, n % 2, not n % 2) for n, i in enumerate(jumps))
+    successors = tuple((n + 1, -1 if n % 3 else n + 1) for n in range(len(jumps) - 1)) + ((-1, -1),)
+    return ((), plan, ((successors, 0),)) if plan else None
+
+
+def half(code):
+    """Half of the instructions as lines, the other half of the jumps as jumps."""
+    found = places(code)
+    return (tuple(i.offset for i in found[::2]),
+            tuple((i.offset, -1, 0, None, None) for i in found[1::2] if i.opname in CONDITIONAL), ())
+
+
+class SeveralRecordersTest(BaseTestCase):
+
+    KINDS = {'everywhere': (everywhere, False), 'jumps': (codeprobes.conditional_jumps, True), 'chain': (chain, False),
+             'counted chain': (chain, True), 'half': (half, False)}
+
+    def recorded(self, function, codes, kinds, schedule):
+        """What each recorder harvests while the function and the recorders do what a schedule says."""
+        known = {id(code) for code in codes}
+        recorders, harvests = {}, {}
+        for kind in kinds:
+            select, counts = self.KINDS[kind]
+            plans = {id(code): select(code) for code in codes}
+            recorders[kind] = codeprobes.Recorder(lambda code, plans=plans: plans.get(id(code)), counts=counts)
+            harvests[kind] = []
+
+        def start(kind):
+            recorders[kind].start()
+            for code in codes:
+                recorders[kind].offer(code)
+
+        def harvest(kind, rearm=False):
+            # In an order that does not depend on which code was executed first.
+            result = {id(code): (lines, jumps, paths) for code, lines, jumps, paths in recorders[kind].harvest(rearm)}
+            self.assertLessEqual(set(result), known)
+            harvests[kind].append(result)
+
+        for action, kind in schedule:
+            if action == 'run':
+                result_of(function)
+            elif kind not in kinds:
+                continue
+            elif action == 'start':
+                start(kind)
+            elif action == 'stop':
+                recorders[kind].stop()
+            else:
+                harvest(kind, action == 'rearm')
+        for kind in kinds:
+            recorders[kind].stop()
+            harvest(kind)
+        for code in codes:
+            self.assertEqual(probed(code), [], code)
+        return harvests
+
+    def test_each_records_the_same_as_alone(self):
+        generator = random.Random(1400)
+        events = 0
+        for function in CORPUS:
+            if not LONG and (function.__name__.startswith('use_') or generator.random() < .3):
+                continue
+            codes = codes_of(function)
+            kinds = generator.sample(list(self.KINDS), generator.choice([2, 2, 3, 5]))
+            schedule = [('start', kind) for kind in kinds if generator.random() < .8]
+            for _ in range(12):
+                schedule.append((generator.choice(['run', 'run', 'run', 'start', 'stop', 'harvest', 'rearm']),
+                                 generator.choice(kinds)))
+            together = self.recorded(function, codes, kinds, schedule)
+            for kind in kinds:
+                alone = self.recorded(function, codes, [kind], schedule)
+                self.assertEqual(together[kind], alone[kind], (function, kind, schedule))
+                events += sum(len(result) for result in alone[kind])
+        self.assertGreater(events, 100)
+
+    def test_within_a_generator(self):
+        # One starts, forgets and stops while an evaluation of the other one is suspended.
+        def gen():
+            while True:
+                if (yield) and (yield):
+                    pass
+
+        gen = fresh(gen)
+        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
+        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
+        first, second = self.started(select_only(gen, plan)), self.recorder(select_only(gen, plan), counts=True)
+        g = gen()
+        next(g)
+        g.send(1)
+        second.start()
+        second.offer(gen.__code__)
+        g.send(0)                       # its evaluation began before the second recorder
+        self.assertEqual((self.paths(first), self.paths(second)), ([(3, 1, True, 1)], []))
+        g.send(1)
+        second.harvest(rearm=True)
+        g.send(1)
+        self.assertEqual((self.paths(first), self.paths(second)), ([(3, 3, True, 1)], []))
+        g.send(1)
+        second.stop()
+        self.assertEqual(self.paths(second), [(1, 1, False, 1)])
+        for value in 0, 0, 1, 1:
+            g.send(value)
+        self.assertEqual(self.paths(first), [(1, 0, True, 1)])
+        self.assertEqual(probed(gen.__code__), [])
+
+    def test_probes_are_removed_when_nobody_needs_them(self):
+        f = fresh(choose)
+        code = f.__code__
+        first, last = places(code)[0].offset, places(code)[-1].offset
+        jumps = [i.offset for i in conditions(code)]
+        lines = self.started(select_only(f, ((first, last), (), ())))
+        counter = self.started(select_only(f, codeprobes.conditional_jumps(code)), counts=True)
+        f(1, 1)
+        self.assertEqual(probed(code), [*jumps, last])
+        f(0, 0)
+        self.assertEqual(probed(code), jumps)
+        self.assertEqual([*map(set, lines.harvest()[0][1:3])], [{first, last}, set()])
+        lines.harvest(rearm=True)
+        self.assertEqual(probed(code), sorted([first, *jumps, last]))
+        counter.stop()
+        f(0, 0)
+        self.assertEqual(probed(code), jumps[1:])       # they are removed when they are reached
+        f(1, 1)
+        self.assertEqual(probed(code), [])
+        self.assertEqual(lines.harvest(), [(code, (first, last), (), ())])
+        counter.start()
+        self.assertEqual(probed(code), sorted([first, *jumps, last]))
+        lines.stop()
+        counter.stop()
+        self.assertEqual(probed(code), [])
+
+    def test_new_code_is_offered_to_each(self):
+        def offers(log):
+            return [code.co_name for code in log if code in (f.__code__, g.__code__, h.__code__)]
+
+        f, g, h = (fresh(types.FunctionType(choose.__code__.replace(co_name=name), {})) for name in 'fgh')
+        logs = [], [], []
+        recorders = [self.recorder(log.append) for log in logs]
+        recorders[0].start()
+        f(1, 1)
+        recorders[1].start()
+        f(1, 1), g(1, 1), f(1, 1)
+        self.assertEqual([*map(offers, logs)], [['f', 'g'], ['f', 'g'], []])
+        recorders[2].start()
+        recorders[0].stop()
+        g(1, 1), f(1, 1), g(1, 1)
+        self.assertEqual([*map(offers, logs)], [['f', 'g'], ['f', 'g'], ['g', 'f']])
+        recorders[2].stop()
+        f(1, 1), g(1, 1), h(1, 1)
+        self.assertEqual([*map(offers, logs)], [['f', 'g'], ['f', 'g', 'h'], ['g', 'f']])
+        recorders[0].start()
+        h(1, 1), h(1, 1)
+        self.assertEqual([*map(offers, logs)], [['f', 'g', 'h'], ['f', 'g', 'h'], ['g', 'f']])
+
+    def test_code_with_probes_is_offered(self):
+        f = fresh(choose)
+        first = self.started(select_only(f))
+        f(1, 1)
+        second = self.started(select_only(f))
+        f(0, 0)
+        self.assertEqual((self.paths(first), self.paths(second)),
+                         ([(3, 3, True, 1), (1, 0, True, 1)], [(1, 0, True, 1)]))
+
+    def test_select_raises(self):
+        f = fresh(choose)
+        calls = []
+
+        def select(number, code):
+            if code is f.__code__:
+                calls.append(number)
+                if wrong == number:
+                    raise ValueError(number)
+                return decision(code) if number else None
+
+        recorders = [self.started(lambda code, number=number: select(number, code)) for number in range(3)]
+        for wrong in range(3):
+            with self.assertRaises(ValueError):
+                f(1, 1)
+        wrong = None
+        self.assertEqual(f(1, 1), 1)
+        self.assertEqual(f(1, 1), 1)
+        # Those that have answered are not asked again.
+        self.assertEqual(calls, [0, 0, 1, 1, 2, 2])
+        self.assertEqual([*map(self.paths, recorders)], [[], [(3, 3, True, 1)], [(3, 3, True, 1)]])
+
+    def test_select_uses_other_recorders(self):
+        def starts():
+            other.start()
+
+        def offers():
+            other.start()
+            other.offer(f.__code__)
+
+        def restarts():
+            other.stop()
+            other.start()
+
+        def restarts_itself():
+            recorder.stop()
+            recorder.start()
+
+        for action in starts, offers, restarts, restarts_itself, lambda: other.stop(), lambda: other.harvest(rearm=True):
+            for running in False, True:
+                for late in False, True:
+                    f = fresh(choose)
+                    plan = decision(f.__code__)
+
+                    def select(code):
+                        if code is f.__code__:
+                            action()
+                            return plan
+
+                    recorder, other = self.recorder(select), self.recorder(select_only(f))
+                    for each in (recorder, other) if late else (other, recorder):
+                        if each is recorder or running:
+                            each.start()
+                    self.assertEqual([f(1, 1), f(1, 1)], [1, 1])
+                    self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+                    found = self.paths(other)
+                    if action in (offers, restarts):
+                        self.assertEqual(found, [(3, 3, True, 1)])
+                    self.assertLessEqual(set(found), {(3, 3, True, 1)})
+                    recorder.stop()
+                    other.stop()
+                    self.assertEqual(probed(f.__code__), [])
+
+    def test_deleted(self):
+        for count in False, True:
+            f = fresh(choose)
+            recorders = [self.started(select_only(f), counts=count) for _ in range(3)]
+            f(1, 1)
+            self._cleanups.clear()
+            for number in 1, 1, 0:
+                del recorders[number]
+                gc.collect()
+                f(0, 0)
+                for left in range(len(recorders)):
+                    self.assertEqual(self.paths(recorders[left], rearm=True)[-1], (1, 0, True, 1))
+                self.assertEqual(bool(probed(f.__code__)), bool(recorders))
+
+    def test_condition_that_uses_the_recorders(self):
+        class Does:
+            def __init__(self, action):
+                self.action = action
+
+            def __bool__(self):
+                self.action()
+                return True
+
+        f = fresh(choose)
+        first, second = self.started(select_only(f)), self.started(select_only(f), counts=True)
+        actions = [second.stop, second.start, second.harvest, lambda: second.harvest(rearm=True),
+                   lambda: (second.start(), second.offer(f.__code__))]
+        for one, two in itertools.product(actions, repeat=2):
+            first.harvest(rearm=True)
+            self.assertEqual(f(Does(one), Does(two)), 1)
+            self.assertEqual(self.paths(first), [(3, 3, True, 1)])
+
+    @threading_helper.requires_working_threading()
+    def test_threads(self):
+        f = fresh(choose)
+        interval = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        support.setswitchinterval(1e-6)
+        counter = self.started(select_only(f), counts=True)
+        counter.offer(f.__code__)
+        recorders = [self.recorder(select_only(f)) for _ in range(3)]
+
+        def work():
+            for n in range(2000):
+                f(n % 2, n % 3)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        with threading_helper.start_threads(threads):
+            while any(thread.is_alive() for thread in threads):
+                for recorder in recorders:
+                    recorder.start()
+                    recorder.offer(f.__code__)
+                    recorder.harvest(rearm=True)
+                for recorder in recorders:
+                    recorder.stop()
+        self.assertEqual({path[:3]: path[3] for path in self.paths(counter)},
+                         {(1, 0, True): 3000, (3, 1, True): 999, (3, 3, True): 2001})
+
+    def test_no_memory(self):
+        script = textwrap.dedent("""
+            import codeprobes, sys
+            from _testcapi import remove_mem_hooks, set_nomemory
+            from test.test_codeprobes import choose, decision, fresh, probed
+
+            plan = decision(choose.__code__)
+            def select(code):
+                return plan if code.co_name == 'choose' else None
+
+            failed = {}
+            for name in 'start', 'restart', 'offer', 'call', 'stop', 'rearm':
+                for n in range(30):
+                    f = fresh(choose)
+                    first, second = codeprobes.Recorder(select), codeprobes.Recorder(select, counts=True)
+                    first.start()
+                    first.offer(f.__code__)
+                    if name != 'start':
+                        second.start()
+                    if name in ('restart', 'stop', 'rearm'):
+                        second.offer(f.__code__)
+                        f(1, 1)
+                    if name == 'restart':
+                        second.stop()
+                    operation = {'start': second.start, 'restart': second.start, 'stop': second.stop,
+                                 'offer': lambda: second.offer(f.__code__), 'call': lambda: f(1, 1),
+                                 'rearm': lambda: second.harvest(rearm=True)}[name]
+                    try:
+                        set_nomemory(n, n + 1)
+                        operation()
+                    except MemoryError:
+                        failed[name] = failed.get(name, 0) + 1
+                    finally:
+                        remove_mem_hooks()
+                    try:
+                        first.harvest(rearm=True)
+                    except MemoryError:
+                        first.harvest(rearm=True)
+                    assert f(1, 0) == 0
+                    (code, lines, jumps, paths), = first.harvest()
+                    assert (code, paths) == (f.__code__, ((0, 3, 1, True, 1),)), (name, n, paths)
+                    second.stop()
+                    f(1, 1)
+                    (code, lines, jumps, paths), = first.harvest()
+                    assert paths == ((0, 3, 3, True, 1),), (name, n, paths)
+                    first.stop()
+                    assert not probed(f.__code__)
+            assert 'stop' not in failed, failed
+            for name in 'start', 'restart', 'offer', 'rearm':
+                assert failed[name] > 0, failed
+        """)
+        script_helper.assert_python_ok('-c', script)
+
+
 # --- Afterwards, code is unchanged and as fast as before ----------------------------
 
 class LearnedTest(BaseTestCase):
@@ -1551,11 +2014,12 @@ class HostileTest(BaseTestCase):
         other = import_helper.import_fresh_module('codeprobes')
         self.assertIsNot(other, codeprobes)
         f = fresh(choose)
-        recorder = self.started(select_only(f))
-        with self.assertRaisesRegex(RuntimeError, 'another recorder is already running'):
-            other.Recorder(print).start()
+        recorders = self.started(select_only(f)), other.Recorder(select_only(f))
+        recorders[1].start()
+        self.addCleanup(recorders[1].stop)
         f(1, 1)
-        self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
+        for recorder in recorders:
+            self.assertEqual(self.paths(recorder), [(3, 3, True, 1)])
 
     def test_select_in_a_traced_thread(self):
         # select() is not traced, and must not affect the events of other code.
@@ -1718,17 +2182,22 @@ class HostileTest(BaseTestCase):
                 join('a', 'b')
                 (code, lines, jumps, paths), = recorder.harvest()
                 assert code is join.__code__ and lines and (not jumps or jumps[0][2] == 1)
-                # The recorder of another interpreter does not replace the probes.
-                before = probed(join.__code__)
+                # The recorders of two interpreters share the probes.  Each records its own interpreter.
+                recorder.harvest(rearm=True)
                 assert run_in_subinterp("import codeprobes, _frozen_importlib_external as external\\n"
                                         "from test.test_codeprobes import everywhere\\n"
-                                        "recorder = codeprobes.Recorder(everywhere)\\n"
+                                        "join = external._path_join\\n"
+                                        "recorder = codeprobes.Recorder(lambda code: everywhere(code)\\n"
+                                        "                               if code is join.__code__ else None)\\n"
                                         "recorder.start()\\n"
-                                        "recorder.offer(external._path_join.__code__)\\n"
-                                        "external._path_join('a', 'b')\\n"
-                                        "recorded = [found[0] for found in recorder.harvest()]\\n"
-                                        "assert external._path_join.__code__ not in recorded, recorded") == 0
+                                        "recorder.offer(join.__code__)\\n"
+                                        "join('a', 'b')\\n"
+                                        "(code, lines, jumps, paths), = recorder.harvest()\\n"
+                                        "assert code is join.__code__ and lines") == 0
+                assert recorder.harvest() == []
                 assert probed(join.__code__) == before
+                join('a', 'b')
+                assert [result[0] for result in recorder.harvest()] == [join.__code__]
                 recorder.stop()
                 assert probed(join.__code__) == []
 
