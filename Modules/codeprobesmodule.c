@@ -402,21 +402,21 @@ is_needed(const record *r, const site *s, int what)
 static int
 at_probe(void *data, int offset, int what, const void *activation)
 {
-    PyInterpreterState *interp = PyInterpreterState_Get();
+    PyInterpreterState *interp = PyThreadState_Get()->interp;
+    size_t unit = (unsigned int)offset / sizeof(_Py_CODEUNIT);
     int keep = 0;
-    for (record *r = ((shared_probes *)data)->first; r != NULL;
-         r = r->neighbor)
-    {
-        int i = r->index[offset / sizeof(_Py_CODEUNIT)];
-        if (i < 0) {
-            continue;
+    record *r = ((shared_probes *)data)->first;
+    do {
+        if (r->index[unit] >= 0) {
+            site *s = &r->sites[r->index[unit]];
+            // Interpreters share the code objects of frozen modules.
+            if (r->recorder->interp == interp) {
+                record_event(r, s, what, activation);
+            }
+            keep |= is_needed(r, s, what);
         }
-        // Interpreters share the code objects of frozen modules.
-        if (r->recorder->interp == interp) {
-            record_event(r, &r->sites[i], what, activation);
-        }
-        keep |= is_needed(r, &r->sites[i], what);
-    }
+        r = r->neighbor;
+    } while (r != NULL);
     return keep;
 }
 

@@ -2,6 +2,7 @@
 # bench.sh tracing BUILDDIR: the cost of tracing on the fork and on stock CPython.
 # bench.sh pyperformance BUILDDIR: the speed of both without tracing, by the benchmarks of pyperformance.
 # bench.sh condcov BUILDDIR: the cost of coverage on the fork, with condcov and with other tools.
+# bench.sh fuzzing BUILDDIR: the speed of a fuzzer on the fork, with three ways to record what an input does.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/builddir.sh
@@ -22,6 +23,11 @@ if [ "$what" = condcov ]; then
     build/bench-condcov/bin/python -m qa.bench.coverages ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
     say "all measurements are in $out/coverages.json"
+    exit 0
+fi
+if [ "$what" = fuzzing ]; then
+    sh build-aux/venv.sh bench-fuzzing build-aux/requirements/bench-fuzzing.txt "$ROOT/$dir/python"
+    build/bench-fuzzing/bin/python -m qa.bench.fuzzing ${FAST:+--fast} </dev/null
     exit 0
 fi
 sh build-aux/build.sh stock "$dir"

@@ -22,6 +22,7 @@ make lint                    check the sources with ruff, mypy, shellcheck and a
 make bench                   measure what tracing costs on the fork and on stock CPython; ten minutes
 make bench-pyperformance     run the pyperformance benchmarks on both, with tracing off; an hour or two
 make bench-condcov           measure what condcov, coverage.py and SlipCover cost on the fork; ten minutes
+make bench-fuzzing           measure the speed of a fuzzer on the fork, with three ways to record; two minutes
 
 make condcov                 reinstall condcov into the build (needs a package index the first time)
 make stock                   build stock CPython with the same fixes and options:

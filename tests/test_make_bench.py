@@ -1,4 +1,4 @@
-"""make bench, make bench-pyperformance and make bench-condcov: what they run."""
+"""make bench, make bench-pyperformance, make bench-condcov and make bench-fuzzing: what they run."""
 
 import pytest
 
@@ -29,12 +29,20 @@ def test_make_bench(built):
                                 '--folder build/bench']
 
 
-@pytest.mark.parametrize('target', ['bench', 'bench-pyperformance', 'bench-condcov'])
+@pytest.mark.parametrize('target', ['bench', 'bench-pyperformance', 'bench-condcov', 'bench-fuzzing'])
 def test_debug_builds_are_refused(ready, target):
     ready.configure('--builddir=build/debug', '--with-pydebug')
     line = ready.fails('make', target, 'BUILDDIR=build/debug')
     assert 'build/debug is a --with-pydebug build' in line and 'FORCE=1' in line
     assert not ready.exists('build/debug/python')
+
+
+def test_make_bench_fuzzing(ready):
+    ready.make()
+    ready.write('build/release/python', PYTHON)
+    ready.make('bench-fuzzing', 'FAST=1')
+    calls = ready.read('build/bench-fuzzing/bin/calls').splitlines()
+    assert calls[-1] == '-m qa.bench.fuzzing --fast' and not ready.exists('build/stock')
 
 
 def test_make_bench_condcov(ready):

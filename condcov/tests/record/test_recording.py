@@ -653,6 +653,41 @@ def test_a_run_within_a_run(folder):
     assert folder.files() == ['.condcov', '.condcov-inner']
 
 
+@pytest.mark.parametrize('option', [[], ['--counts']])
+def test_a_program_with_a_recorder_of_its_own(folder, option):
+    """A fuzzer, for example: it sees what it sees without condcov, and condcov what it sees without the recorder."""
+    folder.write('lib.py', """
+        def f(a, b):
+            if a and b:
+                return 1
+            for _ in range(3):
+                pass
+    """)
+    program = """
+        import {imported}
+        recorder = Recorder(lambda code: conditional_jumps(code) if code.co_filename.endswith('lib.py') else None)
+        recorder.start()
+        import lib
+        for args in (1, 0), (1, 0), (0, 0), (1, 1), (0, 1):
+            lib.f(*args)
+            print([found[1:] for found in recorder.harvest()])
+    """
+    folder.write('prog.py', program.replace('import {imported}', 'from codeprobes import Recorder, conditional_jumps'))
+    folder.write('fake.py', """
+        class Recorder:
+            def __init__(self, select): pass
+            def start(self): pass
+            def harvest(self): return []
+        conditional_jumps = None
+    """)
+    alone = folder.python('prog.py').stdout
+    assert folder.condcov('run', *option, '--source=lib', 'prog.py').stdout == alone != ''
+    with_recorder = folder.data().read()
+    folder.write('prog.py', program.replace('import {imported}', 'from fake import Recorder, conditional_jumps'))
+    folder.condcov('run', *option, '--source=lib', 'prog.py')
+    assert with_recorder == folder.data().read()
+
+
 # Errors before the program runs: one line, and the program does not run.
 
 @pytest.mark.parametrize('module, reason', [
