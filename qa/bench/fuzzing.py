@@ -50,7 +50,7 @@ class Nothing:
         return False
 
 
-class Lines(Nothing):
+class Lines:
     """Collects the lines that sys.settrace() reports."""
 
     def __init__(self):
@@ -72,24 +72,15 @@ class Lines(Nothing):
         return self.known > before
 
 
-class Edges(Nothing):
-    """Reads the edges of an EdgeRecorder."""
-
-    def __init__(self):
-        self.recorder = codeblocks.EdgeRecorder(selected)
-        self.start = self.recorder.start
-        self.known = 0
-
-    def harvest(self):
-        before, self.known = self.known, sum(len(edges) for _, edges in self.recorder.edges())
-        return self.known > before
+def edges():
+    return codeblocks.EdgeRecorder(selected)
 
 
 def jumps():
     return codeprobes.Recorder(lambda code: codeprobes.conditional_jumps(code) if selected(code) else None)
 
 
-WAYS = {'without recording': Nothing, 'sys.settrace, lines': Lines, 'codeblocks.EdgeRecorder': Edges,
+WAYS = {'without recording': Nothing, 'sys.settrace, lines': Lines, 'codeblocks.EdgeRecorder': edges,
         'codeprobes.Recorder': jumps}
 
 
