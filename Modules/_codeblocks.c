@@ -1,4 +1,5 @@
-/* codeblocks.EdgeRecorder.  See Doc/library/codeblocks.rst.
+/* codeblocks.EdgeRecorder, which also counts instructions for lltrace.  See
+   Doc/library/codeblocks.rst.
 
    It reads what the interpreter records (Python/recording.c), so that nothing
    is called when an edge is taken. */
@@ -26,10 +27,13 @@ typedef struct {
 /* 'select' has refused the code object, which another recorder records. */
 #define REFUSED -1
 
+/* From an instruction to the one that was executed next.  It is an edge
+   between basic blocks if a block starts there. */
 typedef struct {
     PyCodeObject *code;         // of the recorder's set
     int source;                 // code units; -1 for the entry
     int target;
+    int is_leader;
 } edge;
 
 typedef struct {
@@ -38,6 +42,7 @@ typedef struct {
     PyObject *select;           // NULL: all code objects
     unsigned int number;        // of the recorder, from 1
     int counts;
+    int instructions;           // to be counted, too
     _PyRecordedCode codes;      // that were selected
     Py_ssize_t size;            // of slots: a power of two
     Py_ssize_t used;
@@ -144,7 +149,10 @@ add_edge(edge_recorder *self, PyCodeObject *code, _Py_CODEUNIT *from,
     }
     s = add_slot(self, from, to, self->nedges);
     if (s != NULL) {
-        self->edges[self->nedges++] = (edge){code, source, target};
+        self->edges[self->nedges++] = (edge){
+            code, source, target,
+            _PyCodeBlocks_Peek(code)->units[target] & _PyCodeBlocks_LEADER
+        };
     }
     return s;
 }
@@ -180,7 +188,7 @@ read_entries(_PyRecorder *recorder, _PyRecordEntry *entry,
 {
     edge_recorder *self = SELF(recorder);
     for (; entry != end; entry++) {
-        if (!_PyRecordEntry_IS_LEADER(entry)) {
+        if (!_PyRecordEntry_IS_LEADER(entry) && !self->instructions) {
             continue;
         }
         _Py_CODEUNIT *to = _PyRecordEntry_TO(entry);
@@ -223,10 +231,6 @@ select_code(_PyRecorder *recorder, PyCodeObject *code)
     if (self->select != NULL) {
         Py_INCREF(self);
         int selected = call_select(self, code);
-        if (selected < 0 && recorder->running) {
-            // Otherwise no code could be executed that is new.
-            _PyRecording_Stop(recorder, 0);
-        }
         if (selected == 0) {
             blocks->refused = self->number;
         }
@@ -256,11 +260,12 @@ select_code(_PyRecorder *recorder, PyCodeObject *code)
 static PyObject *
 recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
 {
-    static char *keywords[] = {"select", "counts", NULL};
+    static char *keywords[] = {"select", "counts", "instructions", NULL};
     PyObject *select = Py_None;
-    int counts = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "|O$p:EdgeRecorder", keywords,
-                                     &select, &counts))
+    int counts = 0, instructions = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "|O$pp:EdgeRecorder",
+                                     keywords, &select, &counts,
+                                     &instructions))
     {
         return NULL;
     }
@@ -274,11 +279,13 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
         return NULL;
     }
     self->recorder.owner = (PyObject *)self;
-    self->recorder.marks = _PyCodeBlocks_LEADER;
+    self->recorder.marks = _PyCodeBlocks_LEADER
+                           | (instructions ? _PyCodeBlocks_INSIDE : 0);
     self->recorder.select = select_code;
     self->recorder.read = read_entries;
     self->select = select == Py_None ? NULL : Py_NewRef(select);
     self->counts = counts;
+    self->instructions = instructions;
     self->number = ++nrecorders;
     self->size = MIN_SLOTS;
     self->slots = PyMem_RawCalloc(MIN_SLOTS, sizeof(slot));
@@ -378,49 +385,74 @@ compare_edges(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
-/* Return a list of (code, {(source, target): count}) for n edges or, without
-   'counted', of (code, [(source, target), ...]). */
+/* What a list contains: with the code objects, */
+typedef enum {
+    COUNTED_EDGES,              // {(source, target): count}
+    NEW_EDGES,                  // [(source, target), ...]
+    COUNTED_INSTRUCTIONS        // {target: count}
+} kind;
+
+static int
+add_count(PyObject *dict, PyObject *key, uint64_t count)
+{
+    PyObject *old = PyDict_GetItemWithError(dict, key);
+    if (old != NULL) {
+        count += PyLong_AsUnsignedLongLong(old);
+    }
+    else if (PyErr_Occurred()) {
+        return -1;
+    }
+    PyObject *value = PyLong_FromUnsignedLongLong(count);
+    int err = value == NULL ? -1 : PyDict_SetItem(dict, key, value);
+    Py_XDECREF(value);
+    return err;
+}
+
+/* Return a list of (code, container) for n edges. */
 static PyObject *
-list_edges(const found_edge *edges, Py_ssize_t n, int counted)
+list_edges(const found_edge *edges, Py_ssize_t n, kind what)
 {
     const int unit = (int)sizeof(_Py_CODEUNIT);
-    PyObject *list = PyList_New(0), *found = NULL;
+    PyObject *list = PyList_New(0), *container = NULL;
+    PyCodeObject *code = NULL;
     for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
         const edge *e = &edges[i].edge;
+        if (!e->is_leader && what != COUNTED_INSTRUCTIONS) {
+            continue;
+        }
         int err = 0;
-        if (i == 0 || edges[i - 1].edge.code != e->code) {
-            found = counted ? PyDict_New() : PyList_New(0);
-            PyObject *item = found == NULL
-                ? NULL : Py_BuildValue("ON", e->code, found);
+        if (e->code != code) {
+            code = e->code;
+            container = what == NEW_EDGES ? PyList_New(0) : PyDict_New();
+            PyObject *item = container == NULL
+                ? NULL : Py_BuildValue("ON", code, container);
             err = item == NULL ? -1 : PyList_Append(list, item);
-            Py_XDECREF(item);   // 'found' is in the list
+            Py_XDECREF(item);   // the list has a reference
         }
-        PyObject *key = err < 0 ? NULL : Py_BuildValue(
-            "ii", e->source < 0 ? -1 : e->source * unit, e->target * unit);
-        if (key == NULL) {
-            err = -1;
+        PyObject *key = NULL;
+        if (err == 0) {
+            key = what == COUNTED_INSTRUCTIONS
+                ? PyLong_FromLong(e->target * unit)
+                : Py_BuildValue("ii", e->source < 0 ? -1 : e->source * unit,
+                                e->target * unit);
         }
-        else if (!counted) {
-            err = PyList_Append(found, key);
-        }
-        else {
-            PyObject *count = PyLong_FromUnsignedLongLong(edges[i].count);
-            err = count == NULL ? -1 : PyDict_SetItem(found, key, count);
-            Py_XDECREF(count);
-        }
-        Py_XDECREF(key);
-        if (err < 0) {
+        if (key == NULL
+            || (what == NEW_EDGES
+                ? PyList_Append(container, key)
+                : add_count(container, key, edges[i].count)) < 0)
+        {
             Py_CLEAR(list);
         }
+        Py_XDECREF(key);
     }
     return list;
 }
 
-/* The edges from index 'first' on.  They are copied first, because creating
-   objects can run the garbage collector, and so code that is recorded too.
-   Their code objects live as long as the recorder. */
+/* List the edges from index 'first' on.  They are copied first, because
+   creating objects can run the garbage collector, and so code that is recorded
+   too.  Their code objects live as long as the recorder. */
 static PyObject *
-get_edges(edge_recorder *self, Py_ssize_t first, int counted)
+get_edges(edge_recorder *self, Py_ssize_t first, kind what)
 {
     Py_ssize_t n = self->nedges - first;
     found_edge *edges = PyMem_RawCalloc(n + 1, sizeof(found_edge));
@@ -431,15 +463,15 @@ get_edges(edge_recorder *self, Py_ssize_t first, int counted)
         edges[i].edge = self->edges[first + i];
         edges[i].index = i;
     }
-    for (Py_ssize_t i = 0; counted && i < self->size; i++) {
+    for (Py_ssize_t i = 0; what != NEW_EDGES && i < self->size; i++) {
         slot *s = &self->slots[i];
-        if (s->to != NULL && s->edge >= first) {
-            found_edge *e = &edges[s->edge - first];
+        if (s->to != NULL && s->edge != REFUSED) {
+            found_edge *e = &edges[s->edge];
             e->count = self->counts ? e->count + s->count : 1;
         }
     }
     qsort(edges, n, sizeof(found_edge), compare_edges);
-    PyObject *list = list_edges(edges, n, counted);
+    PyObject *list = list_edges(edges, n, what);
     PyMem_RawFree(edges);
     return list;
 }
@@ -469,7 +501,25 @@ PyDoc_STRVAR(edges_doc,
 static PyObject *
 recorder_edges(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
-    return update(self) < 0 ? NULL : get_edges(self, 0, 1);
+    return update(self) < 0 ? NULL : get_edges(self, 0, COUNTED_EDGES);
+}
+
+PyDoc_STRVAR(instructions_doc,
+"instructions($self, /)\n--\n\n"
+"Return how often each instruction was executed: a list of\n"
+"(code, {offset: count}).  Raise ValueError if the recorder does not record\n"
+"instructions, and MemoryError if one was not recorded for lack of memory.");
+
+static PyObject *
+recorder_instructions(edge_recorder *self, PyObject *Py_UNUSED(ignored))
+{
+    if (!self->instructions) {
+        PyErr_SetString(PyExc_ValueError,
+                        "create the recorder with instructions=True");
+        return NULL;
+    }
+    return update(self) < 0 ? NULL
+                            : get_edges(self, 0, COUNTED_INSTRUCTIONS);
 }
 
 PyDoc_STRVAR(harvest_doc,
@@ -490,7 +540,7 @@ recorder_harvest(edge_recorder *self, PyObject *Py_UNUSED(ignored))
     }
     // First, because get_edges() may run any code.
     self->harvested = self->nedges;
-    PyObject *list = get_edges(self, first, 0);
+    PyObject *list = get_edges(self, first, NEW_EDGES);
     if (list == NULL) {
         self->harvested = Py_MIN(first, self->harvested);
     }
@@ -518,6 +568,8 @@ static PyMethodDef recorder_methods[] = {
     {"start", (PyCFunction)recorder_start, METH_NOARGS, start_doc},
     {"stop", (PyCFunction)recorder_stop, METH_NOARGS, stop_doc},
     {"edges", (PyCFunction)recorder_edges, METH_NOARGS, edges_doc},
+    {"instructions", (PyCFunction)recorder_instructions, METH_NOARGS,
+     instructions_doc},
     {"harvest", (PyCFunction)recorder_harvest, METH_NOARGS, harvest_doc},
     {"clear", (PyCFunction)recorder_clear_edges, METH_NOARGS, clear_doc},
     {"__enter__", (PyCFunction)recorder_enter, METH_NOARGS, NULL},
@@ -526,13 +578,15 @@ static PyMethodDef recorder_methods[] = {
 };
 
 PyDoc_STRVAR(recorder_doc,
-"EdgeRecorder(select=None, *, counts=False)\n--\n\n"
+"EdgeRecorder(select=None, *, counts=False, instructions=False)\n--\n\n"
 "Records the edges between basic blocks that are taken, in all threads.\n\n"
 "select      a function that is called with a code object before its first edge\n"
 "            is recorded, and returns whether to record its edges; None records\n"
-"            all.  If it raises an exception, that is raised in the recorded\n"
-"            code, and the recorder stops.\n"
-"counts      whether to count how often each edge is taken\n\n"
+"            all.  If it raises an exception, that is raised in place of\n"
+"            executing the code, and select is called again the next time.\n"
+"counts      whether to count how often each edge is taken\n"
+"instructions\n"
+"            whether to record each instruction, too: see instructions()\n\n"
 "It is a context manager that records during the with statement.");
 
 static PyType_Slot recorder_slots[] = {

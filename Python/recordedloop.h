@@ -97,16 +97,25 @@ load_recorded_marks(PyThreadState *tstate, PyCodeObject *code)
         if (tstate->rec_loop == 0) { \
             RETURN_TO_OTHER_LOOP(); \
         } \
+        if (INSTR_OFFSET() < frame->f_code->_co_firsttraceable) { \
+            /* Before the RESUME, the frame is not visible. */ \
+            FETCH(); \
+            PRE_DISPATCH_GOTO(); \
+            DISPATCH_GOTO(); \
+        } \
         serial = tstate->rec_loop = tstate->rec_serial; \
+        _Py_CODEUNIT *before = frame->prev_instr; \
+        frame->prev_instr = next_instr; \
         _PyFrame_SetStackPointer(frame, stack_pointer); \
         int err = _PyRecording_See(tstate, frame->f_code); \
         stack_pointer = _PyFrame_GetStackPointer(frame); \
         frame->stacktop = -1; \
         if (err < 0) { \
             tstate->inst_raised = 0; \
-            frame->prev_instr = next_instr++; \
+            next_instr++; \
             goto error; \
         } \
+        frame->prev_instr = before; \
         LOAD_MARKS(frame->f_code); \
         if (tstate->rec_loop == _PyRecording_NEW_CODE) { \
             /* Not seen, for lack of memory. */ \

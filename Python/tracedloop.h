@@ -163,7 +163,9 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 
 #define RECORD_TRACED() \
     do { \
-        if (tstate->rec_ring != NULL && marks != 0) { \
+        if (tstate->rec_ring != NULL && marks != 0 \
+            && INSTR_OFFSET() >= frame->f_code->_co_firsttraceable) \
+        { \
             frame->prev_instr = next_instr; \
             _PyFrame_SetStackPointer(frame, stack_pointer); \
             int err = record_traced(tstate, frame->f_code, \

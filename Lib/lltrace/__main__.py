@@ -163,8 +163,7 @@ class Report:
                 setattr(options, name, os.path.abspath(path))       # the program may change directory
         self.options = options
         self.sink = sink_of(options) if options.counts else None
-        self.tracing = _counts.Counts(options.selection, instructions=bool(options.counts or options.html),
-                                      branches=options.graph is not None)
+        self.tracing = _counts.Counts(options.selection, instructions=bool(options.counts or options.html))
 
     def finish(self):
         options, counts = self.options, self.tracing

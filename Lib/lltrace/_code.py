@@ -30,7 +30,7 @@ def short_name(code):
 class CodeInfo:
     """Facts about one code object, for the events of its frames.  It keeps the code object alive."""
 
-    __slots__ = ('code', 'shown', 'name', 'module', 'opcodes', 'suspends', 'texts', 'counting', 'place',
+    __slots__ = ('code', 'shown', 'name', 'module', 'opcodes', 'suspends', 'texts', 'place',
                  '_instructions', '_handlers', '_resumes')
 
     def __init__(self, code, module, shown, place):
@@ -42,7 +42,6 @@ class CodeInfo:
         self.opcodes = code.co_code
         self.suspends = bool(code.co_flags & _SUSPENDS)
         self.texts = {}                     # indentation: {(source, offset): text}
-        self.counting = None                # for _counts
         self._instructions = self._handlers = self._resumes = None
 
     @property

@@ -1,11 +1,10 @@
 """Counts executed instructions, and the edges taken between basic blocks."""
 
-import itertools
+import sys
 import types
 
+from _codeblocks import EdgeRecorder
 from _ownmodules import __builtins__
-from lltrace._code import CodeInfos
-from lltrace._state import Tracing
 
 
 class CodeCounts:
@@ -14,51 +13,107 @@ class CodeCounts:
     def __init__(self, code, module):
         self.code = code
         self.module = module                # its name
-        # {offset or edge: itertools.count}: threads can advance an itertools.count without a lock
-        self.executed = {}
-        self.taken = {}
-
-    @staticmethod
-    def _values(counts):
-        # next() would advance the count.
-        return {key: counts[key].__reduce__()[1][0] for key in sorted(counts)}
+        self._executed = {}
+        self._taken = {}
 
     @property
     def instructions(self):
         """{offset: how often the instruction was executed}, for executed instructions only."""
-        return self._values(self.executed)
+        return dict(sorted(self._executed.items()))
 
     @property
     def edges(self):
         """{(source, target): how often this edge into a basic block was taken}, for edges that were taken only."""
-        return self._values(self.taken)
+        return dict(sorted(self._taken.items()))
 
 
-class Counts(Tracing):
+class Counts:
     """Counts of the executed instructions and taken edges of a program, or of the body of a with statement.
 
     lltrace.count() makes it.
     """
 
-    def __init__(self, selection, instructions=True, branches=True):
-        self._infos = CodeInfos(selection)
-        self._flags = {'trace_lines': False, 'trace_instructions': instructions, 'trace_branches': branches}
-        self._found = {}                    # (file, code object): CodeCounts; equal code can be in two files
-        self._call, self._local_of = self._make(instructions)
+    ended = False                           # as for a trace, which can have a limit
+
+    def __init__(self, selection, instructions=True):
+        self._selection = selection
+        self._recorder = EdgeRecorder(self._select, counts=True, instructions=instructions)
+        self._instructions = instructions
+        self._modules = {}                  # {id(code): name}; the recorder keeps the code alive
+        self._started = False
+
+    def start(self):
+        """Start with the next instruction of the caller, in all threads."""
+        if self._started:
+            raise RuntimeError('this object can be started only once; create another one')
+        self._started = True
+        self._recorder.start()
+
+    _start = start
+
+    def stop(self):
+        """Stop counting.  A second call does nothing."""
+        self._recorder.stop()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def lost(self):
+        """Nothing ends a count before stop() is called."""
+        return None
+
+    def interrupt(self, frame, function):
+        """Call a function for a signal that arrived while code was selected.  It may raise."""
+        function()
+
+    def _select(self, code):
+        module = sys._getframe(1).f_globals.get('__name__')     # of the frame that is about to execute the code
+        module = module if isinstance(module, str) else ''
+        selected = self._selection.selects(code, module)
+        if selected:
+            self._modules[id(code)] = module
+        return selected
+
+    def _found(self):
+        """{(file, code object): CodeCounts}.  Equal code can be in two files; equal code in one file counts as one."""
+        found = {}
+
+        def counts_of(code):
+            key = code.co_filename, code
+            counts = found.get(key)
+            if counts is None:
+                counts = found[key] = CodeCounts(code, self._modules[id(code)])
+            return counts
+
+        def add(counts, more):
+            for key, count in more.items():
+                counts[key] = counts.get(key, 0) + count
+
+        for code, edges in self._recorder.edges():
+            add(counts_of(code)._taken, edges)
+        if self._instructions:
+            for code, instructions in self._recorder.instructions():
+                add(counts_of(code)._executed, instructions)
+        return found
 
     @property
     def codes(self):
         """The CodeCounts of all code objects executed, in order of file and line."""
-        return sorted(self._found.values(),
+        return sorted(self._found().values(),
                       key=lambda counts: (counts.code.co_filename, counts.code.co_firstlineno, counts.code.co_qualname))
 
     def never_called(self):
         """Return the code objects of functions and classes that executed code defines but that were never executed."""
         never = []
         todo = [counts.code for counts in self.codes]
+        executed = {(code.co_filename, code) for code in todo}
         for code in todo:
             for const in code.co_consts:
-                if isinstance(const, types.CodeType) and (const.co_filename, const) not in self._found:
+                if isinstance(const, types.CodeType) and (const.co_filename, const) not in executed:
                     never.append(const)
                     todo.append(const)
         return never
@@ -81,58 +136,3 @@ class Counts(Tracing):
         """
         from lltrace import _graph
         _graph.write(self, path, function)
-
-    def _counts_of(self, info):
-        key = info.code.co_filename, info.code
-        return self._found.get(key) or self._found.setdefault(key, CodeCounts(info.code, info.module))
-
-    def _make(self, instructions):
-        infos, known = self._infos, self._infos.known
-        counts_of = self._counts_of
-
-        def advance(counts, key):
-            return next(counts.setdefault(key, itertools.count()))
-
-        def make_local(info):
-            counts = counts_of(info)
-            executed, taken = counts.executed, counts.taken
-
-            def local(frame, event, arg):
-                if event == 'instruction':
-                    counted, key = executed, frame.f_lasti
-                elif event == 'branch':
-                    counted, key = taken, arg
-                else:
-                    return frame.f_trace
-                counter = counted.get(key)
-                if counter is None:
-                    advance(counted, key)
-                else:
-                    next(counter)
-                return frame.f_trace
-
-            def enter(frame):
-                if instructions and (not info.suspends or frame.f_lasti in info.resumes):
-                    advance(executed, frame.f_lasti)
-                return local
-
-            return enter, local
-
-        def functions(frame):
-            info = known.get(id(frame.f_code)) or infos.add(frame)
-            if not info.shown:
-                return None
-            found = info.counting
-            if found is None:
-                found = info.counting = make_local(info)
-            return found
-
-        def call(frame, event, arg):
-            found = functions(frame)
-            return None if found is None else found[0](frame)
-
-        def local_of(frame):
-            found = functions(frame)
-            return None if found is None else found[1]
-
-        return call, local_of

@@ -2,6 +2,7 @@
 
 import _thread
 import codeblocks
+import collections
 import dis
 import itertools
 import os
@@ -498,6 +499,75 @@ class EdgeRecorderTests(unittest.TestCase):
         self.assertEqual(list(found), [id(function.__code__)])
         self.assertEqual(len(asked), len(set(map(id, asked))))
 
+    def test_select_sees_the_frame(self):
+        seen = []
+
+        def select(code):
+            frame = sys._getframe(1)
+            seen.append((frame.f_code is code, frame.f_code.co_name, dis.opname[code.co_code[frame.f_lasti]]))
+            return True
+
+        def plain():
+            pass
+
+        def closure():
+            x = 1
+            return lambda: x
+
+        def generator():
+            yield closure()()
+
+        def hook(*args):
+            return None
+
+        for install in sys.settrace, sys.setprofile, lambda hook: None:
+            seen.clear()
+            with codeblocks.EdgeRecorder(select):
+                install(hook)
+                plain()
+                list(generator())
+                install(None)
+            self.assertTrue(all(same for same, name, opname in seen), seen)
+            names = 'plain', 'generator', 'closure'
+            found = [(name, opname) for same, name, opname in seen if name in names]
+            self.assertEqual(found, [(name, 'RESUME') for name in names])
+
+    def test_instructions(self):
+        def function(numbers):
+            total = 0
+            for number in numbers:
+                if number:
+                    total += number
+            return total
+
+        def select(code):
+            return code is function.__code__
+
+        recorder = codeblocks.EdgeRecorder(select)
+        self.assertRaises(ValueError, recorder.instructions)
+        with codeblocks.EdgeRecorder(select, counts=True) as edges:
+            function([1, 0, 2])
+        counted = collections.Counter()
+
+        def trace(frame, event, arg):
+            if select(frame.f_code) and event in ('call', 'instruction'):
+                counted[frame.f_lasti] += 1
+            return trace
+
+        sys.settracestate(trace, trace_lines=False, trace_instructions=True)
+        function([1, 0, 2])
+        sys.settrace(None)
+        for repeat in 0, 20:
+            for _ in range(repeat):
+                function([1])
+            recorder = codeblocks.EdgeRecorder(select, counts=True, instructions=True)
+            with recorder:
+                function([1, 0, 2])
+            self.assertEqual(recorder.instructions(), [(function.__code__, counted)])
+            self.assertEqual(recorder.edges(), edges.edges())
+            (_, new), = recorder.harvest()
+            self.assertEqual(set(new), set(edges.edges()[0][1]))
+
     def test_refused_code_is_not_kept(self):
         recorder = codeblocks.EdgeRecorder(lambda code: code.co_filename != 'refused')
         for filename, is_kept in ('refused', False), ('selected', True):
@@ -521,12 +591,21 @@ class EdgeRecorderTests(unittest.TestCase):
         recorder = codeblocks.EdgeRecorder(select)
         recorder.start()
         try:
-            with self.assertRaises(ZeroDivisionError):
-                function()
-            function()              # it has stopped
+            for _ in range(3):
+                try:
+                    function()
+                except ZeroDivisionError as e:
+                    tb = e.__traceback__.tb_next
+                    self.assertIs(tb.tb_frame.f_code, function.__code__)
+                    self.assertEqual(tb.tb_lasti, 0)        # at the RESUME
+                else:
+                    self.fail()
         finally:
             recorder.stop()
         self.assertEqual(recorder.edges(), [])
+        with self.assertRaises(ZeroDivisionError), codeblocks.EdgeRecorder(lambda code: 1 / 0):
+            function()
+        function()
 
     def test_bad_arguments(self):
         with self.assertRaisesRegex(TypeError, 'select must be callable or None, not int'):
