@@ -3,6 +3,7 @@
 import _thread
 import codeblocks
 import collections
+import contextlib
 import dis
 import itertools
 import os
@@ -20,7 +21,7 @@ import warnings
 import weakref
 from test import support
 from test.bytecodesupport import CONDITIONAL, by_hand, code_objects, expected_leaders, instructions
-from test.support import import_helper, os_helper, script_helper
+from test.support import import_helper, os_helper, script_helper, threading_helper
 
 NO_FALL_THROUGH = {'RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE', 'JUMP_FORWARD',
                    'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'}
@@ -914,6 +915,70 @@ class EdgeRecorderTests(unittest.TestCase):
         recorder.start()
         recorder.stop()
         recorder.stop()
+
+    def test_threads_begin_and_end_while_recorders_start_and_stop(self):
+        _testcapi = import_helper.import_module('_testcapi')
+        flightrecorder = import_helper.import_module('flightrecorder')
+        self.addCleanup(flightrecorder.stop)
+
+        def function():
+            return [x for x in range(5) if x % 2]
+
+        def work(begin):
+            while not stop:
+                begin()
+
+        def in_c():
+            _testcapi._test_thread_state(function)
+
+        def in_threading():
+            thread = threading.Thread(target=function)
+            thread.start()
+            thread.join()
+
+        def recording():
+            with codeblocks.EdgeRecorder(counts=True) as recorder:
+                time.sleep(0.001)
+            recorder.edges()
+
+        def flying():
+            with contextlib.suppress(RuntimeError):     # already running
+                flightrecorder.start(100)
+            flightrecorder.last()
+            time.sleep(0.001)
+            flightrecorder.stop()
+
+        def tracing():
+            sys.settrace(lambda *args: None)
+            function()
+            sys.settrace(None)
+
+        stop = False
+        threads = [threading.Thread(target=work, args=(begin,))
+                   for begin in (in_c, in_threading, recording, recording, flying, flying, tracing)]
+        with threading_helper.start_threads(threads):
+            time.sleep(2)
+            stop = True
+        with codeblocks.EdgeRecorder(lambda code: code is function.__code__, counts=True) as recorder:
+            function()
+        self.assertEqual(recorder.edges()[0][1][-1, 0], 1)
+
+    def test_a_recorder_that_is_never_stopped(self):
+        script = """if True:
+            import codeblocks, flightrecorder, threading
+            recorder = codeblocks.EdgeRecorder(counts=True)
+            recorder.start()
+            flightrecorder.start()
+            end = threading.Event()
+            threading.Thread(target=end.wait, daemon=True).start()
+            class Last:
+                def __del__(self):
+                    for _ in range(3):
+                        pass
+            last = Last()
+        """
+        _, _, error = script_helper.assert_python_ok('-c', script)
+        self.assertEqual(error, b'')
 
     def test_audit_hook_refuses(self):
         script = """if True:

@@ -1262,6 +1262,31 @@ class CrashTest(unittest.TestCase):
         self.assertRegex(error, self.LAST)
         self.assertIn('in other\n', error)
 
+    def test_while_the_recording_changes(self):
+        # Another thread starts, stops and executes new code all the time.  The handler must neither hang nor crash.
+        script = '''
+            import ctypes, flightrecorder, sys, threading, time
+            def change():
+                while True:
+                    flightrecorder.start(20)
+                    for i in range(100):
+                        exec(compile('x = 1', 'new', 'exec'))
+                        threading.Thread(target=len, args=('',)).start()
+                    flightrecorder.stop()
+            flightrecorder.enable_crash_output()
+            threading.Thread(target=change, daemon=True).start()
+            def crash():
+                time.sleep(delay)
+                ctypes.CDLL(None)['raise'](11)      # without the GIL, so that the other thread goes on
+            delay = float(sys.argv[1])
+            crash()
+        '''
+        for i in range(8):
+            with self.subTest(i):
+                code, out, err = script_helper.assert_python_failure('-c', textwrap.dedent(script), str(i / 97))
+                self.assertEqual(code, -signal.SIGSEGV)
+                self.assertRegex(err.decode(), r'(?s)recorded instructions of thread|being changed')
+
     def test_program_handles(self):
         # An existing handler is still called.
         setup = '''
