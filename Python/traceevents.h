@@ -391,7 +391,8 @@ wants_instruction(PyThreadState *tstate, int flags, PyCodeObject *code,
         return flags & _PyTrace_INSTRUCTIONS;
     }
     unit = _PyCodeBlocks_Operation(code, unit);
-    return _PyTraceState_InFilter(tstate, _PyCode_BaseOpcode(code, unit));
+    return _PyTraceFilter_Has(tstate->inst_filter,
+                              _PyCode_BaseOpcode(code, unit));
 }
 
 /* Send the events of the instruction at frame->prev_instr, which was at 'unit'

@@ -10,11 +10,11 @@
                     next fields were computed for.  Compared, but not owned.
    inst_installed_*
                     The values of these three at the last installation.
-   inst_filter      The instruction filter, a bit for each opcode.
+   inst_filter      The instruction filter of the installed state, or NULL.
    inst_marks       The _PyCodeBlocks flags of instructions that can have
                     events or are recorded.
-   inst_opcodes     For each opcode, whether it can have an 'instruction'
-                    event.
+   inst_opcodes     For each opcode, specialized ones included, whether it
+                    can have an 'instruction' event.
    inst_single      The _PyCodeBlocks flags of instructions that can have
                     exactly one event.
    inst_raised      While an exception enters its handler: the code unit for
@@ -70,12 +70,41 @@ read_state(const PyTraceState *state, PyTraceState *result)
     return 0;
 }
 
+static const unsigned char no_opcodes[256];
+static unsigned char all_opcodes[256];      // filled by _PyTraceState_Init()
+
+static _PyTraceFilter *
+new_filter(const PyTraceState *state)
+{
+    _PyTraceFilter *filter = PyMem_RawMalloc(sizeof(*filter));
+    if (filter == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    filter->refcount = 1;
+    memcpy(filter->bits, state->instruction_filter, sizeof(filter->bits));
+    for (int opcode = 0; opcode < 256; opcode++) {
+        int base = _PyOpcode_Deopt[opcode];
+        filter->opcodes[opcode] =
+            _PyTraceFilter_Has(filter, base)
+            || base == EXTENDED_ARG || base == _PyOpcode_PROBE;
+    }
+    return filter;
+}
+
+static void
+release_filter(_PyTraceFilter *filter)
+{
+    if (filter != NULL && --filter->refcount == 0) {
+        PyMem_RawFree(filter);
+    }
+}
+
 /* Set the marks and opcodes by which the eval loop recognizes instructions
    that can have events. */
 static void
 select_instructions(PyThreadState *tstate, int flags)
 {
-    int filtered = flags & _PyTrace_FILTER;
     tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
@@ -84,14 +113,9 @@ select_instructions(PyThreadState *tstate, int flags)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
         : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_LEADER : 0;
-    for (int opcode = 0; opcode < 256; opcode++) {
-        // The executed code contains the specialized forms.
-        int base = _PyOpcode_Deopt[opcode];
-        tstate->inst_opcodes[opcode] =
-            (flags & _PyTrace_INSTRUCTIONS)
-            && (!filtered || _PyTraceState_InFilter(tstate, base)
-                || base == EXTENDED_ARG || base == _PyOpcode_PROBE);
-    }
+    tstate->inst_opcodes =
+        !(flags & _PyTrace_INSTRUCTIONS) ? no_opcodes
+        : flags & _PyTrace_FILTER ? tstate->inst_filter->opcodes : all_opcodes;
 }
 
 Py_NO_INLINE void
@@ -109,28 +133,33 @@ _PyTraceState_Follow(PyThreadState *tstate)
     else {
         tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks;
         tstate->inst_single = 0;
-        memset(tstate->inst_opcodes, 0, sizeof(tstate->inst_opcodes));
+        tstate->inst_opcodes = no_opcodes;
     }
 }
 
+/* The filter must be one of state->instruction_filter, or NULL. */
 static void
 store_state(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
-            const PyTraceState *state)
+            const PyTraceState *state, _PyTraceFilter *filter)
 {
+    _PyTraceFilter *old = tstate->inst_filter;
     int flags = 0;
     if (func != NULL) {
         flags = (state->trace_lines ? 0 : _PyTrace_NO_LINES)
                 | (state->trace_instructions ? _PyTrace_INSTRUCTIONS : 0)
                 | (state->trace_branches ? _PyTrace_BRANCHES : 0)
-                | (state->filter_instructions ? _PyTrace_FILTER : 0);
-        memcpy(tstate->inst_filter, state->instruction_filter,
-               sizeof(tstate->inst_filter));
+                | (filter != NULL ? _PyTrace_FILTER : 0);
     }
+    if (filter != NULL) {
+        filter->refcount++;
+    }
+    tstate->inst_filter = filter;
     tstate->c_tracefunc = tstate->inst_installed_func = func;
     tstate->c_traceobj = tstate->inst_installed_obj = obj;
     tstate->inst_installed_tracing = flags;
     _PyTraceState_Follow(tstate);
     _PyThreadState_UpdateTracingState(tstate);
+    release_filter(old);
 }
 
 static void
@@ -144,15 +173,22 @@ load_state(PyThreadState *tstate, PyTraceState *state)
     state->trace_branches = (flags & _PyTrace_BRANCHES) != 0;
     state->filter_instructions = (flags & _PyTrace_FILTER) != 0;
     if (state->filter_instructions) {
-        memcpy(state->instruction_filter, tstate->inst_filter,
+        memcpy(state->instruction_filter, tstate->inst_filter->bits,
                sizeof(state->instruction_filter));
     }
 }
 
-/* Raise the audit event.  Its hooks must not install a trace function. */
+/* Read the new state, and raise the audit event.  Its hooks must not install
+   a trace function.  The caller releases *filter. */
 static int
-begin_install(PyThreadState *tstate)
+begin_install(PyThreadState *tstate, Py_tracefunc func,
+              const PyTraceState *state, PyTraceState *copy,
+              _PyTraceFilter **filter)
 {
+    *filter = NULL;
+    if (read_state(state, copy) < 0) {
+        return -1;
+    }
     if (tstate->inst_installing) {
         PyErr_SetString(PyExc_RuntimeError,
                         "Cannot install a trace function "
@@ -160,7 +196,10 @@ begin_install(PyThreadState *tstate)
         return -1;
     }
     tstate->inst_installing = 1;
-    if (_PySys_Audit(_PyThreadState_GET(), "sys.settrace", NULL) < 0) {
+    if (_PySys_Audit(_PyThreadState_GET(), "sys.settrace", NULL) < 0
+        || (func != NULL && copy->filter_instructions
+            && (*filter = new_filter(copy)) == NULL))
+    {
         tstate->inst_installing = 0;
         return -1;
     }
@@ -172,19 +211,21 @@ _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func, PyObject *obj,
                       const PyTraceState *state)
 {
     PyTraceState copy;
-    if (read_state(state, &copy) < 0 || begin_install(tstate) < 0) {
+    _PyTraceFilter *filter;
+    if (begin_install(tstate, func, state, &copy, &filter) < 0) {
         return -1;
     }
 
     PyObject *old = tstate->c_traceobj;
     Py_XINCREF(obj);
     // Code that runs when the old object is freed is still profiled.
-    store_state(tstate, NULL, NULL, NULL);
+    store_state(tstate, NULL, NULL, NULL, NULL);
     Py_XDECREF(old);
 
     // That code may have set the state of all threads.
     old = tstate->c_traceobj;
-    store_state(tstate, func, obj, &copy);
+    store_state(tstate, func, obj, &copy, filter);
+    release_filter(filter);
     tstate->inst_installing = 0;
     Py_XDECREF(old);
     return 0;
@@ -198,6 +239,8 @@ _PyTraceState_Clear(PyThreadState *tstate)
     tstate->c_tracefunc = tstate->inst_installed_func = NULL;
     tstate->c_traceobj = tstate->inst_installed_obj = NULL;
     _PyTraceState_Follow(tstate);
+    release_filter(tstate->inst_filter);
+    tstate->inst_filter = NULL;
     Py_XDECREF(old);
     Py_CLEAR(tstate->inst_edge);
 }
@@ -215,7 +258,8 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
 {
     PyThreadState *current = _PyThreadState_GET();
     PyTraceState copy;
-    if (read_state(state, &copy) < 0 || begin_install(current) < 0) {
+    _PyTraceFilter *filter;
+    if (begin_install(current, func, state, &copy, &filter) < 0) {
         return -1;
     }
     current->inst_installing = 0;
@@ -241,6 +285,7 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
         PyMem_Free(old);
         old = PyMem_New(PyObject *, capacity);
         if (old == NULL) {
+            release_filter(filter);
             PyErr_NoMemory();
             return -1;
         }
@@ -251,10 +296,11 @@ PyEval_SetTraceStateAllThreads(Py_tracefunc func, PyObject *obj,
     {
         if (!ts->inst_cleared) {
             old[count++] = ts->c_traceobj;
-            store_state(ts, func, Py_XNewRef(obj), &copy);
+            store_state(ts, func, Py_XNewRef(obj), &copy, filter);
         }
     }
     PyThread_release_lock(lock);
+    release_filter(filter);
 
     for (Py_ssize_t i = 0; i < count; i++) {
         Py_XDECREF(old[i]);
@@ -915,6 +961,7 @@ int
 _PyTraceState_Init(PyObject *sysmod)
 {
     init_fused();
+    memset(all_opcodes, 1, sizeof(all_opcodes));
     if (init_event_names() < 0 || _PyCodeBlocks_Init() < 0) {
         return -1;
     }

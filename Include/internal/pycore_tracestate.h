@@ -102,11 +102,18 @@ _PyTraceState_IsUntraced(PyThreadState *tstate, _PyInterpreterFrame *frame)
 /* The byte offset of a code unit. */
 #define _PyTraceState_OFFSET(unit) ((unit) * (int)sizeof(_Py_CODEUNIT))
 
-/* Is an unspecialized opcode in the filter of the thread? */
+/* An instruction filter.  Threads share it. */
+typedef struct _PyTraceFilter {
+    Py_ssize_t refcount;
+    unsigned char bits[32];         // a bit for each opcode
+    unsigned char opcodes[256];     // PyThreadState.inst_opcodes
+} _PyTraceFilter;
+
+/* Is an unspecialized opcode in the filter? */
 static inline int
-_PyTraceState_InFilter(PyThreadState *tstate, int opcode)
+_PyTraceFilter_Has(const _PyTraceFilter *filter, int opcode)
 {
-    return (tstate->inst_filter[opcode >> 3] >> (opcode & 7)) & 1;
+    return (filter->bits[opcode >> 3] >> (opcode & 7)) & 1;
 }
 
 /* For each opcode: if it also executes the next instruction, the distance to
