@@ -439,7 +439,7 @@ _PyRecording_See(PyThreadState *tstate, PyCodeObject *code)
 }
 
 void
-_PyRecording_NoteRaise(PyThreadState *tstate)
+_PyRecording_NoteRaise(PyThreadState *tstate, uint64_t executed)
 {
     PyTracebackObject *tb = (PyTracebackObject *)tstate->curexc_traceback;
     if (tstate->tracing || tb == NULL || tb->tb_next != NULL) {
@@ -447,5 +447,5 @@ _PyRecording_NoteRaise(PyThreadState *tstate)
     }
     _PyRecordRing *ring = tstate->rec_ring;
     ring->raises[ring->nraises++ % _PyRecording_MAX_RAISES] =
-        (_PyRecordRaise){tb, _PyRecordRing_Total(ring)};
+        (_PyRecordRaise){tb, Py_MIN(executed, _PyRecordRing_Total(ring))};
 }

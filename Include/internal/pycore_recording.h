@@ -168,13 +168,22 @@ extern int _PyRecording_See(PyThreadState *tstate, PyCodeObject *code);
 /* The ring of the thread is full.  Return where it goes on. */
 extern _PyRecordEntry *_PyRecording_Wrap(PyThreadState *tstate);
 
-/* Note where the current exception was raised. */
-extern void _PyRecording_NoteRaise(PyThreadState *tstate);
+/* The number of instructions in the ring of the thread. */
+static inline uint64_t
+_PyRecording_Executed(PyThreadState *tstate)
+{
+    _PyRecordRing *ring = tstate->rec_ring;
+    return ring != NULL ? _PyRecordRing_Total(ring) : 0;
+}
 
-#define _PyRecording_NOTE_RAISE(tstate) \
+/* Note that the current exception was raised after 'executed' instructions.
+   (Making its traceback can run the garbage collector, and so others.) */
+extern void _PyRecording_NoteRaise(PyThreadState *tstate, uint64_t executed);
+
+#define _PyRecording_NOTE_RAISE(tstate, executed) \
     do { \
         if ((tstate)->rec_ring != NULL) { \
-            _PyRecording_NoteRaise(tstate); \
+            _PyRecording_NoteRaise(tstate, executed); \
         } \
     } while (0)
 

@@ -618,6 +618,12 @@ class ThreadsTest(TestCase):
 
 class ExceptionTest(TestCase):
 
+    def setUp(self):
+        super().setUp()
+        # Creating an exception can run the collector, and so finalizers, before it is raised.
+        self.addCleanup(gc.enable)
+        gc.disable()
+
     def start(self, size=1000):
         flightrecorder.start(size)
 
