@@ -163,10 +163,7 @@ find_previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks,
     }
     int operation = _PyCodeBlocks_Operation(code, prev);
     int opcode = _PyCode_BaseOpcode(code, operation);
-    if (raised < 0 && (opcode == COMPARE_OP || opcode == PRECALL
-                       || opcode == LOAD_FAST || opcode == LOAD_CONST
-                       || opcode == STORE_FAST || opcode == BINARY_OP))
-    {
+    if (raised < 0 && _PyTraceState_HasFused[opcode]) {
         // A specialized form has executed the next instruction, too.
         int second = operation + 1 + _PyOpcode_Caches[opcode];
         if (second != unit && second < blocks->size) {
@@ -197,10 +194,11 @@ previous_of_leader(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
             case JUMP_BACKWARD_QUICK:
             case FOR_ITER:
                 return instr_prev;
-            case COMPARE_OP_INT_JUMP: {
-                int jump = instr_prev + _PyTraceState_Fused[opcode];
-                return jump == unit ? instr_prev : jump;
-            }
+        }
+        int distance = _PyTraceState_Fused[opcode];
+        if (distance != 0 && distance != _PyTraceState_NEVER_FUSED) {
+            int second = instr_prev + distance;
+            return second == unit ? instr_prev : second;
         }
     }
     return find_previous_of_leader(code, blocks, unit, instr_prev, raised);

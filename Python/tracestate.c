@@ -902,6 +902,8 @@ static PyMethodDef sys_methods[] = {
     {NULL, NULL}
 };
 
+/* tests/test_fused_opcodes.py compares these lists with Python/ceval.c. */
+
 /* Specialized instructions that execute the next one, too.  A trace function
    cannot see a difference, except that the calls among them use less of the
    recursion limit, as in untraced code. */
@@ -926,6 +928,7 @@ static const uint8_t fused[] = {
     PRECALL_NO_KW_TYPE_1,
 };
 
+/* Those that a traced thread does not execute. */
 static const uint8_t never_fused[] = {
     // The second half may raise or run a finalizer while f_lasti is at the
     // first.
@@ -935,6 +938,10 @@ static const uint8_t never_fused[] = {
     STORE_FAST__STORE_FAST,
     // Executes three instructions.
     PRECALL_NO_KW_LIST_APPEND,
+};
+
+/* Others that a traced thread does not execute. */
+static const uint8_t never_traced[] = {
     // Enters a function without a CALL.
     BINARY_SUBSCR_GETITEM,
     // Its instruction may be one of the others.
@@ -944,6 +951,7 @@ static const uint8_t never_fused[] = {
 };
 
 uint8_t _PyTraceState_Fused[256];
+uint8_t _PyTraceState_HasFused[256];
 
 static void
 init_fused(void)
@@ -951,9 +959,14 @@ init_fused(void)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(fused); i++) {
         int base = _PyOpcode_Deopt[fused[i]];
         _PyTraceState_Fused[fused[i]] = 1 + _PyOpcode_Caches[base];
+        _PyTraceState_HasFused[base] = 1;
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(never_fused); i++) {
         _PyTraceState_Fused[never_fused[i]] = _PyTraceState_NEVER_FUSED;
+        _PyTraceState_HasFused[_PyOpcode_Deopt[never_fused[i]]] = 1;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(never_traced); i++) {
+        _PyTraceState_Fused[never_traced[i]] = _PyTraceState_NEVER_FUSED;
     }
 }
 

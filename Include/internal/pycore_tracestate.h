@@ -121,6 +121,10 @@ _PyTraceFilter_Has(const _PyTraceFilter *filter, int opcode)
 extern uint8_t _PyTraceState_Fused[256];
 #define _PyTraceState_NEVER_FUSED 255   // not executed in a traced thread
 
+/* For each unspecialized opcode: does a specialized form also execute the next
+   instruction? */
+extern uint8_t _PyTraceState_HasFused[256];
+
 #ifdef __cplusplus
 }
 #endif
