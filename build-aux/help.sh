@@ -43,6 +43,7 @@ TESTS="test_a test_b"        the tests for make test-all; IGNORE=PATTERN skips t
 PROGRAMS=N                   the number of programs for make test-oracle
 MODULES="test_a test_b"      the tests for make test-differential
 CLIENTS="coverage hunter"    the projects whose tests make test-clients runs
+RECORDED=1                   make test-clients compares the fork with recorders running with the fork without
 PACKAGES="h11 toolz"         the packages whose tests make test-condcov-packages runs
 FAST=1, CPU=N                quicker, less precise benchmarks; the processor to run them on
 -jN, V=1                     run N commands at a time; show their complete output

@@ -371,3 +371,5 @@ def test_clients_are_passed_on(ready):
     (call,) = ready.read('build/stock/calls').splitlines()
     assert call == ('-m qa.compare clients --fork build/release/python --stock build/stock/python '
                     '--report build/release/test-clients.report coverage hunter')
+    ready.make('test-clients', 'CLIENTS=hunter', 'RECORDED=1')
+    assert ready.read('build/stock/calls').splitlines()[1].endswith('test-clients.report --recorded hunter')

@@ -31,6 +31,8 @@ def options_of(arguments):
     parser.add_argument('--stock', metavar='PYTHON', required=True, help='the interpreter of stock CPython')
     parser.add_argument('--report', metavar='FILE', type=Path, required=True, help='write the report to this file')
     parser.add_argument('--ignore', metavar='PATTERN', help='suite: skip these tests on both sides')
+    parser.add_argument('--recorded', action='store_true',
+                        help='clients: compare the fork with both recorders running with the fork without')
     options = parser.parse_intermixed_args(arguments)
     if not options.report.suffix:
         parser.error('--report needs a name with a suffix; the logs go to the folder of the name without it')

@@ -2,6 +2,8 @@
 
 Both sides use the same wheels from the package index, the same tests and the same options, in the same folder;
 qa/clients/clients.toml lists them.  Tests with different outcomes are run again on both sides.
+
+The sides are the fork and stock CPython, or the fork twice, with both recorders running in each process and without.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from qa.compare.report import counted, fact, judged_items, section
 from qa.process import Trouble, last_line
 
 HERE = ROOT / 'qa/clients'
+WITH_RECORDERS = 'recorded', 'fork'     # the sides, instead of SIDES
 RETRIES = 2
 LIMIT = 3600            # seconds for the tests of one client on one side
 
@@ -133,6 +136,7 @@ def fetch(folder, package, version, checksum, python):
 class TestBed:
     """Runs the clients.
 
+    pythons     {side: interpreter}; the first side is under test, the second is the reference
     work        the folder of the tests, the same for both sides, because a test may depend on the length of its path
     """
 
@@ -143,14 +147,17 @@ class TestBed:
 
     def venv(self, side, client):
         """Make the virtual environment with the client, and return its interpreter."""
-        place = self.folder / side / client.package
+        (self.folder / side).mkdir(parents=True, exist_ok=True)     # for the logs
+        # the same for the fork with and without recorders
+        place = self.folder / ('fork' if side == 'recorded' else side) / client.package
         name = place.relative_to(ROOT / 'build')
         requirements = client.requirements.relative_to(ROOT)
         done = subprocess.run(['sh', ROOT / 'build-aux/venv.sh', name, requirements, self.pythons[side]],
                               cwd=ROOT, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise Trouble(last_line(done.stderr).partition(': error: ')[2] or f'cannot make {place}')
-        shutil.copy(HERE / 'outcomes_plugin.py', next(place.glob('lib/python*/site-packages')))
+        for name in 'outcomes_plugin.py', 'recorders.pth', 'recorders.py':
+            shutil.copy(HERE / name, next(place.glob('lib/python*/site-packages')))
         return place / 'bin/python'
 
     def same_files(self, client, pythons):
@@ -161,7 +168,8 @@ class TestBed:
             # scripts begin with the path of the interpreter, and compiled files contain the path of the folder
             return {line for line in record.read_text().splitlines()
                     if not line.startswith('../') and '.pyc,' not in line and '.dist-info/' not in line}
-        if files(pythons['fork']) != files(pythons['stock']):
+        tested, reference = map(files, pythons.values())
+        if tested != reference:
             raise Trouble(f'{client.package} {client.version} is not the same on both sides; '
                           f'delete {self.folder} and run it again')
 
@@ -185,13 +193,15 @@ class TestBed:
             shutil.copy(HERE / name, tests)
         return tests
 
-    def environment(self, client, python):
-        """The environment of the tests, without the user's settings for Python or for the tests."""
+    def environment(self, client, side, python):
+        """The environment of the tests on one side, without the user's settings for Python or for the tests."""
         env = process.environment(
             'PYTEST', 'COVERAGE', 'HYPOTHESIS', 'VIRTUAL_ENV', 'PY_COLORS', 'NO_COLOR', 'FORCE_COLOR', 'LC_ALL', 'CI',
             'BUILD_NUMBER', 'MAKE', 'MFLAGS', 'COLUMNS', 'LINES', 'TMPDIR', 'TERM')
         env |= {'PATH': f'{python.parent}{os.pathsep}{env["PATH"]}', 'TMPDIR': str(self.work / 'tmp'), 'TERM': 'dumb',
                 'LC_ALL': 'C.UTF-8'}
+        if side == 'recorded':
+            env['FORK_RECORDERS'] = '1'         # for recorders.pth
         return env | {name: value.format(version=client.version, folder=self.work / client.package)
                       for name, value in client.env.items()}
 
@@ -213,7 +223,7 @@ class TestBed:
     def run(self, side, client, python, archive, only, attempt):
         """Run all tests, or only these; return the Result."""
         tests = self.lay_out(client, python, archive)
-        env = self.environment(client, python)
+        env = self.environment(client, side, python)
         log = self.folder / side / f'{client.name}-{attempt}.log'
         outcomes = log.with_suffix('.outcomes')
         outcomes.unlink(missing_ok=True)
@@ -230,13 +240,13 @@ class TestBed:
         whole = PASSED if ended.status in (0, 1, 5) else Outcome('crashed', str(ended))
         return Result(whole, read(outcomes), frozenset(only) if only else None, ended.wall)
 
-    def check(self, client, python):
+    def check(self, client, side, python):
         """Check that the right part of the package runs; return the line of output that proves it."""
         if not client.proof:
             return ''
         program, pattern = client.proof
         said = process.ask(f'{client.name}: this is not {client.about}', python, '-c', program, cwd=self.folder,
-                           env=self.environment(client, python))
+                           env=self.environment(client, side, python))
         found = re.search(pattern, said, re.MULTILINE)
         if not found:
             raise Trouble(f'{client.name}: this is not {client.about}: {last_line(said)!r} not {pattern!r}')
@@ -244,17 +254,18 @@ class TestBed:
 
     def compare(self, client):
         """The Judgement on a client, and lines on it for the report."""
-        pythons = {side: self.venv(side, client) for side in SIDES}
+        pythons = {side: self.venv(side, client) for side in self.pythons}
+        _, reference = pythons
         self.same_files(client, pythons)
-        archive = self.archive(client, pythons['stock']) if client.sdist else None
-        proofs = sorted({self.check(client, pythons[side]) for side in SIDES} - {''})
+        archive = self.archive(client, pythons[reference]) if client.sdist else None
+        proofs = sorted({self.check(client, *side) for side in pythons.items()} - {''})
         about = [f'{client.name}: {client.about}' + (f' ({", ".join(proofs)})' if proofs else '')]
         about += [f'{client.name}: {test} is left out on both sides: {why}' for test, why in client.deselect.items()]
 
         def attempt(number, items):
             only = sorted({item.test for item in items if item.test})
             results = {}
-            for side in SIDES:
+            for side in pythons:
                 result = self.run(side, client, pythons[side], archive, only, number)
                 results[side] = {client.name: result}
                 ended = '' if result.outcome == PASSED else f', {result.outcome.why}'
@@ -262,9 +273,9 @@ class TestBed:
                     about.append(f'{client.name}: a run on {side} did not finish{ended}')
                 self.say(f'{client.name} {client.version} on {side}: {counted(len(result.tests), "test")} '
                          f'in {result.seconds:.0f} s{" once more" if number else ""}{ended}')
-            if not number and not any(results[side][client.name].tests for side in SIDES):
+            if not number and not any(results[side][client.name].tests for side in pythons):
                 raise Trouble(f'{client.name}: no test runs, on either side; '
-                              f'see {self.folder}/stock/{client.name}-0.log')
+                              f'see {self.folder}/{reference}/{client.name}-0.log')
             return results
 
         return judged(attempt, RETRIES), about
@@ -273,25 +284,28 @@ class TestBed:
 # --- The report -----------------------------------------------------------------
 
 
-COLUMNS = {'passed': 'passed\non both', 'both': 'fail\non both', 'skipped': 'skipped\non both',
-           'fork': 'fail on\nfork only', 'stock': 'fail on\nstock only'}
+def columns(sides):
+    """The titles of the columns that count tests."""
+    return {'passed': 'passed\non both', 'both': 'fail\non both', 'skipped': 'skipped\non both',
+            **{side: f'fail on\n{side} only' for side in sides}}
 
 
 def column_of(item):
-    """The column of COLUMNS that counts a test."""
+    """The column that counts a test."""
     if item.differs():
         return item.worse_side()
-    return 'both' if item.fails_alike() else 'passed' if item.passes('fork') else 'skipped'
+    return 'both' if item.fails_alike() else 'passed' if item.passes(item.tested) else 'skipped'
 
 
-def table(judgements):
+def table(judgements, sides):
     """A row for each (client, Judgement) of how many tests had which outcome."""
-    rows = [['client', 'version', 'tests', *COLUMNS.values(), 'flaky']]
+    titles = columns(sides)
+    rows = [['client', 'version', 'tests', *titles.values(), 'flaky']]
     for client, judgement in judgements:
         tests = [item for item in judgement.items if item.test]
         numbers = Counter(map(column_of, tests))
         rows.append([client.name, client.version,
-                     *map(str, [len(tests), *(numbers[column] for column in COLUMNS),
+                     *map(str, [len(tests), *(numbers[column] for column in titles),
                                 sum(item.is_flaky() for item in tests)])])
     lines = [words for row in rows for words in zip_longest(*(cell.split('\n') for cell in row), fillvalue='')]
     widths = [max(map(len, column)) for column in zip(*lines)]
@@ -300,10 +314,11 @@ def table(judgements):
                         for place, (word, width) in enumerate(zip(line, widths))).rstrip()
 
 
-def report(judgements, about, facts):
+def report(judgements, about, facts, sides=SIDES):
     """The report on each (client, Judgement), with lines about them."""
-    lines = ['The tests of packages that use tracing, on the fork and on stock CPython, compared test by test', '',
-             *(fact(name, text) for name, text in facts.items()), '', *table(judgements), '',
+    how = 'on the fork with and without recorders' if sides == WITH_RECORDERS else 'on the fork and on stock CPython'
+    lines = [f'The tests of packages that use tracing, {how}, compared test by test', '',
+             *(fact(name, text) for name, text in facts.items()), '', *table(judgements, sides), '',
              *section('What ran', [f'  {line}' for line in about])]
     for client, judgement in judgements:
         lines += [client.name, '', *judged_items(judgement)]
@@ -312,13 +327,16 @@ def report(judgements, about, facts):
 
 def compare(options, say):
     """Yield the report and what fails on the fork only, in a line, after each client: one may not run at all."""
-    bed = TestBed(ROOT / 'build/clients', options.pythons, options.jobs, say)
+    sides = WITH_RECORDERS if options.recorded else SIDES
+    pythons = {side: options.pythons['fork' if side == 'recorded' else side] for side in sides}
+    bed = TestBed(ROOT / 'build/clients', pythons, options.jobs, say)
+    where = 'with recorders and not without' if options.recorded else 'on the fork and not on stock CPython'
     judgements, about, worse = [], [], 0
     for client in choose(load(), options.names):
         judgement, lines = bed.compare(client)
         judgements.append((client, judgement))
         about += lines
-        worse += sum(item.worse_side() == 'fork' for item in judgement.differences())
-        yield report(judgements, about, options.about), worse and (
-            f'{counted(worse, "test")} of the clients {"fails" if worse == 1 else "fail"} on the fork and not on stock '
-            f'CPython; see {options.report} and the logs in {bed.folder}/fork')
+        worse += sum(item.worse_side() == sides[0] for item in judgement.differences())
+        yield report(judgements, about, options.about, sides), worse and (
+            f'{counted(worse, "test")} of the clients {"fails" if worse == 1 else "fail"} {where}; '
+            f'see {options.report} and the logs in {bed.folder}/{sides[0]}')

@@ -29,6 +29,21 @@ def test_judging(fork, stock, column):
     assert clients.column_of(item) == column
 
 
+def test_recorders(python):
+    """They run on one of the sides, which use the same virtual environment."""
+    bed = clients.TestBed(clients.HERE, dict.fromkeys(clients.WITH_RECORDERS, python), 1, print)
+    client = clients.Client('hunter', 'a tracer', ['tests'])
+    program = f"""import site, sys; site.addsitedir({str(clients.HERE)!r})
+recorders = sys.modules.get('recorders')
+import flightrecorder; print(flightrecorder.is_running(), bool(recorders and recorders.edges.edges()))"""
+    assert [process.ask('', python, '-c', program, env=bed.environment(client, side, python)).strip()
+            for side in bed.pythons] == ['True True', 'False False']
+    item = Item('hunter', 't', False, {'recorded': outcomes([F]), 'fork': outcomes([P])})
+    assert clients.column_of(item) == 'recorded'
+    text = clients.report([], [], {}, clients.WITH_RECORDERS)
+    assert 'with and without recorders' in text and 'recorded only  fork only' in text
+
+
 def outcomes(words):
     return [Outcome(word) for word in words] or [Outcome('absent')]
 
