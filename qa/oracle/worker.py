@@ -142,7 +142,7 @@ def record(run_it, flight, edges, expected_entries, expected_edges):
     recorder = codeblocks.EdgeRecorder(select, counts=True)
     if flight:
         # The rest is the code that starts and stops.
-        flightrecorder.start(100 * len(expected_entries) + 10_000)
+        flightrecorder.start(min(2 * len(expected_entries) + 10_000, 1 << 20))
     if edges:
         recorder.start()
     try:
