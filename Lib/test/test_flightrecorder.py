@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import textwrap
 import threading
+import tracemalloc
 import unittest
 import weakref
 from test import support
@@ -283,6 +284,27 @@ class RecordTest(TestCase):
         self.assertEqual(kept, sorted(kept))            # the newest ones
         flightrecorder.stop()
         self.assertFalse(any(ref() for ref in refs))
+
+    def test_memory(self):
+        # As documented: 16 bytes for an instruction, and 2 kB.
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before = tracemalloc.get_traced_memory()[0]
+        flightrecorder.start(100_000)
+        used = tracemalloc.get_traced_memory()[0] - before
+        self.assertGreater(used, 1_600_000)
+        self.assertLess(used, 1_620_000)
+        for _ in range(20):
+            thread = threading.Thread(target=loop, args=(3,))
+            thread.start()
+            thread.join()
+        flightrecorder.stop()
+        used = tracemalloc.get_traced_memory()[0] - before
+        self.assertGreater(used, 9 * 1_600_000)         # this thread, and the 8 that ended last
+        self.assertLess(used, 9 * 1_620_000)
+        flightrecorder.start(1)
+        flightrecorder.stop()
+        self.assertLess(tracemalloc.get_traced_memory()[0] - before, 100_000)
 
     def test_freed_code_runs_code(self):
         calls = []

@@ -384,13 +384,21 @@ class SteppingTest(Session):
         self.assertEqual(self.result, 1)
 
     def test_threads(self):
-        # The debugger was started in another thread.
+        # The debugger was started in another thread, which must wait in C meanwhile: it would stop in both.
+        begin, end = threading.Lock(), threading.Lock()
+        begin.acquire()
+        end.acquire()
+
         def in_thread():
             threading.settrace(sys.gettrace())
-            thread = threading.Thread(target=outer, args=(1,))
+            thread = threading.Thread(target=lambda: (begin.acquire(), outer(1), end.release()))
             thread.start()
+            begin.release()
+            end.acquire()
             thread.join()
         self.addCleanup(threading.settrace, None)
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1000)
         answers = self.debug(in_thread, 'b outer', 'c', 'si', 'b *16', 'c', 'stack', 'cl 2', 'cl 1', 'c')
         self.assertEqual(self.offsets(answers[2:5]), [14, None, 16])
         self.assertRegex(answers[5], r"  0 \* <NULL>\n   1 \* <function inner|   0 +<NULL>\n   1 +<function inner")
