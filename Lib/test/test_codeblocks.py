@@ -776,6 +776,7 @@ class EdgeRecorderTests(unittest.TestCase):
         code = '\n'.join(f'if x == {i}: y = {i}' for i in range(5000))
         code = compile(code, 'many edges', 'exec')
         exec(code, {'x': 7})
+        size = len(code.co_code)
         recorder = codeblocks.EdgeRecorder(lambda c: c is code)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
@@ -785,7 +786,7 @@ class EdgeRecorderTests(unittest.TestCase):
         n = len(recorder.edges()[0][1])
         self.assertGreater(n, 4999)
         running = tracemalloc.get_traced_memory()[0] - before
-        self.assertLess(running, 20_000 + 180 * n + 2 * len(code.co_code))
+        self.assertLess(running, 20_000 + 180 * n + 2 * size)
         recorder.stop()
         exec(code, {'x': 7})
         self.assertLess(tracemalloc.get_traced_memory()[0] - before, running - 16_000)
