@@ -3,3 +3,7 @@
 
 class CondcovError(Exception):
     """Something that the user can correct; its text is one line."""
+
+
+class NotPythonError(CondcovError):
+    """A file is not valid Python source."""

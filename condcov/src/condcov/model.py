@@ -85,6 +85,14 @@ class Decision:
         """What identifies the decision in its file: the start and end of its span, and its kind."""
         return (*self.span, self.kind)
 
+    @functools.cached_property
+    def repeated(self) -> dict[int, int]:
+        """{index: how many earlier conditions have the same text}, of the conditions whose text is not unique."""
+        alike: dict[str, list[int]] = {}
+        for index, condition in enumerate(self.conditions):
+            alike.setdefault(' '.join(condition.text.split()), []).append(index)
+        return {index: place for indexes in alike.values() if len(indexes) > 1 for place, index in enumerate(indexes)}
+
     @property
     def suspends(self) -> bool:
         """Whether a condition can suspend a generator or a coroutine: an unfinished path need not be an exception."""

@@ -135,6 +135,9 @@ class Plugin:
             text.write(self._result, terminalreporter._tw._file, most_gaps=text.MOST_GAPS)
         for sentence in filter(None, self._written):
             terminalreporter.write_line(f'condcov: {sentence}')
+        ignored = [name for name in self._reporting.ignored if name != '[run] dynamic_context' or not self._contexts]
+        if ignored and self._recording.first:
+            terminalreporter.write_line(f'condcov: settings of coverage.py without effect: {", ".join(ignored)}')
         for warning in self._result.warnings if self._result is not None else ():
             terminalreporter.write_line(f'condcov: {warning}')
         for error in self._errors:

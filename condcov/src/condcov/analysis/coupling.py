@@ -1,6 +1,7 @@
 """Finds conditions of a decision that always have the same value, or always opposite ones, as in `a and b or not a`."""
 
 import ast
+import re
 from collections.abc import Iterable
 
 from condcov import model
@@ -22,8 +23,8 @@ def groups(decision: Decision, paths: Iterable[str]) -> list[Group]:
     They have the same text, or one is the negation of the other, and nothing that may change the value is evaluated
     between them. Conditions that had different values in an observed path are not in a group.
     """
-    if len(decision.conditions) < 2:
-        return []
+    if len({_skeleton(condition.text) for condition in decision.conditions}) == len(decision.conditions):
+        return []               # the usual case
     every: list[Group] = []
     current: dict[str, Group] = {}
     for index, condition in enumerate(decision.conditions):
@@ -45,6 +46,11 @@ def groups(decision: Decision, paths: Iterable[str]) -> list[Group]:
 def _separates(path: str, group: Group) -> bool:
     return len({(path[index] == model.SEEN_TRUE) != negated
                 for index, negated in group.items() if path[index] in 'TF'}) > 1
+
+
+def _skeleton(text: str) -> str:
+    """What is left of the text without negations, white space and brackets."""
+    return re.sub(r'\bnot\b|[\s()]', '', text.replace('!=', '=='))
 
 
 def _parse(text: str) -> ast.expr | None:

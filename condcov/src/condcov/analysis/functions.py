@@ -1,7 +1,8 @@
 """The coverage of each function of a file."""
 
 import ast
-from typing import NamedTuple
+import collections
+from typing import NamedTuple, cast
 
 from condcov.analysis.results import FileResult, Level
 from condcov.model import LEVELS
@@ -20,9 +21,9 @@ def functions(file: FileResult) -> list[FunctionResult]:
     """Return the FunctionResult of each function with something to cover, in order of their lines."""
     owner = [0] * (file.source.text.count('\n') + 3)        # by line, the index of its function
     found = [('', 1)]
-    todo: list[tuple[ast.AST, str]] = [(ast.parse(file.source.text), '')]
+    todo = collections.deque([(cast(ast.AST, ast.parse(file.source.text)), '')])
     while todo:
-        node, prefix = todo.pop(0)      # outer functions before those inside them
+        node, prefix = todo.popleft()       # outer functions before those inside them
         for inner in ast.iter_child_nodes(node):
             name = prefix
             if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -41,10 +42,11 @@ def functions(file: FileResult) -> list[FunctionResult]:
         count[0] += covered
         count[1] += total
 
+    missing_lines, missing_arcs = set(file.missing_lines), set(file.missing_arcs)
     for line in file.source.lines:
-        add(line, 'line', line not in file.missing_lines, 1)
+        add(line, 'line', line not in missing_lines, 1)
     for arc in file.source.arcs:
-        add(arc[0], 'branch', arc not in file.missing_arcs, 1)
+        add(arc[0], 'branch', arc not in missing_arcs, 1)
     for decision, analyses in zip(file.source.decisions, file.analyses):
         for analysis in analyses:
             seen = sum(mark in analysis.outcomes for mark in analysis.asked)

@@ -12,7 +12,7 @@ from condcov.analysis import coverable, outcomes, results
 from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
-from condcov.errors import CondcovError
+from condcov.errors import CondcovError, NotPythonError
 from condcov.model import Accepted, Seen
 
 
@@ -28,21 +28,24 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
     data = Data(config.data_file)
     wanted = reported(config)
     seen_in = data.by_context(contexts) if show_contexts else {}
-    files, problems = [], []
+    files: list[results.FileResult] = []
+    problems: list[str] = []
+    warnings: list[str] = []
     used: set[int] = set()
     for path, (sha256, seen) in data.read(contexts).items():
         if wanted(path):
             try:
                 files.append(_examine(path, sha256, seen, config, used, seen_in.get(path) if show_contexts else None))
             except CondcovError as error:
-                problems.append(str(error))
+                # Nothing executes a file that is not Python; it need not be a problem.
+                is_harmless = isinstance(error, NotPythonError) and not seen.lines
+                (warnings if is_harmless else problems).append(str(error))
     if not files and problems:
         raise CondcovError(problems[0] + (f' (and {len(problems) - 1} more)' if len(problems) > 1 else ''))
     if not files:
         raise CondcovError(f'nothing to report in {data.path}: the program executed none of the selected files'
                            + (', or --include and --omit exclude them all'
                               if config.report_include or config.report_omit else ''))
-    warnings = []
     if parts(data.path):
         warnings.append(f'data files of other processes next to {data.path} are not included: '
                         'if no program is running, "condcov combine --append" adds them')

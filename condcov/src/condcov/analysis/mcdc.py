@@ -324,6 +324,8 @@ class _Analysis:
         self.paths = paths
         self.whole = len(decision.conditions) <= MOST_CONDITIONS
         self.outcomes: list[set[str]] = [set() for _ in decision.conditions]
+        self.walks: dict[tuple[int, int, int], bool] = {}       # the answers of _exist()
+        self.nearest = None if self.whole else self._shortest_walks()
         # For a condition, its value, and the outcome of the decision: the paths in which it is unmasked.
         self.evidence: dict[tuple[int, bool, bool], list[str]] = {}
         for path in paths:
@@ -397,11 +399,41 @@ class _Analysis:
                     return True
         return False
 
+    def _exist(self, place: int, rival: int, goal: int) -> bool:
+        """Whether two walks from these conditions lead to the goal and to the other end, and never meet.
+
+        As in _cheapest_disjoint_walk(), the walk that is behind moves. The answers serve all conditions.
+        """
+        other = model.FALSE if goal == model.TRUE else model.TRUE
+        todo = [(place, rival)]
+        while todo:
+            place, rival = todo[-1]
+            if (place, rival, goal) in self.walks:
+                todo.pop()
+                continue
+            if place < 0 and rival < 0:
+                following, answer = [], place == goal and rival == other
+            elif rival >= 0 and (place < 0 or rival < place):
+                following, answer = [(place, way) for way in self.graph.after[rival] if way >= 0 or way == other], False
+            elif place == rival or not self.graph.tested[place]:
+                following, answer = [], False
+            else:
+                following, answer = [(way, rival) for way in self.graph.after[place] if way >= 0 or way == goal], False
+            unknown = [pair for pair in following if (*pair, goal) not in self.walks]
+            if unknown:
+                todo += unknown
+            else:
+                self.walks[place, rival, goal] = answer or any(self.walks[*pair, goal] for pair in following)
+        return self.walks[place, rival, goal]
+
     def _is_coverable(self, index: int, assignments: list[_Fixed]) -> bool:
         if index not in self.graph.reachable or not self.graph.tested[index]:
             return False
+        ways = self.graph.after[index]
 
         def can_show(value: bool, result: bool) -> bool:
+            if assignments == [{}]:
+                return self._exist(ways[value], ways[not value], model.TRUE if result else model.FALSE)
             return any(self._allows(fixed, index, value)
                        and _walk_on(self.graph, index, value, result, None, fixed) is not None
                        and (not fixed or _cheapest_walk(self.graph, self.graph.start, index, None, fixed) is not None)
@@ -430,6 +462,8 @@ class _Analysis:
 
     def _nearest(self, index: int, unseen: str, wanted: bool) -> tuple[str, ...]:
         """The paths that would complete what is missing of the condition, starting with one with an unseen outcome."""
+        if self.nearest is not None and not self.limits.groups and not self.limits.waived:
+            return (self._shortest_with(index, unseen[0]),)
         if not wanted or not self.whole:
             return (min(self._first_with(index, unseen[0], base) for base in self._bases())[1],)
         single = self._cheapest(
@@ -445,6 +479,32 @@ class _Analysis:
             if one and other:
                 pairs.append((one[0] + other[0], one[1], other[1]))
         return tuple(sorted(min(pairs)[1:], key=lambda path: path[index] not in unseen))
+
+    def _shortest_walks(self) -> dict[int, tuple[int, str]]:
+        """For each reachable condition, the condition and the value before it in a walk with the fewest conditions."""
+        before: dict[int, tuple[int, str]] = {}
+        length = {self.graph.start: 0}
+        for index, ways in enumerate(self.graph.after):
+            if index in length and self.graph.tested[index]:
+                for way, mark in zip(ways, (model.SEEN_FALSE, model.SEEN_TRUE)):
+                    if way >= 0 and length[index] + 1 < length.get(way, len(ways) + len(self.graph.after)):
+                        length[way] = length[index] + 1
+                        before[way] = index, mark
+        return before
+
+    def _shortest_with(self, index: int, mark: str) -> str:
+        """The path with a shortest walk to the condition, which has the mark; later conditions are true."""
+        assert self.nearest is not None
+        marks, before = {index: mark}, index
+        while before in self.nearest:
+            before, value = self.nearest[before]
+            marks[before] = value
+        while mark != model.EVALUATED:
+            index = self.graph.after[index][mark == model.SEEN_TRUE]
+            if index < 0:
+                break
+            marks[index] = mark = model.SEEN_TRUE if self.graph.tested[index] else model.EVALUATED
+        return _path(self.graph, marks)
 
     def _bases(self) -> list[str]:
         """The observed paths to be near to; if there are none, an empty one that is equally near to everything."""
@@ -513,12 +573,14 @@ class _Analysis:
         Of the conditions from which it can be reached, the last that was evaluated at all always had the other value:
         with this one, a later condition would have been evaluated, unless an exception left the decision.
         """
+        if not self.whole:
+            return None
         leads = {index}
         for before in reversed(range(index)):
             if self.graph.tested[before] and not leads.isdisjoint(self.graph.after[before]):
                 leads.add(before)
         last = max((before for before in leads if self.outcomes[before]), default=None)
-        if last is None or not self.whole:
+        if last is None:
             return None
         ways = self.graph.after[last]
         away = [mark for mark in 'FT' if mark in self.outcomes[last] and ways[mark == model.SEEN_TRUE] not in leads]

@@ -85,6 +85,13 @@ def _span(node: Any) -> Span:
     return Span(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
 
+# What has no decision inside it, of the values of the fields of nodes.
+_PLAIN = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom,
+                    ast.Global, ast.Nonlocal, str, int, type(None),
+                    *ast.expr_context.__subclasses__(), *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(),
+                    *ast.cmpop.__subclasses__(), *ast.boolop.__subclasses__()))
+
+
 class _Test:
     """An operand that is tested, while its decision is taken apart."""
 
@@ -111,13 +118,23 @@ class _Finder:
     def walk(self, tree: ast.AST) -> None:
         """Visit every node, in any order, with a stack: expressions may nest deeper than the recursion limit."""
         self.stack: list[ast.AST] = [tree]
-        while self.stack:
-            node = self.stack.pop()
-            visit = getattr(self, 'visit_' + type(node).__name__, None)
-            if visit is None:
-                self.stack.extend(ast.iter_child_nodes(node))
-            else:
+        stack = self.stack
+        visitors: dict[type, Callable[[Any], None] | None] = {}     # of those types of nodes that were seen
+        while stack:
+            node = stack.pop()
+            kind = node.__class__
+            if kind not in visitors:
+                visitors[kind] = getattr(self, 'visit_' + kind.__name__, None)
+            visit = visitors[kind]
+            if visit is not None:
                 visit(node)
+                continue
+            # As ast.iter_child_nodes(), but faster, and without nodes that have no decision inside them.
+            for value in node.__dict__.values():
+                if value.__class__ is list:
+                    stack += [item for item in value if item.__class__ not in _PLAIN]
+                elif value.__class__ not in _PLAIN and isinstance(value, ast.AST):
+                    stack.append(value)
 
     # The visitors of nodes with a decision: they add it, and push the nodes that are not part of it.
 
@@ -284,6 +301,8 @@ class _Finder:
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
+        if span.line == span.end_line and span.line <= len(self.source):
+            return self.source[span.line - 1][span.column:span.end_column].decode(errors='replace')
         lines = self.source[span.line - 1:span.end_line]
         if not lines:
             return ''
@@ -296,6 +315,10 @@ class _Finder:
 
         value   whether nothing tests the last operand
         """
+        if isinstance(tree, _Test) and tree.constant is None and not value:     # the usual case
+            condition = model.Condition(tree.span, self.text(tree.span), TRUE, FALSE)
+            decision = model.Decision(kind, span, (condition,))
+            return self.decisions.setdefault(decision.key, decision)
         tests = list(_leaves(tree))
         for index, test in enumerate(tests):
             test.index = index
@@ -317,7 +340,7 @@ class _Finder:
         decision = self.decision(kind, span, tree, value)
         if decision is None:
             return None
-        tests = _reached(list(_leaves(tree)))
+        tests = [tree] if isinstance(tree, _Test) else _reached(list(_leaves(tree)))
         for index, (test, condition) in enumerate(zip(tests, decision.conditions)):
             if condition.tested and kind != 'except':
                 self.place(test, decision, index)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 
 from condcov.code import decisions, source_text
-from condcov.errors import CondcovError
+from condcov.errors import NotPythonError
 from condcov.model import Decision
 
 
@@ -30,13 +30,13 @@ def decisions_of(text: str, path: str) -> tuple[list[Decision], decisions.Table]
 
 @contextlib.contextmanager
 def errors(path: str, others: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Raise CondcovError for the exceptions of ast and the compiler, and `others`, about invalid source."""
+    """Raise NotPythonError for the exceptions of ast and the compiler, and `others`, about invalid source."""
     expected: tuple[type[Exception], ...] = (SyntaxError, ValueError, RecursionError, *others)
     try:
         yield
     except expected as error:
-        raise CondcovError(f'cannot parse {path} as Python {sys.version_info.major}.{sys.version_info.minor}: {error}; '
-                           'exclude it with omit') from None
+        version = f'{sys.version_info.major}.{sys.version_info.minor}'
+        raise NotPythonError(f'cannot parse {path} as Python {version}: {error}; exclude it with omit') from None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from coverage.misc import isolate_module
 from coverage.python import get_zip_bytes
 
-from condcov.errors import CondcovError
+from condcov.errors import NotPythonError
 from condcov.model import Span
 
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
@@ -42,13 +42,13 @@ def sha256(content: bytes) -> str:
 def decoded(text: str | bytes, path: str) -> str:
     """Return the text of a file, decoded as Python does, with \\n at the end of each line.
 
-    Raises CondcovError if it cannot be decoded; `path` is for the message.
+    Raises NotPythonError if it cannot be decoded; `path` is for the message.
     """
     if isinstance(text, bytes):
         try:
             text = text.decode(_encoding(text))
         except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-            raise CondcovError(f'cannot decode {path}: {error}; exclude it with omit') from None
+            raise NotPythonError(f'cannot decode {path}: {error}; exclude it with omit') from None
     return text.removeprefix('\ufeff').replace('\r\n', '\n').replace('\r', '\n')
 
 

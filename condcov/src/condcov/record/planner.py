@@ -18,6 +18,7 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _WITH_EXIT = (*(OP['LOAD_CONST'],) * 3, OP['PRECALL'], OP['CALL'])
+_SWAP = OP['SWAP']
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
@@ -185,8 +186,11 @@ class _Planner:
 
     def _is_with_exit(self, index: int) -> bool:
         """Whether the call `__exit__(None, None, None)` of a `with` starts at this instruction."""
+        op = self._instructions[index].op
+        if op != _WITH_EXIT[0] and op != _SWAP:
+            return False
         position = self._instructions[index].position
-        if self._instructions[index].op == OP['SWAP']:      # keeps the value of a return
+        if op == _SWAP:      # keeps the value of a return
             index += 1
         call = self._instructions[index:index + len(_WITH_EXIT)]
         return (tuple(instruction.op for instruction in call) == _WITH_EXIT

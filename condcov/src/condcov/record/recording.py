@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -38,9 +37,9 @@ from condcov.record.selection import Selection
 
 _real_os = os
 os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
-_monotonic = time.monotonic
+_monotonic, _sleep = time.monotonic, time.sleep
 
-INTERVAL = 2            # seconds; new code after this time triggers a write
+INTERVAL = 2            # seconds; what is older than this is written, so that a process that is killed leaves it
 PATIENCE = 0.05         # seconds after which a SIGTERM without effect is repeated
 LONGEST = 5             # seconds that a fork waits for a thread that saves
 ENVIRONMENT = 'CONDCOV_PROCESS'     # tells other processes about the run; see Recording.start()
@@ -133,7 +132,26 @@ class Recording:
              'config': self.config.dumps()})
         _install()
         self._recorder.start()
+        self._start_saving()
         self._offer_existing()
+
+    def _start_saving(self) -> None:
+        """Save from time to time in a thread of its own, because a process that is killed cannot."""
+        # The thread gets no signals: the program may block some, or wait for them.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            _thread.start_new_thread(self._keep_saving, (os.getpid(),))
+        except RuntimeError:        # there are too many threads
+            pass
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def _keep_saving(self, process: int) -> None:
+        _sleep(INTERVAL / 2)
+        while _current is self and process == os.getpid():
+            with contextlib.suppress(CondcovError, OSError):    # the end may report why
+                self.save()
+            _sleep(INTERVAL / 2)
 
     def switch(self, context: str) -> None:
         """Record in the context with this name from now on."""
@@ -200,7 +218,7 @@ class Recording:
                 finally:
                     _busy = None
         finally:
-            if _killed:
+            if _killed and _thread.get_ident() == threading.main_thread().ident:
                 _end()
                 _die(signal.SIGTERM)
 
@@ -338,24 +356,21 @@ class Recording:
             if files:
                 self._data.add(context, files, counts=self.config.counts)
             del self._pending[context]
-        new = {problem for problem in self._problems.items() if problem not in self._written_problems}
+        new = {problem for problem in list(self._problems.items()) if problem not in self._written_problems}
         if new:
             self._data.add_problems(sorted(new))
             self._written_problems |= new
         self._written = _monotonic()
 
     def _add_unexecuted(self) -> None:
-        """Add the source files that nothing executed to the data."""
+        """Add the source files that nothing executed to the data; reports find out whether they are valid."""
         known = {file.path for file in self._files.values() if file is not None}
         missing = {}
         for path in self._selection.unexecuted():
             if path not in known:
                 try:
-                    content = source_text.read(path)
-                    with warnings.catch_warnings(action='ignore'):
-                        ast.parse(content, path)
-                    missing[path] = source_text.sha256(content), Seen()
-                except (OSError, SyntaxError, ValueError, RecursionError) as error:
+                    missing[path] = source_text.sha256(source_text.read(path)), Seen()
+                except OSError as error:
                     self._problems[path] = reason(error, path)
         if missing:
             self._data.add(self.config.context, missing, counts=self.config.counts)
@@ -371,6 +386,7 @@ class Recording:
         for file in list(self._files.values()):
             if file is not None:
                 file.plans.new = False      # the parent keeps these
+        self._start_saving()
 
 
 # Planning makes many objects but no cyclic garbage; the collector would visit all objects of the program repeatedly.

@@ -1,5 +1,6 @@
 """Copies of the source files with a mark before each line, as coverage.py writes them."""
 
+import bisect
 import os
 import re
 
@@ -32,15 +33,18 @@ def _lines(file: FileResult) -> list[tuple[str, str]]:
         lines.pop()
     gaps = {file.source.statement(gap.line) for gap in file.gaps if gap.kind != 'line'}
 
+    missing = frozenset(file.missing_lines)
+
     def mark(line: int) -> str:
-        return '!' if line in file.missing_lines else '?' if line in gaps else '>'
+        return '!' if line in missing else '?' if line in gaps else '>'
 
     found = []
     current = ' '
     for number, line in enumerate(lines, 1):
         if number in file.source.lines:
             current = mark(number)
-        following = [later for later in file.source.lines_in_order if later > number] if _ELSE.match(line) else []
+        following = file.source.lines_in_order[bisect.bisect_right(file.source.lines_in_order, number):][:1] \
+            if _ELSE.match(line) else []
         if number in file.source.excluded:
             found.append(('-', line))
         elif _BLANK.match(line):

@@ -21,7 +21,7 @@ from condcov.analysis import mcdc
 from condcov.analysis.functions import functions as functions_of
 from condcov.analysis.results import FileResult, Level, Result
 from condcov.code import source_text
-from condcov.model import LEVELS, Decision
+from condcov.model import LEVELS, Decision, Span
 from condcov.report import highlight, messages, output
 from condcov.report.messages import one_line
 
@@ -117,6 +117,7 @@ class _Page:
         # The conditions that have a colour, each as (decision, condition): indexes.
         self.shown = [(number, index) for number, analyses in enumerate(file.analyses)
                       for index, analysis in enumerate(analyses) if analysis.possible]
+        self.outer = self._find_outer()
 
     def content(self) -> dict[str, Any]:
         """The variables of the template that are not the same for every page."""
@@ -279,17 +280,29 @@ class _Page:
 
     def _outer(self, number: int) -> dict[str, str] | None:
         """The innermost decision with a condition that contains this decision, or None."""
-        span = self.file.source.decisions[number].span
-        best = None
-        for other, index in self.shown:
-            around = self.file.source.decisions[other].conditions[index].span
-            if other != number and around != span and around[:2] <= span[:2] and around[2:] >= span[2:]:
-                if best is None or best[0][:2] <= around[:2] and best[0][2:] >= around[2:]:
-                    best = around, other, index
-        if best is None:
+        if number not in self.outer:
             return None
-        text = self.file.source.decisions[best[1]].conditions[best[2]].text
-        return {'id': f'd{best[1]}', 'text': one_line(text)}
+        other, index = self.outer[number]
+        return {'id': f'd{other}', 'text': one_line(self.file.source.decisions[other].conditions[index].text)}
+
+    def _find_outer(self) -> dict[int, tuple[int, int]]:
+        """By decision, the innermost condition around it, as (decision, condition)."""
+        decisions = self.file.source.decisions
+        spans = [(decisions[number].conditions[index].span, (number, index)) for number, index in self.shown]
+        spans += [(decision.span, (number, -1)) for number, decision in enumerate(decisions)]
+        found: dict[int, tuple[int, int]] = {}
+        around: list[tuple[Span, tuple[int, int]]] = []     # the conditions that have not ended, the outermost first
+        for span, (number, index) in sorted(spans, key=lambda it: (it[0][:2], [-part for part in it[0][2:]], it[1][1])):
+            while around and around[-1][0][2:] <= span[:2]:
+                around.pop()
+            if index >= 0:
+                around.append((span, (number, index)))
+                continue
+            for outer, owner in reversed(around):
+                if owner[0] != number and outer != span and outer[2:] >= span[2:]:
+                    found[number] = owner
+                    break
+        return found
 
 
 def _cell(decision: Decision, index: int, mark: str) -> dict[str, str]:

@@ -156,11 +156,12 @@ def summary(files: Iterable[results.FileResult]) -> str:
 def missing(file: results.FileResult) -> str:
     """Return the lines that were not executed and the branches that were not taken: '3-5, 7->9, 12->exit'."""
     found = []
+    lines = frozenset(file.missing_lines)
     for gap in file.gaps:
         if gap.kind == 'line':
             found.append((gap.line, f'{gap.line}' if gap.line == gap.end_line else f'{gap.line}-{gap.end_line}'))
     found += [(start, f'{start}->{"exit" if end < 0 else end}') for start, end in file.missing_arcs
-              if start not in file.missing_lines and end not in file.missing_lines]
+              if start not in lines and end not in lines]
     return ', '.join(text for _, text in sorted(found, key=operator.itemgetter(0)))
 
 
@@ -213,9 +214,8 @@ def _missing(decision: Decision, index: int, paths: Sequence[str]) -> str:
 def _name(decision: Decision, index: int) -> str:
     """The text of a condition; with a number if the decision has several with the same text."""
     name = quote(decision.conditions[index].text)
-    alike = [other for other, condition in enumerate(decision.conditions) if quote(condition.text) == name]
-    if len(alike) > 1:
-        place = alike.index(index)
+    place = decision.repeated.get(index)
+    if place is not None:
         name = f'{_ORDINALS[place] if place < len(_ORDINALS) else f"occurrence {place + 1} of"} {name}'
     return f'the loop {name}' if decision.kind == 'for' else name
 

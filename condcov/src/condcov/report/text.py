@@ -58,7 +58,7 @@ def write_markdown(result: Result, stream: TextIO, *, show_missing: bool = False
     for file in result.files:
         cells = [underline.printable(file.path, 'utf-8').replace('|', r'\|').replace('_', r'\_'),
                  *(file.levels[level].text(result.digits) for level in LEVELS), str(len(file.gaps))]
-        stream.write(f'| {" | ".join(cells + [messages.missing(file)] * show_missing)} |\n')
+        stream.write(f'| {" | ".join(cells + ([messages.missing(file)] if show_missing else []))} |\n')
     totals = ['Total', *(result.totals[level].text(result.digits) for level in LEVELS),
               str(sum(len(file.gaps) for file in result.every))]
     stream.write(f'| {" | ".join(f"**{cell}**" for cell in totals)} |{" |" * show_missing}\n')
@@ -134,7 +134,8 @@ class _Report:
         for file in files:
             path = underline.shorten(underline.printable(messages.short(file.path), self.encoding), room, self.ellipsis)
             table.add_row(rich.text.Text(path), *(self.percent(file.levels[level], digits) for level in LEVELS),
-                          *[str(len(file.gaps))] * counts, *[messages.missing(file)] * show_missing)
+                          *([str(len(file.gaps))] if counts else ()),
+                          *([messages.missing(file)] if show_missing else ()))
         return table
 
     @staticmethod
