@@ -606,9 +606,12 @@ swap_threading(threading_vars *vars, PyObject **values)
     return 0;
 }
 
-int
-_PyTraceState_InstallAllThreads(Py_tracefunc func, PyObject *obj,
-                                const PyTraceState *state)
+/* Like PyEval_SetTraceStateAllThreads(), and also for threads that the
+   threading module starts later, which call obj as a Python trace function.
+   On error, no state changes. */
+static int
+install_all_threads(Py_tracefunc func, PyObject *obj,
+                    const PyTraceState *state)
 {
     threading_vars vars;
     PyTraceState copy;
@@ -636,51 +639,6 @@ _PyTraceState_InstallAllThreads(Py_tracefunc func, PyObject *obj,
     release_threading(&vars);
     Py_DECREF(values[HOOK]);
     Py_XDECREF(values[FLAGS]);
-    return err;
-}
-
-PyObject *
-_PyTraceState_GetThreadingFunc(void)
-{
-    threading_vars vars;
-    if (find_threading(&vars) < 0) {
-        return NULL;
-    }
-    PyObject *func = PyDict_GetItemWithError(vars.dict, vars.names[HOOK]);
-    Py_XINCREF(func);
-    if (func == NULL) {
-        PyErr_SetObject(PyExc_AttributeError, vars.names[HOOK]);
-    }
-    release_threading(&vars);
-    return func;
-}
-
-void
-_PyTraceState_TryRemove(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    if (PyEval_SetTraceState(NULL, NULL, NULL) < 0) {
-        PyErr_Clear();
-    }
-    PyErr_Restore(type, value, traceback);
-}
-
-int
-_PyTraceState_RemoveFromThreading(PyObject *obj)
-{
-    threading_vars vars;
-    if (find_threading(&vars) < 0) {
-        return -1;
-    }
-    int err = 0;
-    if (PyDict_GetItemWithError(vars.dict, vars.names[HOOK]) == obj) {
-        PyObject *values[NVARS] = {Py_NewRef(Py_None), PyDict_New()};
-        err = values[FLAGS] == NULL ? -1 : swap_threading(&vars, values);
-        Py_DECREF(values[HOOK]);
-        Py_XDECREF(values[FLAGS]);
-    }
-    release_threading(&vars);
     return err;
 }
 
@@ -773,8 +731,7 @@ sys__settracestate_all_threads_impl(PyObject *module, PyObject *tracefunc,
     {
         return NULL;
     }
-    return set_python_state(_PyTraceState_InstallAllThreads, tracefunc,
-                            &state);
+    return set_python_state(install_all_threads, tracefunc, &state);
 }
 
 /*[clinic input]

@@ -32,25 +32,6 @@ extern void _PyTraceState_Fini(PyInterpreterState *interp);
 extern int _PyTraceState_Install(PyThreadState *tstate, Py_tracefunc func,
                                  PyObject *obj, const PyTraceState *state);
 
-/* Like PyEval_SetTraceStateAllThreads(), and also for threads that the
-   threading module starts later, which call obj as a Python trace function.
-   On error, no state changes. */
-PyAPI_FUNC(int) _PyTraceState_InstallAllThreads(Py_tracefunc func,
-                                                PyObject *obj,
-                                                const PyTraceState *state);
-
-/* The trace function of threads that the threading module starts later, or
-   None.  A new reference, or NULL with an exception set. */
-PyAPI_FUNC(PyObject *) _PyTraceState_GetThreadingFunc(void);
-
-/* Remove the trace function of the current thread, unless an audit hook
-   refuses.  Keep the current exception. */
-PyAPI_FUNC(void) _PyTraceState_TryRemove(void);
-
-/* Switch tracing off for threads that the threading module starts later if obj
-   is their trace function.  Return 0, or -1 with an exception set. */
-PyAPI_FUNC(int) _PyTraceState_RemoveFromThreading(PyObject *obj);
-
 /* Clear the trace function and the state, for PyThreadState_Clear().  It calls
    this twice, because what it clears in between can run code that sets
    them. */
