@@ -330,3 +330,22 @@ def test_diff_cover(recorded):
         recorded.condcov(command)
         done = recorded.python('-m', 'diff_cover.diff_cover_tool', f'condcov.{command}', '--compare-branch=main')
         assert 'prog.py (' in done.stdout and done.returncode == 0, done
+
+
+def test_progress_on_a_terminal(monkeypatch, capsys):
+    from condcov.analysis import loading
+    monkeypatch.setattr(loading, 'PATIENCE', -1)
+    with loading._progress(2) as advance:
+        advance()
+    assert capsys.readouterr().err == ''
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    with loading._progress(2) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err == '\rcondcov: 0 of 2 files\rcondcov: 1 of 2 files\r\x1b[K'
+
+
+def test_an_accepted_condition_that_does_not_exist(recorded):
+    recorded.write('pyproject.toml', '[tool.condcov]\naccept = [{condition = "zz", reason = "why"}]\n')
+    assert recorded.condcov('report').stderr == \
+        'condcov: "accept" in the configuration has the condition \'zz\', which no decision has\n'

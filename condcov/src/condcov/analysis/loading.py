@@ -1,9 +1,12 @@
 """From data to a result: the current files, analysed, with what was seen of each."""
 
+import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 
 from coverage.files import GlobMatcher, prep_patterns
 from coverage.misc import join_regex
@@ -14,6 +17,8 @@ from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError, NotPythonError
 from condcov.model import Accepted, Seen
+
+PATIENCE = 2        # seconds after which the progress is shown
 
 
 def load(config: Config, contexts: str | None = None, *, show_contexts: bool = False) -> results.Result:
@@ -32,8 +37,10 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
     problems: list[str] = []
     warnings: list[str] = []
     used: set[int] = set()
-    for path, (sha256, seen) in data.read(contexts).items():
-        if wanted(path):
+    recorded = {path: found for path, found in data.read(contexts).items() if wanted(path)}
+    with _progress(len(recorded)) as advance:
+        for path, (sha256, seen) in recorded.items():
+            advance()
             try:
                 files.append(_examine(path, sha256, seen, config, used, seen_in.get(path) if show_contexts else None))
             except CondcovError as error:
@@ -58,6 +65,25 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
         warnings += [f'"accept" in the configuration has the condition {entry["condition"]!r}, which no decision has'
                      for number, entry in enumerate(config.accept) if number not in used]
     return results.Result(files, problems, warnings)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """Yield a function to call before each of `total` files, which shows the progress if it takes long."""
+    start, done, shown = time.monotonic(), 0, False
+
+    def advance() -> None:
+        nonlocal done, shown
+        if time.monotonic() - start > PATIENCE and sys.stderr.isatty():
+            shown = True
+            print(f'\rcondcov: {done} of {total} files', end='', file=sys.stderr, flush=True)
+        done += 1
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
 
 def combine(config: Config, keep: bool = False) -> None:
