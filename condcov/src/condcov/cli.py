@@ -381,7 +381,7 @@ def write(result: 'Result', kind: str, destination: str | None, reporting: confi
         'json': {'pretty': _first(options.get('pretty_print'), reporting.pretty_print)},
         'lcov': {'mcdc': options.get('mcdc', False), 'names': options.get('names')},
         'xml': {'depth': reporting.package_depth}}
-    importlib.import_module(f'condcov.report.{module}').write(result, destination, **keywords[kind])
+    importlib.import_module(f'condcov.report.{module}').write(result, destination, **keywords.get(kind, {}))
     if output.descriptor(destination) is not None:
         return ''
     place = os.path.join(destination, 'index.html') if kind == 'html' else destination
