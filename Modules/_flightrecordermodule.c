@@ -151,7 +151,7 @@ sweep(void)
     Py_ssize_t n = recorded.codes.count;
     PyCodeObject **gone = PyMem_RawCalloc(n + 1, sizeof(gone[0]));
     char *used = PyMem_RawCalloc(n + 1, 1);
-    Py_ssize_t ngone = 0, kept = 0;
+    Py_ssize_t ngone = 0, kept = 0, nsorted = 0;
     if (gone == NULL || used == NULL) {
         PyMem_RawFree(gone);
         PyMem_RawFree(used);
@@ -176,12 +176,14 @@ sweep(void)
         PyCodeObject *code = recorded.codes.codes[i];
         if (used[i] || Py_REFCNT(code) > 1) {
             recorded.codes.codes[kept++] = code;
+            nsorted += i < recorded.codes.nsorted;
         }
         else {
             gone[ngone++] = code;
         }
     }
     recorded.codes.count = kept;
+    recorded.codes.nsorted = nsorted;
     _PyRecording_EndChange();
     recorded.sweep_at = Py_MAX(MIN_SWEEP, 2 * kept);
     PyMem_RawFree(used);

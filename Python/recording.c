@@ -49,34 +49,66 @@ static unsigned int last_serial;
 
 /* --- The code objects of a recorder -------------------------------------- */
 
-/* The index of the last code object at or before an address, or -1. */
-static Py_ssize_t
-find_at_or_before(const _PyRecordedCode *set, const void *address)
+/* So many new code objects are searched one by one before they are sorted. */
+#define MAX_UNSORTED 256
+
+static inline int
+contains(PyCodeObject *code, const _Py_CODEUNIT *instr)
 {
-    Py_ssize_t low = 0, high = set->count;
+    _Py_CODEUNIT *start = _PyCode_CODE(code);
+    return start <= instr && instr < start + Py_SIZE(code);
+}
+
+Py_ssize_t
+_PyRecordedCode_Find(const _PyRecordedCode *set, const _Py_CODEUNIT *instr)
+{
+    Py_ssize_t low = 0, high = set->nsorted;
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
-        if ((const void *)set->codes[middle] <= address) {
+        if ((const void *)set->codes[middle] <= (const void *)instr) {
             low = middle + 1;
         }
         else {
             high = middle;
         }
     }
-    return low - 1;
-}
-
-Py_ssize_t
-_PyRecordedCode_Find(const _PyRecordedCode *set, const _Py_CODEUNIT *instr)
-{
-    Py_ssize_t i = find_at_or_before(set, instr);
-    if (i >= 0) {
-        _Py_CODEUNIT *start = _PyCode_CODE(set->codes[i]);
-        if (start <= instr && instr < start + Py_SIZE(set->codes[i])) {
+    if (low > 0 && contains(set->codes[low - 1], instr)) {
+        return low - 1;
+    }
+    for (Py_ssize_t i = set->nsorted; i < set->count; i++) {
+        if (contains(set->codes[i], instr)) {
             return i;
         }
     }
     return -1;
+}
+
+static int
+compare_addresses(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Merge the new code objects into the sorted ones. */
+static void
+sort_codes(_PyRecordedCode *set)
+{
+    PyCodeObject *new[MAX_UNSORTED];
+    Py_ssize_t n = set->count - set->nsorted;
+    memcpy(new, &set->codes[set->nsorted], n * sizeof(new[0]));
+    qsort(new, n, sizeof(new[0]), compare_addresses);
+    Py_ssize_t old = set->nsorted;
+    for (Py_ssize_t i = set->count; n > 0; ) {
+        PyCodeObject *last = new[n - 1];
+        if (old > 0 && (uintptr_t)set->codes[old - 1] > (uintptr_t)last) {
+            set->codes[--i] = set->codes[--old];
+        }
+        else {
+            set->codes[--i] = new[--n];
+        }
+    }
+    set->nsorted = set->count;
 }
 
 int
@@ -92,11 +124,10 @@ _PyRecordedCode_Add(_PyRecordedCode *set, PyCodeObject *code)
         set->codes = codes;
         set->size = size;
     }
-    Py_ssize_t i = find_at_or_before(set, code) + 1;
-    memmove(&set->codes[i + 1], &set->codes[i],
-            (set->count - i) * sizeof(set->codes[0]));
-    set->codes[i] = (PyCodeObject *)Py_NewRef(code);
-    set->count++;
+    set->codes[set->count++] = (PyCodeObject *)Py_NewRef(code);
+    if (set->count - set->nsorted == MAX_UNSORTED) {
+        sort_codes(set);
+    }
     return 0;
 }
 

@@ -58,9 +58,10 @@ typedef struct _PyRecordRing {
     _PyRecordEntry entries[1];
 } _PyRecordRing;
 
-/* Code objects that a recorder keeps alive, in the order of their
-   addresses. */
+/* Code objects that a recorder keeps alive.  The first 'nsorted' are in the
+   order of their addresses. */
 typedef struct {
+    Py_ssize_t nsorted;
     Py_ssize_t count;
     Py_ssize_t size;
     PyCodeObject **codes;

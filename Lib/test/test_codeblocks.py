@@ -800,6 +800,26 @@ class EdgeRecorderTests(unittest.TestCase):
         recorder.stop()
         self.assertLess(tracemalloc.get_traced_memory()[0] - before, 100_000)
 
+    def test_many_code_objects(self):
+        def source(i):
+            return f'x = {i}\nif x:\n  x = {i}'
+
+        def edges(code):
+            with codeblocks.EdgeRecorder(lambda c: c is code) as recorder:
+                exec(code, {})
+            return recorder.edges()
+
+        codes = [compile(source(i), 'many', 'exec') for i in range(1500)]
+        expected = {id(code): found for code in codes for _, found in edges(code)}
+        for select in lambda code: code.co_filename == 'many', None:
+            recorder = codeblocks.EdgeRecorder(select)
+            with recorder:
+                for code in codes:
+                    exec(code, {})
+                    del code
+            found = {id(code): found for code, found in recorder.edges() if code.co_filename == 'many'}
+            self.assertEqual(found, expected)
+
     def test_it_is_no_trace_function(self):
         def trace(*args):
             return None

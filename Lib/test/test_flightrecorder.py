@@ -1293,7 +1293,7 @@ class CrashTest(unittest.TestCase):
     def test_while_the_recording_changes(self):
         # Another thread starts, stops and executes new code all the time.  The handler must neither hang nor crash.
         script = '''
-            import ctypes, flightrecorder, sys, threading, time
+            import ctypes, flightrecorder, signal, sys, threading, time
             def change():
                 while True:
                     flightrecorder.start(20)
@@ -1305,14 +1305,15 @@ class CrashTest(unittest.TestCase):
             threading.Thread(target=change, daemon=True).start()
             def crash():
                 time.sleep(delay)
-                ctypes.CDLL(None)['raise'](11)      # without the GIL, so that the other thread goes on
+                # Without the GIL, so that the other thread goes on.
+                ctypes.CDLL(None)['raise'](signal.SIGABRT)
             delay = float(sys.argv[1])
             crash()
         '''
         for i in range(8):
             with self.subTest(i):
                 code, out, err = script_helper.assert_python_failure('-c', textwrap.dedent(script), str(i / 97))
-                self.assertEqual(code, -signal.SIGSEGV)
+                self.assertEqual(code, -signal.SIGABRT)
                 self.assertRegex(err.decode(), r'(?s)recorded instructions of thread|being changed')
 
     def test_program_handles(self):
