@@ -371,19 +371,8 @@ recorder_exit(edge_recorder *self, PyObject *Py_UNUSED(args))
 
 typedef struct {
     edge edge;
-    Py_ssize_t index;
     uint64_t count;
 } found_edge;
-
-static int
-compare_edges(const void *a, const void *b)
-{
-    const found_edge *x = a, *y = b;
-    if (x->edge.code != y->edge.code) {
-        return (uintptr_t)x->edge.code < (uintptr_t)y->edge.code ? -1 : 1;
-    }
-    return x->index < y->index ? -1 : 1;
-}
 
 /* What a list contains: with the code objects, */
 typedef enum {
@@ -408,29 +397,56 @@ add_count(PyObject *dict, PyObject *key, uint64_t count)
     return err;
 }
 
-/* Return a list of (code, container) for n edges. */
+/* The container of a code object, a borrowed reference; if there is none, add
+   one to the list and the dict. */
+static PyObject *
+find_container(PyObject *list, PyObject *containers, PyCodeObject *code,
+               kind what)
+{
+    PyObject *address = PyLong_FromVoidPtr(code);
+    if (address == NULL) {
+        return NULL;
+    }
+    PyObject *container = PyDict_GetItemWithError(containers, address);
+    if (container == NULL && !PyErr_Occurred()) {
+        container = what == NEW_EDGES ? PyList_New(0) : PyDict_New();
+        PyObject *item = container == NULL
+            ? NULL : Py_BuildValue("OO", code, container);
+        int err = item == NULL || PyList_Append(list, item) < 0
+                  || PyDict_SetItem(containers, address, container) < 0;
+        Py_XDECREF(item);
+        Py_XDECREF(container);  // the list has a reference
+        if (err) {
+            container = NULL;
+        }
+    }
+    Py_DECREF(address);
+    return container;
+}
+
+/* Return a list of (code, container) for n edges, in the order in which the
+   code objects were first recorded. */
 static PyObject *
 list_edges(const found_edge *edges, Py_ssize_t n, kind what)
 {
     const int unit = (int)sizeof(_Py_CODEUNIT);
     PyObject *list = PyList_New(0), *container = NULL;
+    PyObject *containers = PyDict_New();    // by the address of the code
     PyCodeObject *code = NULL;
+    if (containers == NULL) {
+        Py_CLEAR(list);
+    }
     for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
         const edge *e = &edges[i].edge;
         if (!e->is_leader && what != COUNTED_INSTRUCTIONS) {
             continue;
         }
-        int err = 0;
         if (e->code != code) {
             code = e->code;
-            container = what == NEW_EDGES ? PyList_New(0) : PyDict_New();
-            PyObject *item = container == NULL
-                ? NULL : Py_BuildValue("ON", code, container);
-            err = item == NULL ? -1 : PyList_Append(list, item);
-            Py_XDECREF(item);   // the list has a reference
+            container = find_container(list, containers, code, what);
         }
         PyObject *key = NULL;
-        if (err == 0) {
+        if (container != NULL) {
             key = what == COUNTED_INSTRUCTIONS
                 ? PyLong_FromLong(e->target * unit)
                 : Py_BuildValue("ii", e->source < 0 ? -1 : e->source * unit,
@@ -445,6 +461,7 @@ list_edges(const found_edge *edges, Py_ssize_t n, kind what)
         }
         Py_XDECREF(key);
     }
+    Py_XDECREF(containers);
     return list;
 }
 
@@ -461,7 +478,6 @@ get_edges(edge_recorder *self, Py_ssize_t first, kind what)
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         edges[i].edge = self->edges[first + i];
-        edges[i].index = i;
     }
     for (Py_ssize_t i = 0; what != NEW_EDGES && i < self->size; i++) {
         slot *s = &self->slots[i];
@@ -470,7 +486,6 @@ get_edges(edge_recorder *self, Py_ssize_t first, kind what)
             e->count = self->counts ? e->count + s->count : 1;
         }
     }
-    qsort(edges, n, sizeof(found_edge), compare_edges);
     PyObject *list = list_edges(edges, n, what);
     PyMem_RawFree(edges);
     return list;

@@ -1,4 +1,4 @@
-"""gdb shows the Python frames of a traced thread."""
+"""gdb shows the Python frames of a thread that is traced or recorded."""
 
 import shutil
 import subprocess
@@ -18,7 +18,11 @@ def trace(frame, event, arg):
     return trace
 
 def main():
-    sys.settracestate(trace, trace_instructions=True)
+    if sys.argv[1] == 'traced':
+        sys.settracestate(trace, trace_instructions=True)
+    else:
+        import codeblocks
+        codeblocks.EdgeRecorder().start()
     outer(1)
     list(map(outer, [2]))
 
@@ -27,13 +31,14 @@ main()
 
 
 @pytest.mark.skipif(shutil.which('gdb') is None, reason='needs gdb')
-def test_backtrace_shows_each_frame_once(tmp_path, root, builddir):
+@pytest.mark.parametrize('how', ['traced', 'recorded'])
+def test_backtrace_shows_each_frame_once(tmp_path, root, builddir, how):
     script = tmp_path / 'traced.py'
     script.write_text(PROGRAM)
     result = subprocess.run(
         ['gdb', '-nx', '-batch', '-ex', 'set breakpoint pending yes', '-ex', 'break builtin_id', '-ex', 'run',
          '-ex', f'source {root}/build/src/fork/Tools/gdb/libpython.py', '-ex', 'py-bt', '-ex', 'continue', '-ex', 'py-bt',
-         '--args', builddir / 'python', '-S', script],
+         '--args', builddir / 'python', '-S', script, how],
         stdin=subprocess.DEVNULL, capture_output=True, text=True)
     lines = [line.strip() for line in result.stdout.splitlines()]
     if any('ptrace' in line for line in result.stderr.splitlines()):

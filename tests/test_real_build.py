@@ -1,6 +1,7 @@
 """The built fork, seen from outside; needs the builds that make test makes."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -110,7 +111,7 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
             shutil.copy(src / 'bare' / name, tmp_path / 'release' / name)
     shutil.copytree(tmp_path / 'release', tmp_path / 'tree')
     said = output('patch', '-p1', '-i', patch, cwd=tmp_path / 'tree')
-    assert 'offset' not in said and 'fuzz' not in said
+    assert not re.search(r'with fuzz|offset -?\d', said)
     laid = [line.split()[0] for line in (src / '.laid').read_text().splitlines()]
     assert laid
 
