@@ -391,8 +391,9 @@ class EventTest(BaseTestCase):
                                 set(instructions))
 
     def test_state_is_changed_at_an_event(self):
-        """The new flags apply to the next instruction.  It does not matter whether all opcodes are in the filter, or
-        there is no filter: then the eval loop has a shorter way to the events."""
+        """Flags that are set apply from the next instruction on, and flags that are cleared end at once.  It does not
+        matter whether all opcodes are in the filter, or there is no filter: then the eval loop has a shorter way to
+        the events."""
         def f():
             x = 2
             while x:
@@ -432,6 +433,13 @@ class EventTest(BaseTestCase):
         events = run(number, first, first | {'trace_branches': True}, False)
         self.assertEqual(events[number - 1][:2], ('instruction', leader))
         self.assertNotEqual(events[number][:2], ('branch', leader))
+        both = first | {'trace_branches': True}
+        events = [event[:2] for event in run(0, both, both, False)]
+        number = events.index(('instruction', leader)) + 1
+        self.assertEqual(events[number], ('branch', leader))
+        events = run(number, both, first, False)
+        self.assertEqual(events[number - 1][:2], ('instruction', leader))
+        self.assertEqual(events[number][0], 'instruction')
 
     def test_opcode_events_come_after(self):
         def f(x):

@@ -6,6 +6,7 @@ events do not show where control came from. expected() computes all events from 
 """
 
 import dis
+import types
 from typing import NamedTuple
 
 from test.bytecodesupport import expected_leaders, instructions
@@ -41,36 +42,51 @@ class Code:
         return self.opcodes.get(offset) == dis.opmap['RESUME']
 
 
-def expected(path, codes, mode):
-    """The events of a path in a mode; codes[frame] is the Code of a frame."""
+def expected(path, codes, mode, changes=types.MappingProxyType({})):
+    """The events of a path in a mode; codes[frame] is the Code of a frame.
+
+    The trace function changes to the mode changes[number] when it is called with that event. The first has number 1.
+    """
     events = []
     previous = {}       # the offset of the instruction that a frame executed before
-    announced = {}      # the frames whose next instruction a 'line' event has announced
+    announced = None    # the frame and the offset of the 'line' event that the path has just passed
+    latest = mode       # what it adds applies from the next instruction on, and what it removes at once
+
+    def emit(step):
+        nonlocal latest
+        events.append(step)
+        latest = changes.get(len(events), latest)
 
     def branch(step):
-        if mode.trace_branches and step.offset in codes[step.frame].leaders:
+        if mode.trace_branches and latest.trace_branches and step.offset in codes[step.frame].leaders:
             edge = previous.get(step.frame, -1), step.offset
-            events.append(step._replace(event='branch', arg=edge))
+            emit(step._replace(event='branch', arg=edge))
 
     for step in path:
         frame = step.frame
         if step.event == 'line':
+            mode = latest
+            announced = frame, step.offset
             if mode.trace_lines and mode.f_trace_lines:
-                events.append(step)
-                announced[frame] = step.offset
+                emit(step)
         elif step.event == 'opcode':
-            if (mode.trace_instructions and announced.pop(frame, None) != step.offset
+            has_line = announced == (frame, step.offset)
+            announced = None
+            if not has_line:
+                mode = latest
+            if (mode.trace_instructions and not (has_line and mode.trace_lines and mode.f_trace_lines)
                     and (mode.instruction_filter is None
                          or codes[frame].opcodes[step.offset] in mode.instruction_filter)):
-                events.append(step._replace(event='instruction', arg=previous[frame]))
+                emit(step._replace(event='instruction', arg=previous[frame]))
             branch(step)
             if mode.f_trace_opcodes:
-                events.append(step)
+                emit(step)
             previous[frame] = step.offset
         else:
-            events.append(step)
+            emit(step)
             # The 'call' event of generator.throw() occurs at a YIELD_VALUE, which is not executed.
             if step.event == 'call' and codes[frame].is_resume(step.offset):
+                mode = latest
                 branch(step)
                 previous[frame] = step.offset
     return events

@@ -22,7 +22,9 @@ import gc
 import itertools
 import json
 import marshal
+import random
 import sys
+import types
 import warnings
 
 import codeblocks
@@ -60,7 +62,11 @@ def what(event, arg):
     return arg
 
 
-def observe(main, mode, install):
+def state_of(mode):
+    return {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
+
+
+def observe(main, mode, install, changes=types.MappingProxyType({})):
     """Run main(); return its events, and the code object of each frame."""
     events, codes = [], []
 
@@ -76,6 +82,8 @@ def observe(main, mode, install):
 
         def trace(frame, event, arg):
             events.append(Step(number, event, frame.f_lasti, frame.f_lineno, what(event, arg)))
+            if len(events) in changes:
+                sys.settracestate(start, **state_of(changes[len(events)]))
             return trace
         return trace(frame, event, arg)
 
@@ -96,6 +104,20 @@ def modes(chosen):
     yield Mode(True, True, True, f_trace_lines=False)
     yield Mode(True, True, True, f_trace_opcodes=True)
     yield Mode(False, True, True, chosen, f_trace_opcodes=True)
+
+
+def changing(chosen, count, chance):
+    """A mode, and changes of the mode at random ones of so many events."""
+    def random_mode():
+        return Mode(*(chance.random() < 0.5 for _ in range(3)),
+                    chance.choice([None, chosen, frozenset(range(256))]), *attributes)
+
+    attributes = chance.random() < 0.8, chance.random() < 0.2
+    first, changes, number = random_mode(), {}, 0
+    while number < count:
+        number += chance.choice([1, 1, 2, 3, 8, 20])
+        changes[number] = random_mode()
+    return first, changes
 
 
 def falsify(events, name, index, how):
@@ -178,11 +200,10 @@ def recordings(load_or_warm, path, codes, models, chosen):
         if found:
             return f'flight recorder {flight}, edge recorder {recorder}: {found}'
     for mode in Mode(), Mode(False, True, False), Mode(False, True, False, chosen), EDGES, OPCODES_TRACED:
-        state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
         main = load_or_warm()
         (observed, executing), found = record(
-            lambda main=main, state=state, mode=mode: observe(
-                main, mode, lambda trace: sys.settracestate(trace, **state)), True, True, entries, edges)
+            lambda main=main, mode=mode: observe(
+                main, mode, lambda trace: sys.settracestate(trace, **state_of(mode))), True, True, entries, edges)
         found = found or difference(observed, expected(path, models, mode), executing)
         if found:
             return f'both recorders beside {mode}: {found}'
@@ -207,17 +228,20 @@ def examine(program, mask, falsify_one):
     for _ in range(WARM):
         run(warm)
     count, names = 0, set()
-    for mode in modes(chosen):
-        wanted = expected(path, models, mode)
-        state = {name: getattr(mode, name) for name in sys.gettracestate() if name != 'tracefunc'}
+    chance = random.Random(mask)
+    runs = [(mode, {}) for mode in modes(chosen)] + [changing(chosen, len(path), chance) for _ in range(4)]
+    for mode, changes in runs:
+        wanted = expected(path, models, mode, changes)
         for main, how in ((load(code), 'cold'), (warm, 'warm')):
-            observed, executing = observe(main, mode, lambda trace, state=state: sys.settracestate(trace, **state))
+            observed, executing = observe(
+                main, mode, lambda trace, mode=mode: sys.settracestate(trace, **state_of(mode)), changes)
             if falsify_one:
                 observed = falsify(observed, *falsify_one)
             count += len(wanted)
             found = difference(observed, wanted, executing if len(executing) > len(codes) else codes)
             if found:
-                return {'events': count, 'opcodes': [], 'difference': f'{mode}, {how}: {found}'}
+                return {'events': count, 'opcodes': [],
+                        'difference': f'{mode}, {how}, changed at {changes or "no event"}: {found}'}
             if how == 'warm':
                 warm_codes = executing
     for load_or_warm, how in ((lambda: load(code), 'cold'), (lambda: warm, 'warm')):
