@@ -1,7 +1,8 @@
-/* frame.f_valuestack, the value stack of a frame as a tuple, and
-   sys.stack_null, which represents an empty slot in it. */
+/* frame.f_valuestack and frame.f_localvalues, the values that a frame holds as
+   tuples, and sys.stack_null, which represents an empty slot in them. */
 
 #include "Python.h"
+#include "pycore_code.h"          // _PyLocals_GetKind()
 #include "pycore_frame.h"         // _PyInterpreterFrame
 #include "pycore_valuestack.h"
 
@@ -96,4 +97,34 @@ _PyValueStack_Get(PyFrameObject *f, void *Py_UNUSED(closure))
         }
         return result;
     }
+}
+
+
+/* --- frame.f_localvalues ----------------------------------------------- */
+
+/* Unlike frame.f_locals, this leaves the dictionary that locals() returned to
+   the program alone, and nothing is written back to the variables. */
+PyObject *
+_PyLocalValues_Get(PyFrameObject *f, void *Py_UNUSED(closure))
+{
+    PyCodeObject *code = f->f_frame->f_code;
+    int size = code->co_nlocalsplus;
+    PyObject *result = PyTuple_New(size);
+    if (result == NULL) {
+        return NULL;
+    }
+    // That may have run any code, which may have moved f->f_frame.
+    PyObject **variables = f->f_frame->localsplus;
+    for (int i = 0; i < size; i++) {
+        PyObject *value = variables[i];
+        _PyLocals_Kind kind = _PyLocals_GetKind(code->co_localspluskinds, i);
+        if (kind & (CO_FAST_CELL | CO_FAST_FREE) && value != NULL
+            && PyCell_Check(value))
+        {
+            value = PyCell_GET(value);
+        }
+        PyTuple_SET_ITEM(result, i,
+                         Py_NewRef(value != NULL ? value : &stack_null));
+    }
+    return result;
 }

@@ -19,6 +19,11 @@ extern int _PyValueStack_Init(PyObject *sysmod);
    frame is running and its stack is not known. */
 extern PyObject *_PyValueStack_Get(PyFrameObject *f, void *closure);
 
+/* The getter of frame.f_localvalues: a new tuple with the values of
+   co_varnames, co_cellvars that are not arguments, and co_freevars, in which
+   sys.stack_null represents a variable without a value. */
+extern PyObject *_PyLocalValues_Get(PyFrameObject *f, void *closure);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,4 @@
-"""Test frame.f_valuestack and sys.stack_null."""
+"""Test frame.f_valuestack, frame.f_localvalues and sys.stack_null."""
 
 import asyncio
 import copy
@@ -714,6 +714,107 @@ class SuspendedTest(BaseTestCase):
 def tearDownModule():
     # The corpus runs coroutines.
     asyncio.set_event_loop_policy(None)
+
+
+
+class LocalValuesTest(unittest.TestCase):
+
+    def test_order(self):
+        def outer(free):
+            def f(a, cell, *args, **kwargs):
+                inner = lambda: (cell, later, free)
+                later = 5
+                local = 6
+                return sys._getframe(), inner
+            return f
+        frame, inner = outer('free')(1, 2, 3, k=4)
+        code = frame.f_code
+        names = code.co_varnames + tuple(set(code.co_cellvars) - set(code.co_varnames)) + code.co_freevars
+        self.assertEqual(names, ('a', 'cell', 'args', 'kwargs', 'inner', 'local', 'later', 'free'))
+        self.assertEqual(frame.f_localvalues, (1, 2, (3,), {'k': 4}, inner, 6, 5, 'free'))
+
+    def test_without_value(self):
+        def f(deleted):
+            lambda: (cell, free)
+            del deleted
+            found = sys._getframe().f_localvalues
+            late = cell = 1
+            return found
+        def call():
+            return f(0)
+        self.assertEqual(call()[:3], (NULL, NULL, NULL))
+        self.assertEqual(call()[-2:], (NULL, NULL))
+        free = 1
+        self.assertEqual(call()[-2:], (NULL, 1))
+
+    def test_each_instruction(self):
+        def f(x):
+            y = x + 1
+            del x
+            return [y for _ in 'ab']
+        found = []
+        def tracer(frame, event, arg):
+            if frame.f_code is f.__code__:
+                found.append(frame.f_localvalues)
+                return tracer
+        with tracing(tracer, trace_lines=False, trace_instructions=True):
+            f(1)
+        self.assertEqual(list(dict.fromkeys(found)), [(1, NULL), (1, 2), (NULL, 2)])
+
+    def test_changes_nothing(self):
+        """Unlike f_locals, which updates the dictionary of locals(), and makes trace functions write variables back."""
+        def f():
+            known = locals()
+            x = 1
+            sys._getframe().f_localvalues
+            return known
+        self.assertEqual(f(), {})
+        def g():
+            def inner():
+                nonlocal x
+                x += 1
+            x = 0
+            inner()
+            return x
+        def tracer(frame, event, arg):
+            frame.f_localvalues
+            return tracer
+        with tracing(tracer, trace_lines=False, trace_instructions=True):
+            self.assertEqual(g(), 1)
+
+    def test_a_variable_that_holds_a_cell(self):
+        import types
+        def f(x):
+            return sys._getframe().f_localvalues
+        cell = types.CellType(1)
+        self.assertEqual(f(cell), (cell,))
+
+    def test_generator_and_other_frames(self):
+        def generator(a):
+            yield
+        g = generator(1)
+        self.assertEqual(g.gi_frame.f_localvalues, (1,))
+        next(g)
+        self.assertEqual(g.gi_frame.f_localvalues, (1,))
+        def called(back):
+            return back.f_localvalues
+        def caller():
+            x = 1
+            return called(sys._getframe())
+        self.assertEqual(caller(), (1,))
+        def ended(x):
+            return sys._getframe()
+        frame = ended(3)
+        self.assertEqual(frame.f_localvalues, (3,))
+        frame.clear()
+        self.assertEqual(frame.f_localvalues, (NULL,))
+        namespace = {}
+        exec('import sys\nx = 1\nfound = sys._getframe().f_localvalues', namespace)
+        self.assertEqual(namespace['found'], ())
+
+    def test_read_only(self):
+        with self.assertRaises(AttributeError):
+            sys._getframe().f_localvalues = ()
 
 
 if __name__ == '__main__':
