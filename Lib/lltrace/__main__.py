@@ -20,6 +20,9 @@ or folder if it has a slash. Patterns can contain wildcards. Options that take a
 """
 
 
+MOST_STEPS = 200_000                        # of a replay, without --limit
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(
         'python -m lltrace', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,7 +38,8 @@ def parse(arguments):
     shown.add_argument('--opcodes', metavar='NAMES',
                        help='show only these instructions: names or globs, such as LOAD_*, separated by commas')
     shown.add_argument('--branches', action='store_true', help='show only entries into basic blocks')
-    shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines; the program continues')
+    shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines, or after N steps of a replay; '
+                       'the program continues')
     lines = parser.add_argument_group('output')
     lines.add_argument('--stack', action='store_true', help='show the value stack before each instruction')
     lines.add_argument('--source', action='store_true', help='show each source line above its instructions')
@@ -53,6 +57,9 @@ def parse(arguments):
     counts.add_argument('--graph', metavar='FILE',
                         help='draw the control-flow graph of a function with edge counts (.svg, .dot or .gv)')
     counts.add_argument('--function', metavar='NAME', help='the function to draw with --graph')
+    replay = parser.add_argument_group('a page instead of lines')
+    replay.add_argument('--replay', metavar='FILE',
+                        help='write an HTML page that steps through the run, forwards and backwards')
     options = parser.parse_args(with_values(parser, arguments))
     options.argv = runner.argv_of(parser, options)
     counting = [name for name in ('--counts', '--html', '--graph') if getattr(options, name[2:])]
@@ -60,6 +67,14 @@ def parse(arguments):
         for name in ('--opcodes', '--branches', '--limit', '--stack', '--source', '--jsonl', '--flush'):
             if getattr(options, name[2:]) not in (None, False):
                 parser.error(f'{name} cannot be combined with {counting[0]}')
+    if options.replay is not None:
+        for name in ('--opcodes', '--branches', '--stack', '--source', '--jsonl', '--flush', '--output', '--counts',
+                     '--html', '--graph'):
+            if getattr(options, name[2:]) not in (None, False):
+                parser.error(f'{name} cannot be combined with --replay')
+        # Here, because a trace needs none of these modules, and before the program's folder is on sys.path.
+        from lltrace._replay import page, recorder
+        options.recorder, options.write_page = recorder.Recorder, page.write
     if options.branches and options.opcodes is not None:
         parser.error('--branches and --opcodes cannot be combined')
     if options.source and options.jsonl:
@@ -187,10 +202,34 @@ class Report:
             say(f'error: {error}')
 
 
+class Replay:
+    """A recording in progress, and the page to write at the end."""
+
+    noun = 'the recording'
+
+    def __init__(self, options):
+        check_writable(options.replay)
+        self.path = os.path.abspath(options.replay)
+        self.title = os.path.basename(options.argv[0])
+        self.write = options.write_page
+        self.tracing = options.recorder(options.selection, options.limit or MOST_STEPS)
+
+    def finish(self):
+        try:
+            self.write(self.tracing, self.title, self.path)
+        except OSError as error:
+            say(f'error: cannot write {self.path}: {error.strerror}')
+        if self.tracing.limited:
+            say(f'the recording ended at the limit of {_report.plural(self.tracing.limit, "step")}')
+
+
 def start(options, filename):
     """Start tracing; filename is the program's, or None."""
     options.selection.main = filename
-    what = Report(options) if options.counts or options.html or options.graph else Lines(options)
+    if options.replay is not None:
+        what = Replay(options)
+    else:
+        what = Report(options) if options.counts or options.html or options.graph else Lines(options)
     parent = os.getpid()
     children = []
     os.register_at_fork(after_in_parent=lambda: children.append(True))

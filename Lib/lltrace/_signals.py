@@ -8,7 +8,8 @@ from _ownmodules import __builtins__
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
 # The callers of the program, and what it calls when it forks.
-_NOT_TRACING = {os.path.join(_HERE, name) for name in ('__main__.py', 'runner.py', '_signals.py')}
+_NOT_TRACING = {os.path.join(_HERE, name)
+                for name in ('__main__.py', 'runner.py', '_signals.py', os.path.join('_replay', 'printed.py'))}
 _PATIENCE = 0.05                            # seconds after which a SIGTERM without effect is repeated
 _REPETITIONS = 20                           # after which the process ends at once
 

@@ -1,0 +1,69 @@
+"""What the page needs to know about the code that ran: its instructions, and its source."""
+
+import dis
+
+from _bytecodeview import taken
+from _ownmodules import __builtins__
+from lltrace._code import argument, short_name
+from lltrace._files import shown
+from lltrace._report import source_of
+
+CO_OPTIMIZED = 0x1
+_GENERATORS = 0x20 | 0x80 | 0x200
+_JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
+
+
+def variables_of(code):
+    """Return the names of the variables in frame.f_localvalues."""
+    names = code.co_varnames
+    return names + tuple(name for name in code.co_cellvars if name not in names) + code.co_freevars
+
+
+def tables(infos):
+    """Return the lists of code objects and files, ready for JSON."""
+    files, found = {}, []
+    for info in infos:
+        code = info.code
+        if code.co_filename not in files:
+            files[code.co_filename] = len(files), source_of(code)
+        number, lines = files[code.co_filename]
+        found.append({
+            'name': short_name(code), 'module': info.module, 'file': number, 'line': code.co_firstlineno,
+            'variables': variables_of(code), 'cells': code.co_cellvars, 'free': code.co_freevars,
+            'size': 1 + len(variables_of(code)) + code.co_stacksize, 'suspends': bool(code.co_flags & _GENERATORS),
+            'kind': _kind(code), 'instructions': _instructions(info, lines)})
+    return found, [{'name': shown(name), 'lines': lines} for name, (_, lines) in files.items()]
+
+
+def _kind(code):
+    if code.co_name == '<module>':
+        return 'module'
+    if not code.co_flags & CO_OPTIMIZED:
+        return 'class'
+    return {0x20: 'generator', 0x80: 'coroutine', 0x200: 'async generator'}.get(code.co_flags & _GENERATORS, 'function')
+
+
+def _instructions(info, lines):
+    """Return [offset, name, argument, values taken, target of a jump, handler, line, column, end line, end column]."""
+    handler_at = {}
+    for entry in dis._parse_exception_table(info.code):
+        for offset in range(entry.start, entry.end, 2):
+            handler_at[offset] = entry.target
+    found = []
+    for offset, instruction in info.instructions.items():
+        line, end_line, column, end_column = instruction.positions
+        found.append([offset, instruction.opname, argument(instruction), taken(instruction),
+                      instruction.argval if instruction.opcode in _JUMPS else None, handler_at.get(offset),
+                      line, _units(lines, line, column), end_line, _units(lines, end_line, end_column)])
+    return found
+
+
+def _units(lines, line, column):
+    """Convert a column in bytes of UTF-8 to one in units of UTF-16, which JavaScript counts."""
+    if line is None or column is None or not 0 < line <= len(lines):
+        return column
+    text = lines[line - 1]
+    if text.isascii():
+        return column
+    before = text.encode('utf-8', 'surrogatepass')[:column].decode('utf-8', 'replace')
+    return len(before.encode('utf-16-le', 'surrogatepass')) // 2

@@ -1,0 +1,77 @@
+// The source: the current line, and the columns that the current instruction was compiled from.
+
+import {element} from './values.js';
+
+export class Source {
+    constructor(box, title, recording, goToLine) {
+        Object.assign(this, {box, title, recording, goToLine});
+        this.file = null;
+        this.marked = [];
+        box.addEventListener('click', event => {
+            const row = event.target.closest('.line');
+            if (row && getSelection().isCollapsed) {
+                goToLine(this.file, Number(row.dataset.line));
+            }
+        });
+    }
+
+    open(file) {
+        this.file = file;
+        this.marked = [];
+        const {name, lines} = this.recording.files[file];
+        this.title.textContent = name;
+        const executed = new Set(this.recording.codes.filter(code => code.file === file).flatMap(
+            code => [...code.executed].map(i => code.instructions[i][6])));
+        this.rows = lines.map((text, i) => element(
+            'div', {class: `line${executed.has(i + 1) ? '' : ' cold'}`, 'data-line': i + 1, role: 'button', tabindex: -1},
+            element('span', {class: 'number'}, String(i + 1)), element('code', {}, text || ' ')));
+        this.box.replaceChildren(...(this.rows.length ? this.rows
+            : [element('p', {class: 'note'}, 'The source of this code is not available.')]));
+    }
+
+    show(step) {
+        const recording = this.recording, code = recording.code(step);
+        if (code.file !== this.file) {
+            this.open(code.file);
+        }
+        for (const [row, text] of this.marked) {
+            row.classList.remove('now');
+            row.removeAttribute('aria-current');
+            row.tabIndex = -1;
+            row.lastChild.textContent = text || ' ';
+        }
+        this.marked = [];
+        const at = recording.at(step), lines = recording.files[this.file].lines;
+        const line = at.line === null ? recording.nearLine(step) : at.line;
+        if (line === null || !this.rows[line - 1]) {
+            return;
+        }
+        // RESUME, which starts a function, and instructions of a whole block mark their first line only.
+        const whole = at.line === null || at.column === null || at.name === 'RESUME' || at.endLine - at.line > 12;
+        for (let i = line; i <= (whole ? line : at.endLine); i++) {
+            const row = this.rows[i - 1], text = lines[i - 1];
+            if (!row) {
+                break;
+            }
+            this.marked.push([row, text]);
+            row.classList.add('now');
+            row.tabIndex = 0;
+            if (whole) {
+                continue;
+            }
+            const first = i === at.line ? at.column : text.length - text.trimStart().length;
+            const end = i === at.endLine ? at.endColumn : text.length;
+            row.lastChild.replaceChildren(text.slice(0, first), element('mark', {}, text.slice(first, end)), text.slice(end));
+        }
+        this.rows[line - 1].setAttribute('aria-current', 'true');
+        reveal(this.box, this.rows[line - 1]);
+    }
+}
+
+// Scrolls a box, and not the page, to show an element in it.
+export function reveal(box, inner) {
+    const top = inner.offsetTop - box.offsetTop, bottom = top + inner.offsetHeight;
+    if (top < box.scrollTop + 24 || bottom > box.scrollTop + box.clientHeight - 24) {
+        box.scrollTop = top - box.clientHeight / 2;
+    }
+}

@@ -1,0 +1,57 @@
+// Local and global variables, with those that have changed.  Buttons lead to the changes of a variable.
+
+import {element, valueElement} from './values.js';
+
+const NOTES = {outer: 'from an outer function', shared: 'shared with an inner function'};
+
+export class Variables {
+    constructor(box, recording, goToChange) {
+        Object.assign(this, {box, recording, goToChange});
+        this.chosen = null;                             // the place of the chosen variable
+    }
+
+    // since: the step to compare with.
+    show(step, since, counts) {
+        const recording = this.recording, code = recording.code(step), frame = recording.frame(step);
+        const groups = [];
+        if (code.kind === 'class') {
+            groups.push(['Names of the class', recording.classVariables(frame, step)]);
+        }
+        if (code.variables.length) {
+            groups.push([`Local variables of ${code.name}`, recording.variables(frame)]);
+        }
+        groups.push([code.kind === 'module' ? 'Variables of the module' : 'Global variables', recording.globals(code.module)]);
+        this.box.replaceChildren(...groups.map(([title, variables]) => this.group(title, variables, step, since, counts)));
+    }
+
+    group(title, variables, step, since, counts) {
+        const recording = this.recording;
+        const rows = [];
+        for (const {name, place, kind} of variables) {
+            const value = recording.value(place, step);
+            const old = since >= 0 ? recording.value(place, since) : null;
+            const changed = (value ? value.text : null) !== (old ? old.text : null)
+                || value && old && value.reference !== old.reference;
+            if (!value && !changed) {
+                continue;
+            }
+            rows.push(element(
+                'tr', {class: `${changed ? 'changed' : ''}${place === this.chosen ? ' chosen' : ''}`, 'data-place': place},
+                element('th', {scope: 'row', title: NOTES[kind] || null}, element('code', {}, name),
+                    NOTES[kind] ? element('span', {class: 'kind'}, ` ${NOTES[kind]}`) : null),
+                element('td', {}, value ? valueElement(value, counts) : element('span', {class: 'note'}, 'deleted'),
+                    changed ? element('span', {class: 'mark new'}, old ? 'changed' : 'new') : null),
+                element('td', {class: 'buttons'}, this.button(name, place, -1), this.button(name, place, 1))));
+        }
+        return element('section', {class: 'group'}, element('h3', {}, title),
+            rows.length ? element('table', {}, element('tbody', {}, ...rows)) : element('p', {class: 'note'}, 'None has a value yet.'));
+    }
+
+    button(name, place, direction) {
+        const label = `${direction < 0 ? 'Previous' : 'Next'} change of ${name}`;
+        return element('button', {type: 'button', 'aria-label': label, title: label, onclick: () => {
+            this.chosen = place;
+            this.goToChange(place, direction);
+        }}, direction < 0 ? '◂' : '▸');
+    }
+}

@@ -1,0 +1,280 @@
+// What a step does, in plain words with the real values.
+//
+// A sentence is a list of strings and of {value}, {code} and {step} objects, which other modules turn into elements.
+
+const v = value => ({value});
+const c = code => ({code});
+
+// Joins values by commas and 'and'.
+function list(values) {
+    return values.flatMap((value, i) => [i === 0 ? '' : i === values.length - 1 ? ' and ' : ', ', v(value)]).slice(1);
+}
+
+function place(recording, step, offset) {
+    const code = recording.code(step);
+    const index = code.index.get(offset);
+    const line = index === undefined ? null : code.instructions[index][6];
+    return line === null ? `offset ${offset}` : `offset ${offset}, line ${line}`;
+}
+
+const TRUTH = {TRUE: 'true', FALSE: 'false', NONE: 'None', NOT_NONE: 'not None'};
+
+// What the stack has under the function of a call: an object whose method it is, or nothing.
+function calledBy(stack, count) {
+    const [first, second, ...rest] = stack.slice(-count - 2);
+    return first && first.text === '<NULL>' ? [second, rest] : [first, [second, ...rest]];
+}
+
+function namedArguments(recording, step) {
+    const before = recording.before[recording.before[step]];
+    if (before >= 0 && recording.at(before).name === 'KW_NAMES') {
+        return (recording.at(before).argument.match(/'[^']*'/g) || []).map(name => name.slice(1, -1));
+    }
+    return [];
+}
+
+function call(recording, step, stack, pushed) {
+    const {argument} = recording.at(step);
+    const [what, given] = calledBy(stack, Number(argument));
+    const names = namedArguments(recording, step);
+    const shown = given.flatMap((value, i) => {
+        const name = names[i - given.length + names.length];
+        return [i ? ', ' : '', name ? c(`${name}=`) : '', v(value)];
+    });
+    return ['calls ', v(what), ...(given.length ? [' with ', ...shown] : [' without arguments'])];
+}
+
+const BEFORE = {                                        // what each instruction takes and does
+    LOAD_CONST: (at, taken, pushed) => ['pushes the constant ', v(pushed[0])],
+    LOAD_FAST: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of the local variable ', c(at.argument)],
+    LOAD_DEREF: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument),
+                                        ', a variable that functions share'],
+    LOAD_CLASSDEREF: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument)],
+    LOAD_NAME: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument)],
+    LOAD_GLOBAL: (at, taken, pushed) => pushed.length === 2
+        ? ['pushes an empty slot, which a call needs, and ', v(pushed[1]), ', the value of the global name ',
+           c(at.argument.replace('NULL + ', ''))]
+        : ['pushes ', v(pushed[0]), ', the value of the global name ', c(at.argument)],
+    LOAD_CLOSURE: at => ['pushes the cell of ', c(at.argument), ', so that an inner function can share the variable'],
+    LOAD_ATTR: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its attribute ', c(at.argument), ': ', v(pushed[0])],
+    LOAD_METHOD: (at, taken) => ['takes ', v(taken[0]), ', looks up its method ', c(at.argument),
+                                 ', and pushes what a call of it needs'],
+    LOAD_BUILD_CLASS: () => ['pushes the function that makes a class'],
+    LOAD_ASSERTION_ERROR: () => ['pushes AssertionError'],
+    STORE_FAST: (at, taken) => ['takes ', v(taken[0]), ' and stores it in the local variable ', c(at.argument)],
+    STORE_NAME: (at, taken) => ['takes ', v(taken[0]), ' and stores it in ', c(at.argument)],
+    STORE_GLOBAL: (at, taken) => ['takes ', v(taken[0]), ' and stores it in the global variable ', c(at.argument)],
+    STORE_DEREF: (at, taken) => ['takes ', v(taken[0]), ' and stores it in ', c(at.argument),
+                                 ', a variable that functions share'],
+    STORE_ATTR: (at, taken) => ['takes ', v(taken[0]), ' and ', v(taken[1]), ', and makes the first the attribute ',
+                                c(at.argument), ' of the second'],
+    STORE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and stores the first in the second, at position or key ',
+                                  v(taken[2])],
+    DELETE_FAST: at => ['deletes the local variable ', c(at.argument)],
+    DELETE_NAME: at => ['deletes the variable ', c(at.argument)],
+    DELETE_GLOBAL: at => ['deletes the global variable ', c(at.argument)],
+    DELETE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and deletes that item of the first'],
+    BINARY_SUBSCR: (at, taken, pushed) => ['takes ', ...list(taken), ', pushes the item ', c('[ ]'), ' of the first: ',
+                                           v(pushed[0])],
+    CONTAINS_OP: (at, taken, pushed) => ['takes ', ...list(taken), ', asks whether the second contains the first, pushes ',
+                                         v(pushed[0])],
+    GET_ITER: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes an iterator, which will give one item after another'],
+    POP_TOP: (at, taken) => ['takes ', v(taken[0]), ' away, because nothing uses it'],
+    PUSH_NULL: () => ['pushes an empty slot, which a call needs below the function'],
+    PRECALL: () => ['prepares the call that follows'],
+    KW_NAMES: at => ['remembers the names of arguments for the call: ', c(at.argument)],
+    NOP: () => ['does nothing; it marks a line that needs no other instruction'],
+    RETURN_VALUE: (at, taken) => ['takes ', v(taken[0]), ' and returns it to the caller'],
+    YIELD_VALUE: (at, taken) => ['takes ', v(taken[0]), ', hands it out, and suspends the function here'],
+    MAKE_FUNCTION: (at, taken, pushed) => ['makes a function from its code, pushes ', v(pushed[0])],
+    BUILD_STRING: (at, taken, pushed) => ['takes ', ...list(taken), ', joins them, pushes ', v(pushed[0])],
+    FORMAT_VALUE: (at, taken, pushed) => ['takes ', v(taken[0]), ', formats it as text, pushes ', v(pushed[0])],
+    UNPACK_SEQUENCE: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its items: ', ...list([...pushed].reverse())],
+    IMPORT_NAME: (at, taken, pushed) => ['imports ', c(at.argument), ', pushes ', v(pushed[0])],
+    IMPORT_FROM: (at, taken, pushed) => ['pushes ', c(at.argument), ' of the module: ', v(pushed[pushed.length - 1])],
+    BEFORE_WITH: (at, taken, pushed) => ['takes ', v(taken[0]), ', keeps its ', c('__exit__'), ' for the end, and calls its ',
+                                         c('__enter__'), ', which gives ', v(pushed[1])],
+    WITH_EXCEPT_START: (at, taken, pushed) => ['calls ', c('__exit__'), ' with the exception, pushes its result, ',
+                                               v(pushed[pushed.length - 1])],
+    CHECK_EXC_MATCH: (at, taken, pushed) => ['asks whether ', v(taken[0]), ' is an exception of type ', v(taken[1]),
+                                             ', pushes ', v(pushed[1])],
+    POP_EXCEPT: () => ['ends the handling of the exception'],
+    RERAISE: () => ['raises the exception again'],
+};
+// For an exception, or the last step of a recording: there is no result.
+const WITHOUT = {
+    LOAD_CONST: () => ['pushes a constant'],
+    LOAD_METHOD: BEFORE.LOAD_METHOD,
+    GET_ITER: (at, taken) => ['asks ', v(taken[0]), ' for an iterator'],
+    BINARY_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', looks for the item ', c('[ ]'), ' of the first'],
+    LOAD_ATTR: (at, taken) => ['takes ', v(taken[0]), ', looks for its attribute ', c(at.argument)],
+    UNPACK_SEQUENCE: (at, taken) => ['takes ', v(taken[0]), ' to push its items'],
+    BEFORE_WITH: (at, taken) => ['takes ', v(taken[0]), ' and calls its ', c('__enter__')],
+    WITH_EXCEPT_START: () => ['calls ', c('__exit__'), ' with the exception'],
+    FORMAT_VALUE: (at, taken) => ['takes ', v(taken[0]), ' to format it as text'],
+    IMPORT_NAME: at => ['imports ', c(at.argument)],
+};
+for (const name of ['LOAD_FAST', 'LOAD_NAME', 'LOAD_GLOBAL', 'LOAD_DEREF', 'LOAD_CLASSDEREF', 'IMPORT_FROM']) {
+    WITHOUT[name] = at => ['looks for ', c(at.argument.replace('NULL + ', ''))];
+}
+for (const name of ['STORE_FAST', 'STORE_NAME', 'STORE_GLOBAL', 'STORE_DEREF', 'STORE_ATTR', 'STORE_SUBSCR', 'POP_TOP',
+                    'PUSH_NULL', 'PRECALL', 'KW_NAMES', 'NOP', 'RETURN_VALUE', 'YIELD_VALUE', 'POP_EXCEPT', 'RERAISE',
+                    'DELETE_FAST', 'DELETE_NAME', 'DELETE_GLOBAL', 'DELETE_SUBSCR', 'LOAD_CLOSURE', 'LOAD_BUILD_CLASS']) {
+    WITHOUT[name] = BEFORE[name];
+}
+
+function jump(recording, step, at, stack) {
+    const after = recording.after[step];
+    const jumped = after >= 0 && recording.at(after).offset === at.target;
+    const where = place(recording, step, at.target);
+    const top = stack[stack.length - 1];
+    if (at.name.startsWith('JUMP_FORWARD') || at.name.startsWith('JUMP_BACKWARD')) {
+        return [at.name.startsWith('JUMP_BACKWARD') ? 'jumps back to ' : 'jumps to ', where];
+    }
+    if (after < 0 || recording.raiseAt.has(step)) {
+        return top ? ['looks at ', v(top), ', to decide whether to jump'] : ['decides whether to jump'];
+    }
+    if (at.name === 'FOR_ITER') {
+        const pushed = recording.pushed(step);
+        return jumped ? ['asks ', v(top), ' for its next item: there is none, so the loop ends and control jumps to ', where]
+            : ['asks ', v(top), ' for its next item, pushes ', v(pushed && pushed[pushed.length - 1])];
+    }
+    if (at.name === 'SEND') {
+        return ['passes ', v(top), ' on to ', v(stack[stack.length - 2]),
+                jumped ? `, which has ended, and jumps to ${where}` : ', which yields a value'];
+    }
+    const [, wanted] = at.name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
+    if (wanted === undefined) {
+        return [jumped ? `jumps to ${where}` : 'does not jump'];
+    }
+    const keeps = at.name.endsWith('_OR_POP');
+    const is = jumped ? TRUTH[wanted]
+        : {TRUE: 'false', FALSE: 'true', NONE: 'not None', NOT_NONE: 'None'}[wanted];
+    return [keeps ? 'looks at ' : 'takes ', v(top), `, which is ${is}, so it `,
+            ...(jumped ? [`jumps to ${where}`, keeps ? ', and leaves the value on the stack' : '']
+                : [keeps ? 'takes the value away and goes on with the next instruction' : 'does not jump'])];
+}
+
+const ADDS = {LIST_APPEND: 'list', SET_ADD: 'set', LIST_EXTEND: 'list', SET_UPDATE: 'set', DICT_UPDATE: 'dictionary',
+              DICT_MERGE: 'dictionary', MAP_ADD: 'dictionary'};
+
+function instruction(recording, step) {
+    const at = recording.at(step), stack = recording.stack(step);
+    const taken = stack.slice(stack.length - at.taken), top = stack[stack.length - 1];
+    if (at.target !== null) {
+        return jump(recording, step, at, stack);
+    }
+    const pushed = recording.pushed(step);
+    switch (at.name) {
+    case 'RESUME': {
+        const before = recording.before[step];
+        if (before < 0) {
+            const {kind, name} = recording.code(step);
+            return kind === 'module' ? ['starts the program'] : ['starts ', c(name)];
+        }
+        return ['continues ', c(recording.code(step).name), ' after the ', c('yield'), ' where it was suspended'];
+    }
+    case 'CALL':
+        return [...call(recording, step, stack), ...result(recording, step, pushed)];
+    case 'CALL_FUNCTION_EX':
+        return ['calls ', v(taken.find(one => one.text !== '<NULL>')), ' with unpacked arguments',
+                ...result(recording, step, pushed)];
+    case 'PUSH_EXC_INFO':
+        return ['starts to handle ', v(top), ', and remembers which exception was being handled before'];
+    case 'RAISE_VARARGS':
+        return at.argument === '0' ? ['raises the current exception again'] : ['takes ', v(taken[0]), ' and raises it'];
+    case 'COPY': {
+        const depth = Number(at.argument);
+        return depth === 1 ? ['pushes ', v(top), ' once more']
+            : ['pushes ', v(stack[stack.length - depth]), ` once more, which is number ${depth} from the top`];
+    }
+    case 'SWAP':
+        return ['exchanges ', v(top), ' and ', v(stack[stack.length - Number(at.argument)]), ' on the stack'];
+    }
+    if (at.name in ADDS) {
+        return ['takes ', ...list(taken), ` and adds ${taken.length > 1 ? 'them' : 'it'} to the ${ADDS[at.name]} on the stack`];
+    }
+    const known = pushed ? BEFORE[at.name] : WITHOUT[at.name];
+    if (known) {
+        return known(at, taken, pushed);
+    }
+    const parts = [];
+    if (taken.length) {
+        parts.push('takes ', ...list(taken));
+    }
+    if (pushed && pushed.length) {
+        parts.push(taken.length ? ', pushes ' : 'pushes ', ...list(pushed));
+    }
+    return parts.length ? parts : ['changes nothing that is visible here'];
+}
+
+function result(recording, step, pushed) {
+    const next = step + 1;
+    const enters = next < recording.length && recording.columns.visit_parent[recording.visit(next)] === recording.visit(step)
+        && recording.first[recording.visit(next)] === next;
+    if (!pushed) {
+        return enters ? ['; the next step is in ', c(recording.code(next).name)] : [];
+    }
+    const value = v(pushed[pushed.length - 1]);
+    return enters ? ['; the next step is in ', c(recording.code(next).name), ', which will give ',
+                     value]
+        : [', pushes the result ', value];
+}
+
+// The sentences of a step: what it does, and what comes of an exception.
+export function explain(recording, step) {
+    const kind = recording.kind(step), {name, kind: what} = recording.code(step);
+    const function_ = what === 'module' ? ['the program'] : [c(name)];
+    if (kind) {
+        const value = recording.result(step) || {text: 'an exception'};
+        return [[[...function_, ' returns ', v(value)],
+                 [...function_, ' hands out ', v(value), ' and is suspended'],
+                 [...function_, ' is left by the exception ', v(value)],
+                 [...function_, ' continues, and the exception ', v(value), ' is raised at its ', c('yield')]][kind - 1]];
+    }
+    const {name: opname, argument} = recording.at(step);
+    const sentences = [[c(argument && argument.length < 24 ? `${opname} ${argument}` : opname), ' ',
+                        ...instruction(recording, step)]];
+    const raise = recording.raiseAt.get(step);
+    if (raise !== undefined) {
+        const text = {text: recording.head.texts[recording.columns.raise_text[raise] - 1]};
+        const after = recording.after[step];
+        const first = recording.columns.raise_origin[raise] === raise;
+        const raises = first ? ['It raises '] : ['The exception comes from what it called: '];
+        sentences.push(after >= 0 && recording.handles(after)
+            ? [...raises, v(text), `. Control goes to the handler at ${place(recording, step, recording.at(after).offset)}`]
+            : [...raises, v(text), ". There is no handler here, so the exception leaves ", ...function_]);
+    }
+    return sentences;
+}
+
+// Why control came to this step: the jump, or its absence, or the exception before it.  Null if nothing special did it.
+export function reason(recording, step) {
+    const before = recording.before[step];
+    if (before < 0 || recording.kind(step)) {
+        return null;
+    }
+    const raise = recording.raiseAt.get(before);
+    if (recording.handles(step)) {
+        const from = raise === undefined ? null : recording.columns.raise_step[recording.columns.raise_origin[raise]];
+        return from === null ? ['Control came here because an exception was raised again']
+            : ['Control came here because of the exception of ', {step: from}];
+    }
+    const at = recording.at(before), now = recording.at(step);
+    if (at.target === null || recording.kind(before)) {
+        return null;
+    }
+    const jumped = now.offset === at.target;
+    if (at.name === 'FOR_ITER') {
+        return jumped ? ['Control came here because the loop of ', {step: before}, ' had no more items']
+            : ['The loop of ', {step: before}, ' goes on: there was one more item'];
+    }
+    const test = recording.source(before);
+    const [, wanted] = at.name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
+    if (wanted === undefined) {
+        return jumped ? ['Control came here by the jump of ', {step: before}] : null;
+    }
+    const truth = (wanted === 'TRUE') === jumped ? 'true' : 'false';
+    const is = wanted.endsWith('NONE') ? ((wanted === 'NONE') === jumped ? 'None' : 'not None') : truth;
+    return ['Control came here because ', c(test || 'the value'), ` was ${is} at `, {step: before}];
+}

@@ -1,0 +1,276 @@
+"""What is visible at a step: variables, value stacks, and the objects in them.
+
+Only changes are stored.  A *place* holds a value: a variable, an entry of a value stack, the result of a frame, or the
+text of an object.  A *reference* is what a place holds: 0 for nothing, the number of a text for an atom, or the
+negative number of an object.  Objects are known by their id() as long as a place holds them, and are never kept alive.
+"""
+
+import dis
+import sys
+
+from _ownmodules import __builtins__
+from lltrace._replay import values
+
+ATOMS, CONSTANT = values.ATOMS, values.CONSTANT
+NULL = sys.stack_null
+# Variables that every module or class has.
+_HIDDEN = frozenset(('__annotations__', '__builtins__', '__cached__', '__classcell__', '__doc__', '__file__', '__loader__',
+                     '__module__', '__name__', '__package__', '__path__', '__qualname__', '__spec__'))
+NAMED = 1 << 28                             # added to the number of a variable that is known by name, to get its place
+
+# Instructions that cannot change an object, unless they run other code of the program, which has steps of its own.
+_QUIET_NAMES = '''
+    ASYNC_GEN_WRAP BUILD_CONST_KEY_MAP BUILD_LIST BUILD_MAP BUILD_SET BUILD_SLICE BUILD_STRING BUILD_TUPLE
+    CHECK_EXC_MATCH COMPARE_OP COPY COPY_FREE_VARS FORMAT_VALUE GET_LEN IS_OP JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT
+    JUMP_FORWARD JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP KW_NAMES LIST_TO_TUPLE LOAD_ASSERTION_ERROR LOAD_BUILD_CLASS
+    LOAD_CLASSDEREF LOAD_CLOSURE LOAD_CONST LOAD_DEREF LOAD_FAST LOAD_GLOBAL LOAD_METHOD LOAD_NAME MAKE_CELL
+    MAKE_FUNCTION NOP POP_EXCEPT POP_TOP PRECALL PUSH_EXC_INFO PUSH_NULL STORE_DEREF STORE_FAST SWAP UNARY_INVERT
+    UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE'''.split()
+QUIET = frozenset(dis.opmap[name] for name in _QUIET_NAMES) | {
+    opcode for name, opcode in dis.opmap.items() if name.startswith('POP_JUMP_')}
+
+
+class _Object:
+    """An object that at least one place holds."""
+
+    __slots__ = ('number', 'key', 'kind', 'uses', 'text', 'seen')
+
+    def __init__(self, number, key, kind):
+        self.number = number
+        self.key = key                      # its id()
+        self.kind = kind                    # the id() of its type
+        self.uses = 0                       # how many places hold it
+        self.text = None
+        self.seen = -1                      # the step at which its text was last made
+
+
+class FrameState:
+    """What the places of a frame hold: 0 is the result, then the variables, then the value stack."""
+
+    __slots__ = ('number', 'references', 'local_ids', 'stack_ids', 'bottom', 'names', 'storing')
+
+    def __init__(self, number, variables, stack):
+        self.number = number
+        self.references = [0] * (1 + variables + stack)
+        self.bottom = 1 + variables         # the place of the deepest value on the stack
+        self.local_ids = self.stack_ids = ()
+        self.names = None                   # of a class body: {name: number of the variable}
+        self.storing = None                 # (name, reference) that the last instruction, a STORE_NAME, stores
+
+
+class _Module:
+    """The global variables of a module when they were last looked at."""
+
+    __slots__ = ('number', 'namespace', 'keys', 'ids', 'variables', 'mutable')
+
+    def __init__(self, number, namespace):
+        self.number = number
+        self.namespace = namespace          # keeps its id() valid
+        self.keys, self.ids = [], []
+        self.variables = {}                 # {name: number}
+        self.mutable = ()                   # names of variables whose objects can change
+
+
+class State:
+    """Compares what is visible with what was visible before, and appends the differences to a recording."""
+
+    def __init__(self, recording):
+        self._recording = recording
+        self._objects = {}                  # id(): _Object
+        self._numbered = {}                 # number: _Object
+        self._released = []                 # numbers of objects that a place has ceased to hold in this step
+        self._modules = {}                  # id() of the globals: _Module
+        self._named = []                    # what the variables that are known by name hold
+        self._result = None                 # the FrameState that was left in the last step
+        self._changed, self._new = recording.places.append, recording.references.append
+        self._text = recording.text
+
+    # What a place holds
+
+    def _object(self, x):
+        """Return the _Object of x, and record its text if it was not visible."""
+        key, kind = id(x), id(type(x))
+        found = self._objects.get(key)
+        if found is None or found.kind != kind:
+            recording = self._recording
+            recording.objects += 1
+            found = self._objects[key] = self._numbered[recording.objects] = _Object(recording.objects, key, kind)
+            self._describe(found, x)
+        return found
+
+    def _describe(self, found, x):
+        text = values.describe(x)
+        if text != found.text:
+            found.text = text
+            self._changed(-found.number)
+            self._new(self._text(text))
+
+    def reference(self, x):
+        return self._text(values.atom(x)) if type(x) in ATOMS else -self._object(x).number
+
+    def put(self, frame_state, place, x):
+        """Let a place of a frame hold a value."""
+        self.put_reference(frame_state, place, self.reference(x))
+
+    def put_reference(self, frame_state, place, new):
+        old = frame_state.references[place]
+        if new != old:
+            frame_state.references[place] = new
+            self._changed(place)
+            self._new(new)
+            self._count(old, new)
+
+    def _put_named(self, number, new):
+        """The same for a variable that is known by name."""
+        old = self._named[number]
+        if new != old:
+            self._named[number] = new
+            self._changed(NAMED + number)
+            self._new(new)
+            self._count(old, new)
+
+    def _count(self, old, new):
+        if new < 0:
+            self._numbered[-new].uses += 1
+        if old < 0:
+            self._released.append(-old)
+
+    def _release(self):
+        """Forget objects that no place holds any more: their id() may come to belong to another object."""
+        for number in self._released:
+            found = self._numbered[number]
+            found.uses -= 1
+            if not found.uses:
+                del self._numbered[number]
+                if self._objects.get(found.key) is found:
+                    del self._objects[found.key]
+        self._released.clear()
+
+    def hold(self, x):
+        """Return the number of an object, and keep it until release()."""
+        found = self._object(x)
+        found.uses += 1
+        return found.number
+
+    def release(self, number):
+        self._released.append(number)
+
+    # The steps of a frame
+
+    def update(self, frame_state, info, frame, quiet, entered):
+        """Record the changes since the last step, and return the size of the value stack.
+
+        quiet       whether no object can have changed since this frame's last step
+        entered     whether an exception has led to this instruction
+        """
+        stack = frame.f_valuestack
+        variables = frame.f_localvalues
+        found = list(map(id, variables))
+        if found != frame_state.local_ids:
+            known, frame_state.local_ids = frame_state.local_ids or [None] * len(found), found
+            for i, one in enumerate(found):
+                if one != known[i]:
+                    x = variables[i]
+                    self.put_reference(frame_state, 1 + i, 0 if x is NULL else self.reference(x))
+        found = list(map(id, stack))
+        if found != frame_state.stack_ids or entered:
+            self._compare_stack(frame_state, stack, found, entered)
+        if frame_state.storing is not None:
+            self._store(frame_state, entered)
+        if not quiet:
+            self._read_again(variables)
+            self._read_again(stack)
+            self._compare_module(info, frame.f_globals)
+        if self._released:
+            self._release()
+        if self._result is not None:        # by now, whoever wanted it has it
+            self._count(self._result.references[0], 0)
+            self._result.references[0] = 0
+            self._result = None
+        return len(found)
+
+    def _compare_stack(self, frame_state, stack, found, entered):
+        known, frame_state.stack_ids = frame_state.stack_ids, found
+        bottom, same = frame_state.bottom, 0
+        if not entered:                     # otherwise, values may have been freed before others were pushed
+            least = min(len(found), len(known))
+            while same < least and found[same] == known[same]:
+                same += 1
+        references = frame_state.references
+        for i in range(same, len(found)):
+            self.put_reference(frame_state, bottom + i, self.reference(stack[i]))
+        for i in range(bottom + len(found), bottom + len(known)):
+            if references[i] < 0:
+                self._released.append(-references[i])
+            references[i] = 0
+
+    def leave(self, frame_state, reference, ends):
+        """Record the result of a frame that returns or yields.  If it ends, its places no longer hold anything."""
+        self.put_reference(frame_state, 0, reference)
+        if ends:
+            self._released += [-one for one in frame_state.references[1:] if one < 0]
+            self._release()
+        self._result = frame_state
+
+    def _read_again(self, held):
+        """Record the texts of objects that have changed."""
+        step = len(self._recording.at)
+        objects = self._objects
+        for x in held:
+            kind = type(x)
+            if kind in ATOMS or kind in CONSTANT:
+                continue
+            found = objects.get(id(x))
+            if found is not None and found.seen != step:
+                found.seen = step
+                self._describe(found, x)
+
+    # Variables that are known by name
+
+    def stores(self, frame_state, name, depth):
+        """The next instruction stores the value at the top of the stack, of this size, in a variable of a class."""
+        frame_state.storing = name, frame_state.references[frame_state.bottom + depth - 1]
+
+    def _store(self, frame_state, entered):
+        (name, reference), frame_state.storing = frame_state.storing, None
+        if not entered and name not in _HIDDEN:
+            if frame_state.names is None:
+                frame_state.names = {}
+            number = frame_state.names.get(name)
+            if number is None:
+                number = frame_state.names[name] = self._name(name, -1, frame_state.number)
+            self._put_named(number, reference)
+
+    def _name(self, name, module, frame=-1):
+        self._named.append(0)
+        self._recording.names.append((name, module, frame))
+        return len(self._named) - 1
+
+    def _compare_module(self, info, namespace):
+        module = self._modules.get(id(namespace))
+        if module is None:
+            module = self._modules[id(namespace)] = _Module(self._recording.module(info.module), namespace)
+        keys = list(dict.keys(namespace))
+        ids = list(map(id, dict.values(namespace)))
+        if ids != module.ids or keys != module.keys:
+            self._compare_names(module, namespace, keys, ids)
+        if module.mutable:
+            self._read_again([namespace[name] for name in module.mutable])
+
+    def _compare_names(self, module, namespace, keys, ids):
+        known = dict(zip(module.keys, module.ids))
+        for name in known.keys() - set(keys):
+            if name in module.variables:
+                self._put_named(module.variables[name], 0)
+        mutable = []
+        for name, one, x in zip(keys, ids, list(dict.values(namespace))):
+            if type(name) is not str or name in _HIDDEN:
+                continue
+            if known.get(name) != one:
+                number = module.variables.get(name)
+                if number is None:
+                    number = module.variables[name] = self._name(name, module.number)
+                self._put_named(number, self.reference(x))
+            if type(x) not in ATOMS and type(x) not in CONSTANT:
+                mutable.append(name)
+        module.keys, module.ids, module.mutable = keys, ids, mutable
