@@ -801,7 +801,7 @@ class LocalValuesTest(unittest.TestCase):
         def caller():
             x = 1
             return called(sys._getframe())
-        self.assertEqual(caller(), (1,))
+        self.assertEqual(caller(), (1, called))
         def ended(x):
             return sys._getframe()
         frame = ended(3)
