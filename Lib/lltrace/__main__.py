@@ -38,8 +38,8 @@ def parse(arguments):
     shown.add_argument('--opcodes', metavar='NAMES',
                        help='show only these instructions: names or globs, such as LOAD_*, separated by commas')
     shown.add_argument('--branches', action='store_true', help='show only entries into basic blocks')
-    shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines, or after N steps of a replay; '
-                       'the program continues')
+    shown.add_argument('--limit', type=int, metavar='N', help='stop tracing after N lines, or N steps of a replay; the '
+                       'program continues')
     lines = parser.add_argument_group('output')
     lines.add_argument('--stack', action='store_true', help='show the value stack before each instruction')
     lines.add_argument('--source', action='store_true', help='show each source line above its instructions')

@@ -2,13 +2,10 @@
 
 import base64
 import json
-import os
 import re
-import subprocess
 import unittest
 import zlib
 from array import array
-from lltrace._replay import page
 from lltrace._replay.recording import KINDS
 from test.test_lltrace_module import ProgramTestCase
 

@@ -35,7 +35,7 @@ class Browser:
             close_fds=False)
         os.close(to_browser)
         os.close(from_browser)
-        self._buffer, self._number, self._session = b'', 0, None
+        self._buffer, self._number, self._session, self.loaded = b'', 0, None, False
         self.problems = []                  # exceptions of scripts, and violations of the page's policy
         target = next(one for one in self.call('Target.getTargets')['targetInfos'] if one['type'] == 'page')
         self._session = self.call('Target.attachToTarget', targetId=target['targetId'], flatten=True)['sessionId']
@@ -87,16 +87,16 @@ class Browser:
             self.problems.append(parameters['exceptionDetails'])
         elif message.get('method') == 'Log.entryAdded' and parameters['entry']['level'] == 'error':
             self.problems.append(parameters['entry'])
-        self.loaded = getattr(self, 'loaded', False) or message.get('method') == 'Page.loadEventFired'
+        elif message.get('method') == 'Page.loadEventFired':
+            self.loaded = True
 
     def open(self, address):
         """Open a page, and wait until it is loaded."""
-        self.loaded = False
-        self.call('Page.navigate', url='about:blank')
-        self.loaded = False
-        self.call('Page.navigate', url=address)
-        while not self.loaded:
-            self._event(self._read())
+        for url in 'about:blank', address:      # a new fragment alone would not load the page again
+            self.loaded = False
+            self.call('Page.navigate', url=url)
+            while not self.loaded:
+                self._event(self._read())
 
     def run(self, script):
         """Run JavaScript, the body of an async function, in the page, and return what it returns."""

@@ -52,7 +52,9 @@ def _instructions(info, lines):
     found = []
     for offset, instruction in info.instructions.items():
         line, end_line, column, end_column = instruction.positions
-        found.append([offset, instruction.opname, argument(instruction), taken(instruction),
+        # PRECALL leaves the values of the CALL that follows where they are.
+        takes = 0 if instruction.opname == 'PRECALL' else taken(instruction)
+        found.append([offset, instruction.opname, argument(instruction), takes,
                       instruction.argval if instruction.opcode in _JUMPS else None, handler_at.get(offset),
                       line, _units(lines, line, column), end_line, _units(lines, end_line, end_column)])
     return found

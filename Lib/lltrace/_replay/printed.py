@@ -49,7 +49,7 @@ class _Tap:
 
 
 class Printed:
-    """The output of the program, from start() to stop().  prints(number, text) gets it; 1 is standard output, 2 error."""
+    """Calls prints(number, text) for what is written to standard output, number 1, and to standard error, number 2."""
 
     def __init__(self, prints):
         self._prints = prints

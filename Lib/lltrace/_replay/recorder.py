@@ -12,7 +12,7 @@ from lltrace._code import CodeInfos
 from lltrace._replay import values
 from lltrace._replay.codes import CO_OPTIMIZED, variables_of
 from lltrace._replay.printed import Printed
-from lltrace._replay.recording import INSTRUCTION, RAISE, RETURN, THROW, YIELD, Recording
+from lltrace._replay.recording import RAISE, RETURN, THROW, YIELD, Recording
 from lltrace._replay.state import QUIET, FrameState, State
 from lltrace._state import Restart, Tracing
 

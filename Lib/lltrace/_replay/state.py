@@ -14,8 +14,8 @@ from lltrace._replay import values
 ATOMS, CONSTANT = values.ATOMS, values.CONSTANT
 NULL = sys.stack_null
 # Variables that every module or class has.
-_HIDDEN = frozenset(('__annotations__', '__builtins__', '__cached__', '__classcell__', '__doc__', '__file__', '__loader__',
-                     '__module__', '__name__', '__package__', '__path__', '__qualname__', '__spec__'))
+_HIDDEN = frozenset(('__annotations__', '__builtins__', '__cached__', '__classcell__', '__doc__', '__file__',
+                     '__loader__', '__module__', '__name__', '__package__', '__path__', '__qualname__', '__spec__'))
 NAMED = 1 << 28                             # added to the number of a variable that is known by name, to get its place
 
 # Instructions that cannot change an object, unless they run other code of the program, which has steps of its own.

@@ -19,8 +19,8 @@ export class Bytecode {
 
     open(code) {
         this.code = code;
-        this.now = null;
-        this.title.textContent = code.kind === 'module' ? `${code.module} (module)` : code.name;
+        this.now = this.middles = null;
+        this.title.textContent = `of ${this.recording.title(code)}`;
         const lines = this.recording.files[code.file].lines;
         this.rows = [];
         const parts = [];
@@ -60,13 +60,22 @@ export class Bytecode {
         row.classList.toggle('leaving', recording.kind(step) > 0);
         row.setAttribute('aria-current', 'step');
         row.tabIndex = 0;
-        this.draw(step);
-        reveal(this.box, row);
+        this.step = step;
+        this.arrows.replaceChildren();
+    }
+
+    // After all panels have changed, so that the browser computes the layout once.
+    settle() {
+        if (!this.middles) {
+            this.middles = this.rows.map(row => row.offsetTop + row.offsetHeight / 2);
+            this.arrows.setAttribute('height', this.list.scrollHeight);
+        }
+        reveal(this.box, this.now);
+        this.draw(this.step);
     }
 
     draw(step) {
         const recording = this.recording, at = recording.at(step), after = recording.after[step];
-        this.arrows.replaceChildren();
         const next = after >= 0 && !recording.kind(after) ? recording.at(after) : null;
         if (recording.kind(step)) {
             return;
@@ -81,10 +90,7 @@ export class Bytecode {
     }
 
     arrow(from, to, kind) {
-        const middle = offset => {
-            const row = this.rows[this.code.index.get(offset)];
-            return row.offsetTop + row.offsetHeight / 2;
-        };
+        const middle = offset => this.middles[this.code.index.get(offset)];
         const start = middle(from), end = middle(to), width = 22;
         const out = width - Math.min(width - 4, 6 + Math.abs(end - start) / 24);
         const path = document.createElementNS(SVG, 'path');
@@ -96,7 +102,6 @@ export class Bytecode {
         group.setAttribute('class', kind);
         group.append(path, head);
         this.arrows.setAttribute('width', width);
-        this.arrows.setAttribute('height', this.list.scrollHeight);
         this.arrows.append(group);
     }
 }

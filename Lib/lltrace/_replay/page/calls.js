@@ -47,7 +47,7 @@ export class Calls {
 
     frame(at, step, counts, current) {
         const recording = this.recording, code = recording.code(at);
-        const title = [element('code', {}, code.kind === 'module' ? code.module : code.name), ` line ${recording.nearLine(at) ?? '–'}`];
+        const title = [element('code', {}, recording.title(code)), ` line ${recording.nearLine(at) ?? '–'}`];
         const link = element('button', {type: 'button', class: 'link', title: 'Go to the last step there', onclick: () => this.go(at)},
             ...title);
         const variables = code.kind === 'module' ? [] : recording.variables(recording.frame(at)).map(

@@ -72,7 +72,7 @@ export class Flame {
             if (right - left > 34) {
                 context.fillStyle = dark ? '#fff' : '#000';
                 const code = recording.codes[number], room = Math.floor((right - left - 8) / 6.2);
-                const name = code.kind === 'module' ? code.module : code.name;
+                const name = recording.title(code);
                 context.fillText(name.length > room ? `${name.slice(0, room - 1)}…` : name, left + 4, row * HEIGHT + 7);
             }
         }

@@ -11,7 +11,7 @@ import {Calls} from './calls.js';
 import {Flame} from './flame.js';
 import {MOVES, toCause, toChange, toInstruction, toLine} from './moves.js';
 import {Printed} from './printed.js';
-import {KINDS, decode} from './recording.js';
+import {decode} from './recording.js';
 import {Source} from './source.js';
 import {Stack} from './stack.js';
 import {element, sentence} from './values.js';
@@ -113,12 +113,17 @@ class Page {
         byId('words').replaceChildren(...explain(recording, step).map(
             parts => element('p', {}, ...sentence(parts, jump, label), '.')));
         const why = reason(recording, step);
-        byId('reason').replaceChildren(...(why ? [...sentence(why, jump, label), '.'] : []));
+        byId('reason').replaceChildren(...(why ? [...sentence(why, jump, label), '.'] : step ? [] : [
+            'The run starts here. → goes to the next instruction, ↓ to the next line. Help explains this page.']));
         byId('counter').textContent = `Step ${(step + 1).toLocaleString('en')} of ${recording.length.toLocaleString('en')}`;
-        byId('words').dataset.kind = KINDS[recording.kind(step)];
+        byId('words').parentElement.classList.toggle(
+            'alarm', recording.kind(step) > 2 || recording.raiseAt.has(step) || recording.handles(step));
         byId('scrubber').value = step + 1;
         byId('scrubber').setAttribute('aria-valuetext', `step ${step + 1}, line ${recording.nearLine(step) ?? 'unknown'}`);
         byId('playhead').style.left = `${(step + .5) / recording.length * 100}%`;
+        this.source.settle();
+        this.bytecode.settle();
+        this.printed.settle();
         this.address();
     }
 
@@ -235,7 +240,8 @@ class Page {
 
 const recorded = await decode(byId('recording'));
 if (recorded.length) {
-    document.documentElement.page = new Page(recorded);
+    document.body.page = new Page(recorded);
+    performance.mark('ready');
 } else {
     byId('words').append('No selected code was executed.');
 }

@@ -25,6 +25,13 @@ export class Printed {
         if (!count) {
             this.box.append(element('span', {class: 'note'}, 'Nothing yet.'));
         }
-        this.box.scrollTop = this.box.scrollHeight;
+        this.grown = true;
+    }
+
+    settle() {
+        if (this.grown) {
+            this.grown = false;
+            this.box.scrollTop = this.box.scrollHeight;
+        }
     }
 }

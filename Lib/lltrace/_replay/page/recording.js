@@ -1,7 +1,5 @@
 // The recording: decodes it, and answers what was where at a step.  recording.py describes the format.
 
-export const KINDS = ['instruction', 'return', 'yield', 'raise', 'throw'];
-
 export async function decode(element) {
     const text = atob(element.textContent);
     let bytes = new Uint8Array(text.length);
@@ -150,6 +148,10 @@ export class Recording {
 
     code(step) {
         return this.codes[this.columns.frame_code[this.frame(step)]];
+    }
+
+    title(code) {
+        return code.kind !== 'module' ? code.name : code.module === '__main__' ? 'main program' : `module ${code.module}`;
     }
 
     frame(step) {

@@ -20,10 +20,11 @@ export class Source {
         this.marked = [];
         const {name, lines} = this.recording.files[file];
         this.title.textContent = name;
-        const executed = new Set(this.recording.codes.filter(code => code.file === file).flatMap(
-            code => [...code.executed].map(i => code.instructions[i][6])));
+        const codes = this.recording.codes.filter(code => code.file === file);
+        const executed = new Set(codes.flatMap(code => [...code.executed].map(i => code.instructions[i][6])));
+        const never = new Set(codes.flatMap(code => code.instructions.map(one => one[6])).filter(line => !executed.has(line)));
         this.rows = lines.map((text, i) => element(
-            'div', {class: `line${executed.has(i + 1) ? '' : ' cold'}`, 'data-line': i + 1, role: 'button', tabindex: -1},
+            'div', {class: `line${never.has(i + 1) ? ' cold' : ''}`, 'data-line': i + 1, role: 'button', tabindex: -1},
             element('span', {class: 'number'}, String(i + 1)), element('code', {}, text || ' ')));
         this.box.replaceChildren(...(this.rows.length ? this.rows
             : [element('p', {class: 'note'}, 'The source of this code is not available.')]));
@@ -41,6 +42,7 @@ export class Source {
             row.lastChild.textContent = text || ' ';
         }
         this.marked = [];
+        this.now = null;
         const at = recording.at(step), lines = recording.files[this.file].lines;
         const line = at.line === null ? recording.nearLine(step) : at.line;
         if (line === null || !this.rows[line - 1]) {
@@ -64,13 +66,20 @@ export class Source {
             row.lastChild.replaceChildren(text.slice(0, first), element('mark', {}, text.slice(first, end)), text.slice(end));
         }
         this.rows[line - 1].setAttribute('aria-current', 'true');
-        reveal(this.box, this.rows[line - 1]);
+        this.now = this.rows[line - 1];
+    }
+
+    // After all panels have changed, so that the browser computes the layout once.
+    settle() {
+        if (this.now) {
+            reveal(this.box, this.now);
+        }
     }
 }
 
 // Scrolls a box, and not the page, to show an element in it.
 export function reveal(box, inner) {
-    const top = inner.offsetTop - box.offsetTop, bottom = top + inner.offsetHeight;
+    const top = inner.offsetTop, bottom = top + inner.offsetHeight;
     if (top < box.scrollTop + 24 || bottom > box.scrollTop + box.clientHeight - 24) {
         box.scrollTop = top - box.clientHeight / 2;
     }

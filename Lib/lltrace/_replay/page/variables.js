@@ -27,7 +27,9 @@ export class Variables {
     group(title, variables, step, since, counts) {
         const recording = this.recording;
         const rows = [];
-        for (const {name, place, kind} of variables) {
+        const isCode = ({place}) => /^<(function|class|module|built-in)/.test((recording.value(place, step) || {text: ''}).text);
+        // Functions, classes and modules seldom change.
+        for (const {name, place, kind} of [...variables.filter(one => !isCode(one)), ...variables.filter(isCode)]) {
             const value = recording.value(place, step);
             const old = since >= 0 ? recording.value(place, since) : null;
             const changed = (value ? value.text : null) !== (old ? old.text : null)

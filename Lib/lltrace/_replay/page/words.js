@@ -19,6 +19,12 @@ function place(recording, step, offset) {
 
 const TRUTH = {TRUE: 'true', FALSE: 'false', NONE: 'None', NOT_NONE: 'not None'};
 
+// How a program calls a function or class: by its name.
+function callable(value) {
+    const [, name] = value.text.match(/^<(?:function|class|built-in function|built-in method|bound method) '?([^ ']+)'?>$/) || [];
+    return name ? c(name) : v(value);
+}
+
 // What the stack has under the function of a call: an object whose method it is, or nothing.
 function calledBy(stack, count) {
     const [first, second, ...rest] = stack.slice(-count - 2);
@@ -41,7 +47,7 @@ function call(recording, step, stack, pushed) {
         const name = names[i - given.length + names.length];
         return [i ? ', ' : '', name ? c(`${name}=`) : '', v(value)];
     });
-    return ['calls ', v(what), ...(given.length ? [' with ', ...shown] : [' without arguments'])];
+    return ['calls ', callable(what), ...(given.length ? [' with ', ...shown] : [' without arguments'])];
 }
 
 const BEFORE = {                                        // what each instruction takes and does
@@ -248,6 +254,16 @@ export function explain(recording, step) {
     return sentences;
 }
 
+// The variables of a condition, with their values: x was 1 and y was 2.
+function heldBy(recording, step, test) {
+    const names = new Set(test.replace(/'[^']*'|"[^"]*"|\.\s*\w+/g, ' ').match(/[A-Za-z_]\w*(?!\w*\s*\()/g) || []);
+    const frame = recording.frame(step), code = recording.code(step);
+    const found = [...recording.globals(code.module), ...recording.classVariables(frame, step), ...recording.variables(frame)]
+        .filter(one => names.has(one.name)).map(one => [one.name, recording.value(one.place, step)])
+        .filter(([name, value]) => value && value.text !== name);
+    return [...new Map(found)].slice(0, 3).flatMap(([name, value], i) => [i ? ' and ' : '', c(name), ' was ', v(value)]);
+}
+
 // Why control came to this step: the jump, or its absence, or the exception before it.  Null if nothing special did it.
 export function reason(recording, step) {
     const before = recording.before[step];
@@ -269,12 +285,13 @@ export function reason(recording, step) {
         return jumped ? ['Control came here because the loop of ', {step: before}, ' had no more items']
             : ['The loop of ', {step: before}, ' goes on: there was one more item'];
     }
-    const test = recording.source(before);
+    const test = recording.source(before), values = heldBy(recording, before, test);
     const [, wanted] = at.name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
     if (wanted === undefined) {
         return jumped ? ['Control came here by the jump of ', {step: before}] : null;
     }
     const truth = (wanted === 'TRUE') === jumped ? 'true' : 'false';
     const is = wanted.endsWith('NONE') ? ((wanted === 'NONE') === jumped ? 'None' : 'not None') : truth;
-    return ['Control came here because ', c(test || 'the value'), ` was ${is} at `, {step: before}];
+    return ['Control came here because ', c(test || 'the value'), ` was ${is} at `, {step: before},
+            ...(values.length ? [', where ', ...values] : [])];
 }
