@@ -41,20 +41,10 @@ free_extra(void *extra)
     }
 }
 
-static void *
-get_extra(PyCodeObject *code)
-{
-    // The layout of _PyCodeObjectExtra, which is private to codeobject.c.
-    // _PyCode_GetExtra() can fail, and its callers here cannot.
-    struct { Py_ssize_t size; void *extras[1]; } *extra = code->co_extra;
-    return extra == NULL || extra->size <= EXTRA_INDEX
-        ? NULL : extra->extras[EXTRA_INDEX];
-}
-
 static probes *
 get_probes(PyCodeObject *code)
 {
-    void *extra = get_extra(code);
+    void *extra = _PyCode_PeekExtra(code, EXTRA_INDEX);
     return is_number(extra) ? NULL : extra;
 }
 
@@ -63,7 +53,8 @@ static uintptr_t
 last_watch(PyCodeObject *code)
 {
     probes *p = get_probes(code);
-    return p == NULL ? (uintptr_t)get_extra(code) : p->seen;
+    return p == NULL ? (uintptr_t)_PyCode_PeekExtra(code, EXTRA_INDEX)
+                     : p->seen;
 }
 
 int

@@ -26,7 +26,7 @@ load_recorded_marks(PyThreadState *tstate, PyCodeObject *code)
         }
         return 0;
     }
-    return _PyRecording_IsWanted(tstate, blocks) ? marks_of(code, blocks) : 0;
+    return _PyRecording_IsWanted(blocks) ? marks_of(code, blocks) : 0;
 }
 
 /* The instruction at 'instr' is about to be executed. */

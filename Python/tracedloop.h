@@ -215,7 +215,7 @@ record_traced(PyThreadState *tstate, PyCodeObject *code, _Py_CODEUNIT *from,
             return 0;
         }
     }
-    if (_PyRecording_IsWanted(tstate, blocks)) {
+    if (_PyRecording_IsWanted(blocks)) {
         uintptr_t marks = marks_of(code, blocks);
         _PyRecording_Add(tstate, from, to, MARKS(to));
     }

@@ -200,7 +200,7 @@ _PyRecording_IsNew(PyThreadState *tstate, const _PyCodeBlocks *blocks)
 }
 
 static inline int
-_PyRecording_IsWanted(PyThreadState *tstate, const _PyCodeBlocks *blocks)
+_PyRecording_IsWanted(const _PyCodeBlocks *blocks)
 {
     return blocks->recording & 1;
 }
