@@ -248,8 +248,7 @@ select_code(_PyRecorder *recorder, PyCodeObject *code)
                    _PyCode_CODE(code) + Py_SIZE(code)) < 0)
         || _PyRecordedCode_Add(&self->codes, code) < 0)
     {
-        recorder->lost = 1;
-        return 0;
+        return _PyRecording_NO_MEMORY;
     }
     return 1;
 }
@@ -336,6 +335,13 @@ static PyObject *
 recorder_start(edge_recorder *self, PyObject *Py_UNUSED(ignored))
 {
     _PyRecorder *recorder = &self->recorder;
+    if (recorder->running) {
+        Py_RETURN_NONE;
+    }
+    if (PySys_Audit("sys.settrace", NULL) < 0) {
+        return NULL;
+    }
+    // A hook may have started it.
     if (!recorder->running && _PyRecording_Start(recorder, 0) < 0) {
         return NULL;
     }

@@ -134,9 +134,7 @@ find_ring(unsigned long ident)
 static PyCodeObject *
 code_at(_Py_CODEUNIT *instr, PyCodeObject *guess)
 {
-    if (guess != NULL && _PyCode_CODE(guess) <= instr
-        && instr < _PyCode_CODE(guess) + Py_SIZE(guess))
-    {
+    if (guess != NULL && _PyRecordedCode_Contains(guess, instr)) {
         return guess;
     }
     Py_ssize_t i = _PyRecordedCode_Find(&recorded.codes, instr);
@@ -179,6 +177,8 @@ sweep(void)
             nsorted += i < recorded.codes.nsorted;
         }
         else {
+            // What runs below may execute it: then it is shown again.
+            ((_PyCodeBlocks *)_PyCodeBlocks_Peek(code))->recording = 0;
             gone[ngone++] = code;
         }
     }
@@ -207,7 +207,7 @@ select_code(_PyRecorder *self, PyCodeObject *code)
         int err = _PyRecordedCode_Add(&recorded.codes, code);
         _PyRecording_EndChange();
         if (err < 0) {
-            return 0;           // it will be shown again
+            return _PyRecording_NO_MEMORY;
         }
     }
     return 1;
@@ -270,6 +270,9 @@ flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
         PyErr_Format(PyExc_ValueError, "size must be from 1 to %d", MAX_SIZE);
         return NULL;
     }
+    if (PySys_Audit("sys.settrace", NULL) < 0) {
+        return NULL;
+    }
     if (recorder.running) {
         PyErr_SetString(PyExc_RuntimeError,
                         "flightrecorder is already running");
@@ -279,9 +282,7 @@ flightrecorder_start(PyObject *module, PyObject *args, PyObject *kwargs)
     recorder.size = size;
     recorder.thread = all_threads ? 0 : _PyThreadState_GET()->id;
     if (_PyRecording_Start(&recorder, 1) < 0) {
-        if (!recorder.running) {
-            recorder = old;
-        }
+        recorder = old;
         return NULL;
     }
     free_rings();

@@ -48,8 +48,8 @@ static inline PyObject *
 eval_in_other_loop(PyThreadState *tstate, _PyInterpreterFrame *frame,
                    loop_variables *loop)
 {
-    if (tstate->rec_changed) {
-        (void)_PyRecording_Follow(tstate);
+    if (tstate->rec_changed && _PyRecording_Follow(tstate) < 0) {
+        _PyRecording_Lose(tstate);
     }
     if (tstate->rec_loop && tstate->c_tracefunc != NULL) {
         // A debugger that attaches has written it.

@@ -6,26 +6,30 @@
 #define EVAL_FRAME eval_recorded_frame
 
 /* 'serial' is the tstate->rec_serial that 'marks' is valid for: recording can
-   be started anew while a frame executes an instruction. */
+   be started anew while a frame executes an instruction.  It is NEW_CODE, an
+   odd number, if the recorders have not seen the code object. */
+#define NEW_CODE 1
+
 #undef DECLARE_MARKS
 #define DECLARE_MARKS() \
     uintptr_t marks; \
     unsigned int serial = tstate->rec_serial
 
 #undef LOAD_MARKS
-#define LOAD_MARKS(code) (marks = load_recorded_marks(tstate, code))
+#define LOAD_MARKS(code) \
+    (marks = load_recorded_marks(tstate, code, &serial))
 
 /* 0 if the code object is not recorded. */
 static inline uintptr_t
-load_recorded_marks(PyThreadState *tstate, PyCodeObject *code)
+load_recorded_marks(PyThreadState *tstate, PyCodeObject *code,
+                    unsigned int *serial)
 {
     const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
     if (_PyRecording_IsNew(tstate, blocks)) {
-        if (tstate->rec_loop) {
-            tstate->rec_loop = _PyRecording_NEW_CODE;
-        }
+        *serial = NEW_CODE;
         return 0;
     }
+    *serial = tstate->rec_serial;
     return _PyRecording_IsWanted(blocks) ? marks_of(code, blocks) : 0;
 }
 
@@ -103,23 +107,29 @@ load_recorded_marks(PyThreadState *tstate, PyCodeObject *code)
             PRE_DISPATCH_GOTO(); \
             DISPATCH_GOTO(); \
         } \
-        serial = tstate->rec_loop = tstate->rec_serial; \
+        unsigned int asked = tstate->rec_serial; \
         _Py_CODEUNIT *before = frame->prev_instr; \
+        int raised = tstate->inst_raised; \
+        tstate->inst_raised = 0; \
         frame->prev_instr = next_instr; \
         _PyFrame_SetStackPointer(frame, stack_pointer); \
         int err = _PyRecording_See(tstate, frame->f_code); \
         stack_pointer = _PyFrame_GetStackPointer(frame); \
         frame->stacktop = -1; \
         if (err < 0) { \
+            /* If the frame handles the exception, it is not recorded. */ \
+            marks = 0; \
+            serial = tstate->rec_serial; \
             tstate->inst_raised = 0; \
             next_instr++; \
             goto error; \
         } \
         frame->prev_instr = before; \
+        tstate->inst_raised = raised; \
         LOAD_MARKS(frame->f_code); \
-        if (tstate->rec_loop == _PyRecording_NEW_CODE) { \
-            /* Not seen, for lack of memory. */ \
-            tstate->rec_loop = serial; \
+        if (serial == NEW_CODE && tstate->rec_serial == asked) { \
+            /* Not seen, for lack of memory: this frame is not recorded. */ \
+            serial = asked; \
         } \
         DISPATCH_FIRST()
 

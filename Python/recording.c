@@ -18,7 +18,8 @@
    rec_ring             NULL if the thread is not recorded.
    rec_marks            The _PyCodeBlocks flags of recorded instructions.
    rec_serial           Identifies the set of recorders; 0 without a ring.
-   rec_loop             See _PyRecording_NEW_CODE.
+   rec_loop             rec_serial if the eval loop of recordedloop.h is the
+                        one for the thread, and otherwise 0.
    rec_changed          The set of recorders has changed, and the fields above
                         must follow.
 
@@ -29,7 +30,6 @@
 #include "pycore_atomic.h"        // _Py_atomic_int
 #include "pycore_pystate.h"       // _PyThreadState_GET()
 #include "pycore_runtime.h"       // _PyRuntime
-#include "pycore_sysmodule.h"     // _PySys_Audit()
 #include "pycore_tracestate.h"    // _PyTraceState_Follow()
 #include <stddef.h>               // offsetof()
 #ifdef HAVE_SYS_SELECT_H
@@ -52,13 +52,6 @@ static unsigned int last_serial;
 /* So many new code objects are searched one by one before they are sorted. */
 #define MAX_UNSORTED 256
 
-static inline int
-contains(PyCodeObject *code, const _Py_CODEUNIT *instr)
-{
-    _Py_CODEUNIT *start = _PyCode_CODE(code);
-    return start <= instr && instr < start + Py_SIZE(code);
-}
-
 Py_ssize_t
 _PyRecordedCode_Find(const _PyRecordedCode *set, const _Py_CODEUNIT *instr)
 {
@@ -72,11 +65,11 @@ _PyRecordedCode_Find(const _PyRecordedCode *set, const _Py_CODEUNIT *instr)
             high = middle;
         }
     }
-    if (low > 0 && contains(set->codes[low - 1], instr)) {
+    if (low > 0 && _PyRecordedCode_Contains(set->codes[low - 1], instr)) {
         return low - 1;
     }
     for (Py_ssize_t i = set->nsorted; i < set->count; i++) {
-        if (contains(set->codes[i], instr)) {
+        if (_PyRecordedCode_Contains(set->codes[i], instr)) {
             return i;
         }
     }
@@ -283,10 +276,9 @@ detach(PyThreadState *tstate, int ended)
     _PyRecording_EndChange();
 }
 
-void
-_PyRecording_Read(void)
+static void
+read_rings(PyInterpreterState *interp)
 {
-    PyInterpreterState *interp = _PyInterpreterState_GET();
     for (_PyRecordRing *ring = interp->recording.rings; ring != NULL;
          ring = ring->next)
     {
@@ -294,8 +286,28 @@ _PyRecording_Read(void)
     }
 }
 
+void
+_PyRecording_Read(void)
+{
+    read_rings(_PyInterpreterState_GET());
+}
+
 
 /* --- Recorders and threads ----------------------------------------------- */
+
+/* Choose the eval loop for the thread, and where it stops. */
+static void
+choose_loop(PyThreadState *tstate)
+{
+    _PyTraceState_Follow(tstate);
+    // While the runtime is finalized, other threads can have ended without
+    // the GIL, and their C stacks are gone.
+    if (_PyRuntimeState_GetFinalizing(&_PyRuntime) == NULL
+        || tstate == _PyThreadState_GET())
+    {
+        _PyThreadState_UpdateTracingState(tstate);
+    }
+}
 
 /* The set of recorders has changed: tell all threads. */
 static void
@@ -310,11 +322,11 @@ set_changed(PyInterpreterState *interp)
     PyThread_acquire_lock(lock, WAIT_LOCK);
     interp->recording.on = interp->recording.recorders != NULL;
     for (PyThreadState *ts = interp->threads.head; ts != NULL; ts = ts->next) {
-        if (!ts->inst_cleared
-            && (interp->recording.on || ts->rec_ring != NULL))
+        if (ts->rec_ring != NULL
+            || (interp->recording.on && !ts->inst_cleared))
         {
             ts->rec_changed = 1;
-            _PyThreadState_UpdateTracingState(ts);
+            choose_loop(ts);
         }
     }
     PyThread_release_lock(lock);
@@ -357,16 +369,26 @@ _PyRecording_Follow(PyThreadState *tstate)
             detach(tstate, 0);
         }
     }
-    else if (tstate->rec_ring == NULL) {
+    else if (tstate->rec_ring == NULL && !tstate->inst_cleared) {
         err = attach(tstate, size);
     }
     if (tstate->rec_ring != NULL) {
         tstate->rec_marks = marks;
         tstate->rec_serial = interp->recording.serial;
     }
-    _PyTraceState_Follow(tstate);
-    _PyThreadState_UpdateTracingState(tstate);
+    choose_loop(tstate);
     return err;
+}
+
+void
+_PyRecording_Lose(PyThreadState *tstate)
+{
+    PyInterpreterState *interp = tstate->interp;
+    for (_PyRecorder *r = interp->recording.recorders; r; r = r->next) {
+        if (records(r, tstate->id)) {
+            r->lost = 1;
+        }
+    }
 }
 
 static void
@@ -375,8 +397,7 @@ detach_all(PyInterpreterState *interp)
     while (interp->recording.rings != NULL) {
         PyThreadState *tstate = interp->recording.rings->tstate;
         detach(tstate, 0);
-        _PyTraceState_Follow(tstate);
-        _PyThreadState_UpdateTracingState(tstate);
+        choose_loop(tstate);
     }
 }
 
@@ -385,19 +406,14 @@ _PyRecording_Start(_PyRecorder *recorder, int anew)
 {
     PyThreadState *tstate = _PyThreadState_GET();
     PyInterpreterState *interp = tstate->interp;
-    if (_PySys_Audit(tstate, "sys.settrace", NULL) < 0) {
-        return -1;
-    }
-    if (recorder->running) {
-        PyErr_SetString(PyExc_RuntimeError, "the recorder is already running");
-        return -1;
-    }
-    _PyRecording_Read();
+    assert(!recorder->running);
+    read_rings(interp);
     if (anew) {
         detach_all(interp);
     }
     Py_XINCREF(recorder->owner);
     recorder->running = 1;
+    recorder->interp = interp;
     recorder->next = interp->recording.recorders;
     interp->recording.recorders = recorder;
     set_changed(interp);
@@ -410,8 +426,9 @@ _PyRecording_Start(_PyRecorder *recorder, int anew)
 }
 
 static void
-stop(PyInterpreterState *interp, _PyRecorder *recorder)
+stop(_PyRecorder *recorder)
 {
+    PyInterpreterState *interp = recorder->interp;
     _PyRecorder **p = &interp->recording.recorders;
     while (*p != recorder) {
         p = &(*p)->next;
@@ -425,19 +442,20 @@ stop(PyInterpreterState *interp, _PyRecorder *recorder)
 void
 _PyRecording_Stop(_PyRecorder *recorder, int anew)
 {
-    PyInterpreterState *interp = _PyInterpreterState_GET();
-    _PyRecording_Read();
+    // Not always the current one: in the child process of a fork, the main
+    // interpreter's thread clears the other interpreters.
+    read_rings(recorder->interp);
     if (anew) {
-        detach_all(interp);
+        detach_all(recorder->interp);
     }
-    stop(interp, recorder);
+    stop(recorder);
 }
 
 void
 _PyRecording_Fini(PyInterpreterState *interp)
 {
     while (interp->recording.recorders != NULL) {
-        stop(interp, interp->recording.recorders);
+        stop(interp->recording.recorders);
     }
     detach_all(interp);
 }
@@ -445,23 +463,28 @@ _PyRecording_Fini(PyInterpreterState *interp)
 int
 _PyRecording_See(PyThreadState *tstate, PyCodeObject *code)
 {
-    unsigned int serial = tstate->rec_serial;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_Get(code);
-    PyErr_Restore(type, value, traceback);
-    if (blocks == NULL || !_PyRecording_IsNew(tstate, blocks)) {
+    PyInterpreterState *interp = tstate->interp;
+    unsigned int set = interp->recording.serial, serial = tstate->rec_serial;
+    _PyCodeBlocks *blocks = (_PyCodeBlocks *)_PyCodeBlocks_TryGet(code);
+    if (blocks == NULL) {
+        _PyRecording_Lose(tstate);
+        return 0;
+    }
+    if (!_PyRecording_IsNew(tstate, blocks)) {
         return 0;
     }
     int wanted = 0;
-    PyInterpreterState *interp = tstate->interp;
     for (_PyRecorder *r = interp->recording.recorders; r; r = r->next) {
         int selected = r->select(r, code);
         if (selected < 0) {
             return -1;
         }
-        if (tstate->rec_changed || tstate->rec_serial != serial) {
+        if (interp->recording.serial != set) {
             return 0;           // the recorders are others now
+        }
+        if (selected == _PyRecording_NO_MEMORY) {
+            _PyRecording_Lose(tstate);
+            return 0;
         }
         wanted |= selected;
     }

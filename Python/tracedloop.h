@@ -43,20 +43,15 @@
 #undef DECLARE_MARKS
 #define DECLARE_MARKS() uintptr_t marks
 #undef LOAD_MARKS
-#define LOAD_MARKS(code) (marks = load_marks(code))
+#define LOAD_MARKS(code) (marks = load_marks(tstate, code))
 
 static inline uintptr_t
-load_marks(PyCodeObject *code)
+load_marks(PyThreadState *tstate, PyCodeObject *code)
 {
-    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_TryGet(code);
     if (blocks == NULL) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        blocks = _PyCodeBlocks_Compute(code);
-        PyErr_Restore(type, value, traceback);
-        if (blocks == NULL) {
-            return 0;
-        }
+        _PyRecording_Lose(tstate);
+        return 0;
     }
     return marks_of(code, blocks);
 }
@@ -156,20 +151,26 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
 
 /* A thread that is traced can also be recorded.  Each instruction that is
    recorded passes here, because of tstate->inst_marks: before its events, and
-   before it is executed. */
+   before it is executed.  If the trace function starts recording, that begins
+   with the next instruction, except at the first one of the frame. */
+#define UNKNOWN (-2)
+
 #define BEGIN_RECORD() \
     int source = tstate->rec_ring == NULL || marks == 0 \
-        ? -1 : source_of(frame, INSTR_OFFSET(), raised)
+        ? UNKNOWN : source_of(frame, INSTR_OFFSET(), raised)
 
 #define RECORD_TRACED() \
     do { \
         if (tstate->rec_ring != NULL && marks != 0 \
-            && INSTR_OFFSET() >= frame->f_code->_co_firsttraceable) \
+            && INSTR_OFFSET() >= frame->f_code->_co_firsttraceable \
+            && (source != UNKNOWN \
+                || INSTR_OFFSET() == frame->f_code->_co_firsttraceable)) \
         { \
             frame->prev_instr = next_instr; \
             _PyFrame_SetStackPointer(frame, stack_pointer); \
             int err = record_traced(tstate, frame->f_code, \
-                                    first_instr + source, next_instr); \
+                                    first_instr + Py_MAX(source, -1), \
+                                    next_instr); \
             stack_pointer = _PyFrame_GetStackPointer(frame); \
             frame->stacktop = -1; \
             if (err) { \
@@ -211,7 +212,7 @@ record_traced(PyThreadState *tstate, PyCodeObject *code, _Py_CODEUNIT *from,
         if (_PyRecording_See(tstate, code) < 0) {
             return -1;
         }
-        if (tstate->rec_ring == NULL) {
+        if (tstate->rec_ring == NULL || _PyRecording_IsNew(tstate, blocks)) {
             return 0;
         }
     }

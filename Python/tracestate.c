@@ -100,15 +100,24 @@ release_filter(_PyTraceFilter *filter)
     }
 }
 
+/* The marks at which the eval loop must stop to record, or to find that the
+   recorders have changed. */
+static inline uint8_t
+recorded_marks(PyThreadState *tstate)
+{
+    return tstate->rec_changed ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
+                               : tstate->rec_marks;
+}
+
 /* Set the marks and opcodes by which the eval loop recognizes instructions
    that can have events. */
 static void
 select_instructions(PyThreadState *tstate, int flags)
 {
-    tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks
+    tstate->inst_marks = _PyCodeBlocks_RESUME | recorded_marks(tstate)
         | (flags & _PyTrace_NO_LINES ? 0 : _PyCodeBlocks_LINE)
         | (flags & _PyTrace_BRANCHES ? _PyCodeBlocks_LEADER : 0);
-    tstate->inst_single = tstate->rec_marks ? 0
+    tstate->inst_single = recorded_marks(tstate) ? 0
         : flags == (_PyTrace_INSTRUCTIONS | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
         : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
@@ -131,7 +140,7 @@ _PyTraceState_Follow(PyThreadState *tstate)
         select_instructions(tstate, tstate->inst_tracing);
     }
     else {
-        tstate->inst_marks = _PyCodeBlocks_RESUME | tstate->rec_marks;
+        tstate->inst_marks = _PyCodeBlocks_RESUME | recorded_marks(tstate);
         tstate->inst_single = 0;
         tstate->inst_opcodes = no_opcodes;
     }

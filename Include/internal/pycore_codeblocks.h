@@ -65,6 +65,21 @@ _PyCodeBlocks_Get(PyCodeObject *code)
     return blocks != NULL ? blocks : _PyCodeBlocks_Compute(code);
 }
 
+/* The same without touching the current exception: return NULL if there is no
+   memory. */
+static inline const _PyCodeBlocks *
+_PyCodeBlocks_TryGet(PyCodeObject *code)
+{
+    const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(code);
+    if (blocks == NULL) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        blocks = _PyCodeBlocks_Compute(code);
+        PyErr_Restore(type, value, traceback);
+    }
+    return blocks;
+}
+
 /* For code objects that are not freed through code_dealloc(). */
 extern void _PyCodeBlocks_Clear(PyCodeObject *code);
 

@@ -14,8 +14,8 @@ extern "C" {
 
 /* Recording of executed instructions.  See Python/recording.c.
 
-   Everything here needs the GIL, except _PyRecording_InitThread() and
-   _PyRecording_BeginCrash(). */
+   Everything here needs the GIL, except _PyRecording_InitThread() and what the
+   handler of a fatal signal calls. */
 
 /* An executed instruction. */
 typedef struct _PyRecordEntry {
@@ -67,6 +67,13 @@ typedef struct {
     PyCodeObject **codes;
 } _PyRecordedCode;
 
+static inline int
+_PyRecordedCode_Contains(PyCodeObject *code, const _Py_CODEUNIT *instr)
+{
+    _Py_CODEUNIT *start = _PyCode_CODE(code);
+    return start <= instr && instr < start + Py_SIZE(code);
+}
+
 /* The index of the code object that contains an instruction, or -1. */
 PyAPI_FUNC(Py_ssize_t) _PyRecordedCode_Find(const _PyRecordedCode *set,
                                             const _Py_CODEUNIT *instr);
@@ -84,20 +91,23 @@ _PyRecordedCode_Has(const _PyRecordedCode *set, PyCodeObject *code)
     return _PyRecordedCode_Find(set, _PyCode_CODE(code)) >= 0;
 }
 
+#define _PyRecording_NO_MEMORY 2
+
 /* What reads the recorded instructions. */
 typedef struct _PyRecorder {
     struct _PyRecorder *next;
+    PyInterpreterState *interp; // while it is running
     PyObject *owner;            // a reference while it is running, or NULL
     Py_ssize_t size;            // of the rings, at least
     /* The _PyCodeBlocks flags of the instructions to record. */
     uint8_t marks;
     uint64_t thread;            // the id of a thread state; 0: all threads
     int running;
-    int lost;                   // something was not recorded, without memory
+    int lost;                   // for lack of memory, something is missing
     /* Is the code object to be recorded?  It is asked before the code object
        is recorded for the first time, and again after any recorder was started
-       or stopped.  May run any code.  Return -1 with an exception set on
-       error. */
+       or stopped.  May run any code.  Return 1 or 0, or -1 with an exception
+       set on error, or _PyRecording_NO_MEMORY: then it is asked again. */
     int (*select)(struct _PyRecorder *, PyCodeObject *);
     /* Read entries, which may belong to code objects that only other recorders
        have selected.  Or NULL.  Must not run Python code. */
@@ -107,9 +117,11 @@ typedef struct _PyRecorder {
     int (*detached)(struct _PyRecorder *, _PyRecordRing *, int ended);
 } _PyRecorder;
 
-/* Start and stop a recorder in the current interpreter.  With 'anew', the
-   rings of all threads are detached first.  _PyRecording_Start() returns -1
-   with an exception set if it fails. */
+/* Start a recorder that is not running, in the current interpreter, and stop
+   one that is.  With 'anew', the rings of all threads are detached first.  No
+   Python code runs, unless stopping releases the owner.  _PyRecording_Start()
+   returns -1 with an exception set if it fails.  Raise the audit event
+   sys.settrace before. */
 PyAPI_FUNC(int) _PyRecording_Start(_PyRecorder *recorder, int anew);
 PyAPI_FUNC(void) _PyRecording_Stop(_PyRecorder *recorder, int anew);
 
@@ -145,12 +157,6 @@ PyAPI_FUNC(void) _PyRecording_EndCrash(void);
 
 /* --- For the interpreter ------------------------------------------------- */
 
-/* Values of PyThreadState.rec_loop: 0 if the eval loop of
-   Python/recordedloop.h is not the one for the thread, rec_serial if it is and
-   can go on, or this if it has come to a code object that is new to the
-   recorders. */
-#define _PyRecording_NEW_CODE 1
-
 /* A thread state is being initialized, with the interpreter's lock. */
 extern void _PyRecording_InitThread(PyThreadState *tstate);
 
@@ -162,8 +168,11 @@ extern void _PyRecording_ClearThread(PyThreadState *tstate);
    thread is not recorded. */
 extern int _PyRecording_Follow(PyThreadState *tstate);
 
+/* For lack of memory, instructions of the thread are not recorded. */
+extern void _PyRecording_Lose(PyThreadState *tstate);
+
 /* Ask the recorders about a code object.  May run any code.  Return -1 with an
-   exception set on error. */
+   exception set on error.  The code object can be new afterwards, too. */
 extern int _PyRecording_See(PyThreadState *tstate, PyCodeObject *code);
 
 /* The ring of the thread is full.  Return where it goes on. */

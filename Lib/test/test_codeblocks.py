@@ -5,6 +5,7 @@ import codeblocks
 import collections
 import contextlib
 import dis
+import gc
 import itertools
 import os
 import re
@@ -1149,9 +1150,150 @@ class EdgeRecorderTests(unittest.TestCase):
         with recorder:
             exec(one)
             exec(other)
-        self.assertEqual([id(code) for code, _ in recorder.edges()].sort(),
-                         [id(one), id(other)].sort())
+        self.assertEqual(sorted(id(code) for code, _ in recorder.edges()), sorted([id(one), id(other)]))
         self.assertEqual(len(recorder.edges()), 2)
+
+    def test_python_code_runs_before_a_function_begins(self):
+        # creating cells runs the garbage collector, and so its callbacks
+        callback = lambda *args: None
+        threshold = gc.get_threshold()
+        codes = []
+        recorder = codeblocks.EdgeRecorder()
+        gc.callbacks.append(callback)
+        gc.set_threshold(1)
+        try:
+            with recorder:
+                for _ in range(20):
+                    namespace = {}
+                    exec('def f():\n  a = 1\n  b = 2\n  return lambda: a + b\n', namespace)
+                    namespace['f']()
+                    codes.append(namespace['f'].__code__)
+        finally:
+            gc.set_threshold(*threshold)
+            gc.callbacks.remove(callback)
+        recorded = {id(code) for code, _ in recorder.edges()}
+        self.assertEqual([id(code) in recorded for code in codes], [True] * 20)
+
+    def test_python_code_runs_before_an_exception_is_handled(self):
+        class Temporary:
+            def __del__(self):
+                pass
+
+        def inner():
+            recorder.start()
+            raise ValueError
+
+        def outer():
+            try:
+                print(Temporary(), inner())
+            except ValueError:
+                for _ in range(3):
+                    pass
+
+        recorder = codeblocks.EdgeRecorder(lambda code: code is outer.__code__)
+        outer()
+        recorder.stop()
+        (_, edges), = recorder.edges()
+        iterator, = (offset for offset, i in instructions(outer.__code__) if i.opname == 'FOR_ITER')
+        self.assertEqual(len([edge for edge in edges if edge[0] == iterator]), 2)
+
+    def test_select_starts_another_recorder(self):
+        def function():
+            for _ in range(3):
+                pass
+
+        def select(code):
+            if code is function.__code__:
+                second.start()
+                return True
+            return False
+
+        second = codeblocks.EdgeRecorder(lambda code: code is function.__code__)
+        first = codeblocks.EdgeRecorder(select)
+        with first:
+            function()
+        second.stop()
+        for recorder in first, second:
+            (_, edges), = recorder.edges()
+            self.assertGreater(len(edges), 3)
+
+    def test_started_by_a_trace_function(self):
+        def function():
+            for _ in range(3):
+                pass
+
+        def start(number):
+            events = itertools.count(1)
+            recorder = codeblocks.EdgeRecorder(lambda code: code is function.__code__)
+
+            def trace(frame, event, arg):
+                if frame.f_code is function.__code__:
+                    if next(events) == number:
+                        recorder.start()
+                    return trace
+
+            sys.settrace(trace)
+            function()
+            sys.settrace(None)
+            recorder.stop()
+            return [edge for _, edges in recorder.edges() for edge in edges]
+
+        entry = sys._getcodeleaders(function.__code__)[0]
+        self.assertIn((-1, entry), start(1))
+        for number in range(2, 10):
+            edges = start(number)
+            self.assertNotIn(-1, [source for source, _ in edges], number)
+        self.assertEqual(start(1000), [])
+
+    def test_thread_that_is_traced_follows(self):
+        ignore = lambda *args: None
+        for install in (lambda: sys.setprofile(ignore),
+                        lambda: sys.settrace(ignore),
+                        lambda: sys.settracestate(ignore, trace_lines=False, trace_instructions=True),
+                        lambda: sys.settracestate(ignore, trace_lines=False, trace_branches=True)):
+            def work():
+                install()
+                ready.set()
+                while not done:
+                    pass
+
+            recorder = codeblocks.EdgeRecorder(lambda code: code is work.__code__)
+            ready = threading.Event()
+            done = False
+            thread = threading.Thread(target=work)
+            with threading_helper.start_threads([thread]):
+                try:
+                    ready.wait()
+                    time.sleep(0.01)        # in the loop
+                    recorder.start()
+                    deadline = time.monotonic() + support.LONG_TIMEOUT
+                    while not recorder.edges() and time.monotonic() < deadline:
+                        time.sleep(0.001)
+                    self.assertTrue(recorder.edges())
+                finally:
+                    recorder.stop()
+                    done = True
+
+    def test_stopped_while_a_thread_ends(self):
+        script = '''
+            import codeblocks, contextvars, threading
+            class Last:
+                def __del__(self):
+                    pass
+            def select(code):
+                if code is Last.__del__.__code__:
+                    recorder.stop()
+                    del globals()['recorder']
+                return True
+            recorder = codeblocks.EdgeRecorder(select)
+            recorder.start()
+            variable = contextvars.ContextVar('variable')
+            thread = threading.Thread(target=lambda: variable.set(Last()))
+            thread.start()
+            thread.join()
+            assert 'recorder' not in globals()
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script), PYTHONMALLOC='debug')
 
     def test_select_without_memory(self):
         calls = []
@@ -1214,6 +1356,37 @@ class EdgeRecorderTests(unittest.TestCase):
                 recorder.clear()
                 self.assertEqual(recorder.edges(), [])
         self.assertGreater(failed, 1)
+
+    def test_without_memory_nothing_is_missing_in_silence(self):
+        _testcapi = import_helper.import_module('_testcapi')
+
+        def record(start):
+            recorder = codeblocks.EdgeRecorder(counts=True)
+            namespace = {}
+            exec('def function(numbers):\n  for number in numbers:\n    if number % 2:\n      pass\n', namespace)
+            function = namespace['function']
+            recorder.start()
+            try:
+                if start is not None:
+                    _testcapi.set_nomemory(start, start + 1)
+                try:
+                    function((1, 2))
+                finally:
+                    _testcapi.remove_mem_hooks()
+            except MemoryError:
+                return None
+            finally:
+                recorder.stop()
+            try:
+                edges = recorder.edges()
+            except MemoryError:
+                return None
+            return next(edges for code, edges in edges if code is function.__code__)
+
+        complete = record(None)
+        found = [record(start) for start in range(40)]
+        self.assertEqual([edges for edges in found if edges != complete and edges is not None], [])
+        self.assertGreater(found.count(complete), 20)
 
 
 if __name__ == '__main__':

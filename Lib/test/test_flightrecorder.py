@@ -329,6 +329,55 @@ class RecordTest(TestCase):
         self.assertEqual(len(flightrecorder.last()), 10)
         del refs
 
+    def test_freed_code_comes_back(self):
+        script = '''
+            import flightrecorder, weakref
+            def freed(ref):
+                for other in refs:
+                    code = other()
+                    if code is not None:
+                        exec(code)
+                        flightrecorder.last()
+                        break
+            flightrecorder.start(10)
+            refs = []
+            for i in range(1500):
+                code = compile('x = 1', f'<{i}>', 'exec')
+                refs.append(weakref.ref(code, freed))
+                exec(code)
+                del code
+            flightrecorder.stop()
+            assert len(flightrecorder.last()) == 10
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+    def test_started_by_a_select(self):
+        script = '''
+            import codeblocks, dis, flightrecorder, sys
+            def function():
+                flightrecorder.last()
+            def select(code):
+                if not flightrecorder.is_running():
+                    flightrecorder.start()
+                return True
+            def trace(frame, event, arg):
+                if frame.f_code is function.__code__:
+                    frame.f_trace_opcodes = True
+                    if event == 'opcode' and frame.f_lasti == call:
+                        second.start()
+                    return trace
+            call, = (i.offset for i in dis.get_instructions(function) if i.opname == 'CALL')
+            first = codeblocks.EdgeRecorder()
+            first.start()
+            function()
+            second = codeblocks.EdgeRecorder(select)
+            sys.settrace(trace)
+            function()
+            sys.settrace(None)
+            assert flightrecorder.last()
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
     def test_cycles_are_collected(self):
         class C:
             pass
@@ -361,6 +410,27 @@ class RecordTest(TestCase):
             assert len(flightrecorder.last()) == 4
         '''
         script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+    def test_memory_failure_beside_an_edge_recorder(self):
+        import_helper.import_module('_testcapi')
+        script = '''
+            import _testcapi, codeblocks, flightrecorder, sys
+            flightrecorder.start(100_000)
+            codeblocks.EdgeRecorder().start()
+            for _ in range(600):
+                exec('def f(): pass')
+                _testcapi.set_nomemory(int(sys.argv[1]), int(sys.argv[1]) + 1)
+                try:
+                    f()
+                except MemoryError:
+                    pass
+                finally:
+                    _testcapi.remove_mem_hooks()
+            assert flightrecorder.last()
+        '''
+        for number in range(8):
+            with self.subTest(number=number):
+                script_helper.assert_python_ok('-c', textwrap.dedent(script), str(number))
 
 
 class OtherTracersTest(TestCase):
@@ -487,6 +557,20 @@ class OtherTracersTest(TestCase):
             refuse = True
             flightrecorder.stop()
             assert not flightrecorder.is_running() and len(events) == 2
+        '''
+        script_helper.assert_python_ok('-c', textwrap.dedent(script))
+
+    def test_audit_hook_reads(self):
+        script = '''
+            import flightrecorder, sys
+            flightrecorder.start(1)
+            for _ in range(50):
+                exec('pass')
+            flightrecorder.stop()
+            sys.addaudithook(lambda event, args: event == 'sys.settrace' and sizes.append(len(flightrecorder.last())))
+            sizes = []
+            flightrecorder.start(1000)
+            assert sizes == [1], sizes
         '''
         script_helper.assert_python_ok('-c', textwrap.dedent(script))
 
