@@ -4,55 +4,9 @@ import json
 import subprocess
 import sys
 
-import codeprobes
-import coverage
 import pytest
 
-from condcov.analysis.coverable import analyse
-from condcov.model import Seen
-from condcov.record.planner import plan
-
-# Runs a module's tests under both, and prints the data that only one of them has.
-PROGRAM = '''
-import importlib.util, io, json, sys, unittest
-import codeprobes, coverage, coverage.results
-from condcov.analysis.coverable import analyse
-from condcov.model import Seen
-from condcov.record.planner import plan
-
-tests, target = sys.argv[1:]
-file = importlib.util.find_spec(target).origin
-for name in (tests, target):
-    sys.modules.pop(name, None)
-with open(file, 'rb') as stream:
-    source = analyse(stream.read(), file)
-plans = {}
-
-def select(code):
-    if code.co_filename != file:
-        return None
-    plans[code] = plan(code, source.table)
-    return plans[code].probes
-
-recorder = codeprobes.Recorder(select)
-peer = coverage.Coverage(branch=True, include=[file], data_file=None, config_file=False)
-recorder.start()
-peer.start()
-result = unittest.TextTestRunner(io.StringIO()).run(unittest.defaultTestLoader.loadTestsFromName(tests))
-peer.stop()
-recorder.stop()
-seen = Seen()
-for code, *record in recorder.harvest():
-    seen.update(plans[code].seen(*record))
-_, seen = source.counted(seen)
-analysis = peer._analyze(file)
-arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
-json.dump({
-    'tests': result.testsRun, 'executed': len(analysis.executed), 'branches': len(arcs),
-    'totals': [[len(source.lines), len(source.arcs)], [len(analysis.statements), analysis.numbers.n_branches]],
-    'lines': sorted(analysis.executed ^ (seen.lines & source.lines)), 'arcs': sorted(arcs ^ seen.arcs),
-}, sys.__stdout__)
-'''
+from support import beside_coverage
 
 # Branches that coverage.py counts as taken, because an exception left the line for their target: all
 # here are `for`, `async for` and `await` over what is not iterable or awaitable, or raises.
@@ -70,7 +24,7 @@ EXCEPTIONS = {
 ])
 @pytest.mark.slow
 def test_library_is_covered_as_by_coverage(tests, target):
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', PROGRAM, tests, target],
+    done = subprocess.run([sys.executable, '-W', 'ignore', beside_coverage.__file__, tests, target],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout[done.stdout.rindex('{'):])
@@ -84,33 +38,12 @@ def test_library_is_covered_as_by_coverage(tests, target):
 def both(path, text):
     """Run a program; return the SourceFile, the Seen to report, and the lines and arcs that coverage.py reports."""
     path.write_text(text)
-    path = str(path)
-    source = analyse(text, path)
+    recorded = beside_coverage.Both(str(path), text)
     code = compile(text, path, 'exec')
-    plans = {}
-
-    def select(code):
-        if code.co_filename != path:
-            return None
-        plans[code] = plan(code, source.table)
-        return plans[code].probes
-
-    recorder = codeprobes.Recorder(select)
-    peer = coverage.Coverage(branch=True, include=[path], data_file=None, config_file=False)
-    recorder.start()
-    peer.start()
-    try:
+    with recorded:
         exec(code, {})
-    finally:
-        peer.stop()
-        recorder.stop()
-    seen = Seen()
-    for code, *record in recorder.harvest():
-        seen.update(plans[code].seen(*record))
-    source, seen = source.counted(seen)
-    analysis = peer._analyze(path)
-    arcs = {(start, end) for start, ends in analysis.executed_branch_arcs().items() for end in ends}
-    return source, seen, analysis.executed, arcs
+    theirs = recorded.theirs()
+    return *recorded.ours(), theirs.executed, beside_coverage.arcs_of(theirs.executed_branch_arcs())
 
 
 # Each runs every outcome of its conditions, and each arc.
