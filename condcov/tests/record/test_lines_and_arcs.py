@@ -282,8 +282,125 @@ for x in 0, 1, 2, 3:
 '''
 
 
-def test_jump_out_of_a_with_on_one_line(tmp_path):
-    source, seen, lines, arcs = both(tmp_path / 'program.py', JUMP_OUT_OF_A_WITH)
+# Likewise.
+JUMP_OUT_OF_A_TRY = '''
+import asyncio
+from contextlib import nullcontext
+async def items(n):
+    for i in range(n):
+        yield i
+def to_a_loop(x, y):
+    for _ in range(2):
+        try:
+            if x: continue
+            print(x)
+            if y: x = y; break
+            print(y)
+        finally:
+            print(y)
+    return 1
+def several_lines(x, y):
+    while x:
+        x -= 1
+        try:
+            if (x or
+                    y): continue
+            print(x)
+        finally:
+            if y:
+                print(y)
+def out_of_two(x, y):
+    for _ in (
+            1, 2):
+        try:
+            with nullcontext():
+                try:
+                    if x: break
+                    print(x)
+                    if y: continue
+                finally:
+                    print(y)
+                print(x)
+        except ZeroDivisionError:
+            print(y)
+        finally:
+            print(y)
+    else:
+        print(x)
+def values(x, y):
+    try:
+        if x: return 1
+        if y: return (x +
+                      y)
+        print(x)
+    finally:
+        print(y)
+    return 1
+def handler_else_and_finally(x, y):
+    for _ in range(2):
+        try:
+            1 / x
+        except ZeroDivisionError:
+            if y: continue
+            print(x)
+        else:
+            if y: break
+            print(x)
+        finally:
+            try:
+                if x: continue
+                print(x)
+            finally:
+                print(y)
+    return 1
+def case(x, y):
+    try:
+        match x:
+            case 0: return
+            case 1: print(x)
+            case 2: return y
+        print(y)
+    finally:
+        print(x)
+def last_in_a_with(x, y):
+    with nullcontext():
+        while x:
+            with nullcontext():
+                x -= 1
+                if y: break
+                print(x)
+    return 1
+def last_in_a_loop(x, y):
+    for _ in range(2):
+        while x:
+            with nullcontext():
+                x -= 1
+                if y: break
+                print(x)
+async def awaits(x, y):
+    async for _ in items(2):
+        with nullcontext():
+            async for i in items(x):
+                try:
+                    if y: break
+                    print(x)
+                    if i: continue
+                    print(i)
+                finally:
+                    await asyncio.sleep(0)
+    return 1
+for x in 0, 1, 2, 3:
+    for y in 0, 1:
+        for function in (to_a_loop, several_lines, out_of_two, values, handler_else_and_finally, case,
+                         last_in_a_with, last_in_a_loop):
+            function(x, y)
+        asyncio.run(awaits(x, y))
+'''
+
+
+@pytest.mark.parametrize('text', [JUMP_OUT_OF_A_WITH, JUMP_OUT_OF_A_TRY], ids=['with', 'try'])
+def test_jump_on_one_line(tmp_path, text):
+    source, seen, lines, arcs = both(tmp_path / 'program.py', text)
     assert seen.lines & source.lines == lines
     assert arcs < seen.arcs == source.arcs
 
@@ -303,3 +420,26 @@ function(0)
     source, seen, _, arcs = both(tmp_path / 'program.py', text)
     assert seen.arcs == arcs
     assert source.arcs - seen.arcs == {(6, {'continue': 4, 'return': -3, 'break': 8}[jump])}
+
+
+# In each, the `if` has two ways out, but with this value it takes only one.
+@pytest.mark.parametrize('jump, way', [('continue', 4), ('return', -3), ('break', 9)])
+@pytest.mark.parametrize('block', ['with nullcontext():', 'try:'])
+@pytest.mark.parametrize('x', [0, 1])
+def test_jump_at_the_end_of_a_block_has_two_ways(tmp_path, jump, way, block, x):
+    rest = 'print(x)' if block == 'with nullcontext():' else 'finally: print(x)'
+    text = f"""
+from contextlib import nullcontext
+def function(x):
+    for i in range(2):
+        {block}
+            if x: {jump}
+        {rest}
+        print(x)
+    return 1
+function({x})
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    ways = {arc for arc in source.arcs if arc[0] == 6}
+    assert ways == {(6, way), (6, 7)}
+    assert ways - seen.arcs == ({(6, 7)} if x else {(6, way)})

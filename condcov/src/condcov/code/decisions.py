@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from condcov import model
+from condcov.code import one_line_jumps
+from condcov.code.one_line_jumps import OneLineJump
 from condcov.model import FALSE, TRUE, Key, Span
 
 # The argument of IS_OP or CONTAINS_OP with which the operator itself, and not its opposite, is tested.
@@ -51,6 +53,7 @@ class Table:
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
     last_handlers   the keys of the last except clauses of try statements
+    jumps       for a line, the jump that ends the statement there, if its test is in the same line
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -63,6 +66,7 @@ class Table:
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
+    jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
 
 
 def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Decision], Table]:
@@ -73,6 +77,8 @@ def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Dec
     """
     finder = _Finder(text, optimize)
     finder.walk(tree)
+    if finder.jumps:
+        finder.table.jumps = one_line_jumps.find(tree, finder.jumps)
     found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
     keys = [decision.key for decision in found]
     for span, inside in finder.table.asserts.items():
@@ -114,6 +120,7 @@ class _Finder:
         self.optimize = optimize
         self.decisions: dict[Key, model.Decision] = {}
         self.table = Table()
+        self.jumps: dict[ast.stmt, Span] = {}       # in the line of their test, with the spans of their suites
 
     def walk(self, tree: ast.AST) -> None:
         """Visit every node, in any order, with a stack: expressions may nest deeper than the recursion limit."""
@@ -228,8 +235,11 @@ class _Finder:
     def suite(self, decision: model.Decision | None, body: list[ast.stmt]) -> None:
         """Enter the statements that are executed if the decision is true."""
         if decision is not None:
-            first = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span)
-            self.table.suites[decision.key] = first.lineno, body[-1].end_lineno or body[-1].lineno
+            first, last = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span), body[-1]
+            self.table.suites[decision.key] = first.lineno, last.end_lineno or last.lineno
+            if (isinstance(last, one_line_jumps.KINDS)
+                    and self.source[first.lineno - 1][:first.col_offset].strip()):
+                self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

@@ -143,7 +143,7 @@ class _Matcher:
         condition = operand.decision.conditions[operand.condition]
         if condition.constant is not None:
             return Jump(index, reason='a pattern that always matches')
-        always = any(_within(jump.position, alternative) for alternative in operand.always)
+        always = any(within(jump.position, alternative) for alternative in operand.always)
         assert jump.target is not None
         return Jump(index, operand, None if self._stays(jump.target, condition.span) else always,
                     None if self._stays(index + 1, condition.span) else True)
@@ -152,7 +152,7 @@ class _Matcher:
         if position.line is None:
             return None
         return self._table.patterns.get(position) or next(
-            (operand for span, operand in self._table.patterns.items() if _within(position, span)), None)
+            (operand for span, operand in self._table.patterns.items() if within(position, span)), None)
 
     def _stays(self, index: int, span: Span) -> bool:
         """Whether control gets to another jump of the same pattern from here."""
@@ -160,7 +160,7 @@ class _Matcher:
         while index not in visited:
             visited.add(index)
             instruction = self._instructions[index]
-            if instruction.line is not None and not _within(instruction.position, span):
+            if instruction.line is not None and not within(instruction.position, span):
                 return False
             if instruction.op in bytecode.CONDITIONAL:
                 return True
@@ -188,7 +188,8 @@ def _two_way(index: int, operand: Operand | None, jumps: bool) -> Jump:
     return Jump(index, operand, jumps, not jumps)
 
 
-def _within(position: Span, span: Span) -> bool:
+def within(position: Span, span: Span) -> bool:
+    """Whether a position, whose fields may be None, is in a span."""
     return (position.line is not None and position.column is not None and
             span[:2] <= position[:2] and position[2:] <= span[2:])
 

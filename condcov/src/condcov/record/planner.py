@@ -1,12 +1,11 @@
 """Makes the plan of a code object: what to record in it, and what a record says about the source. See plan.py."""
 
-from collections.abc import Iterator
 from types import CodeType
 
 from condcov.code import bytecode
 from condcov.code.bytecode import OP
 from condcov.code.decisions import Table
-from condcov.code.jumps import Jump, jumps_of
+from condcov.code.jumps import Jump, jumps_of, within
 from condcov.model import LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
 from condcov.record.plan import Plan, path
 from condcov.record.probes import UNSUPPORTED_OPCODES
@@ -17,8 +16,6 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 # that pass through also reach.
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
-_WITH_EXIT = (*(OP['LOAD_CONST'],) * 3, OP['PRECALL'], OP['CALL'])
-_SWAP = OP['SWAP']
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
@@ -115,8 +112,7 @@ class _Planner:
                 continue
             if instruction.op in bytecode.CONDITIONAL:
                 for jumped, successor in enumerate(instruction.successors):
-                    for landing in self._landings(successor):
-                        self._jump_arc_at(index, bool(jumped), line, landing)
+                    self._jump_arc_at(index, bool(jumped), line, self._target(index, successor))
             elif shown[index] is None:
                 continue        # in an edge that began earlier
             elif instruction.op == OP['END_ASYNC_FOR']:
@@ -129,8 +125,7 @@ class _Planner:
                     continue
                 alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
                 probe = self._place(successor) if alone else None
-                for landing in self._landings(successor):
-                    self._arc_before(index if probe is None else probe, line, landing)
+                self._arc_before(index if probe is None else probe, line, self._target(index, successor))
 
     def _arc_before(self, index: int, line: int, landing: int | None) -> None:
         """Record this arc when the instruction with this index is executed, before it if it cannot have a probe."""
@@ -159,42 +154,28 @@ class _Planner:
         if landing is not None and landing != line:
             self._jump_arcs.setdefault((self._instructions[index].offset, jumped), set()).add((line, landing))
 
-    def _landings(self, index: int) -> Iterator[int | None]:
-        """The _landing() of this instruction and, if it starts the exit of a `with`, that of what follows the exit.
+    def _target(self, index: int, successor: int) -> int | None:
+        """The line that control goes to from an instruction by way of its successor, in another line.
 
-        For `if x: continue` in a `with`, coverage.py expects an arc to the loop, but only sees one to the `with`.
+        This is the _landing() of the successor, but if a `break`, `continue` or `return` in the line of its test leaves
+        a `with` or a `try`, it is where the jump finally goes, as coverage.py expects.
         """
-        yield self._landing(index)
-        instructions, shown = self._instructions, self._shown
-        line = None         # of the exit
-        visited: set[int] = set()
-        while index not in visited:
-            visited.add(index)
-            if shown[index] != line:
-                if not self._is_with_exit(index):
-                    break
-                line = shown[index]
-            successors = instructions[index].successors
-            if not successors:
-                yield self._left(index)
-                return
-            if len(successors) > 1 and instructions[index].op != OP['SEND']:
-                return
-            index = successors[-1]      # of a SEND, when the await of an `async with` ends
-        if line is not None:
-            yield self._landing(index)
+        instruction = self._instructions[index]
+        jump = self._table.jumps.get(instruction.line or 0)
+        if jump is None or not (within(instruction.position, jump.span) or self._follows_test(index)):
+            return self._landing(successor)
+        return -self._code.co_firstlineno if jump.target is None else jump.target
 
-    def _is_with_exit(self, index: int) -> bool:
-        """Whether the call `__exit__(None, None, None)` of a `with` starts at this instruction."""
-        op = self._instructions[index].op
-        if op != _WITH_EXIT[0] and op != _SWAP:
+    def _follows_test(self, index: int) -> bool:
+        """Whether this instruction ends a test that was true: those of a jump may have been removed after it."""
+        instructions, line = self._instructions, self._shown[index]
+        if instructions[index].op in bytecode.CONDITIONAL:
             return False
-        position = self._instructions[index].position
-        if op == _SWAP:      # keeps the value of a return
-            index += 1
-        call = self._instructions[index:index + len(_WITH_EXIT)]
-        return (tuple(instruction.op for instruction in call) == _WITH_EXIT
-                and all(instruction.position == position for instruction in call))
+        while index - 1 in instructions[index].predecessors and self._shown[index - 1] == line:
+            index -= 1
+            if instructions[index].op in bytecode.CONDITIONAL:
+                return True
+        return False
 
     def _line_at(self, index: int) -> int | None:
         """The line shown last when this instruction is executed; None if there are several."""
