@@ -16,6 +16,7 @@ make test-differential       compare CPython's tests under every combination of 
 make test-clients            the tests of coverage.py, hunter, greenlet, pytest and debugpy, on both; half an hour
 make test-condcov            the tests of condcov, the coverage tool
 make test-condcov-packages   compare condcov with coverage.py on the tests of six packages; a quarter of an hour
+make test-statements         compare condcov with coverage.py on 5,000 random programs; a quarter of an hour
 make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; half an hour
 make lint                    check the sources with ruff, mypy, shellcheck and against PEP 7
 
@@ -40,7 +41,7 @@ make help                    show this help
 Variables:
 BUILDDIR=build/NAME          the build to use, as given to ./configure --builddir (now $1)
 TESTS="test_a test_b"        the tests for make test-all; IGNORE=PATTERN skips tests, such as those that hang here
-PROGRAMS=N                   the number of programs for make test-oracle
+PROGRAMS=N                   the number of programs for make test-oracle and make test-statements
 MODULES="test_a test_b"      the tests for make test-differential
 CLIENTS="coverage hunter"    the projects whose tests make test-clients runs
 RECORDED=1                   make test-clients compares the fork with recorders running with the fork without

@@ -37,6 +37,13 @@ pytest() { # BUILDDIR ARGUMENT...: run pytest on that build, one test per proces
     $SIGNALS build/venv/bin/python -m pytest -rs -p no:cacheprovider -n "$(nproc)" --dist loadgroup "$@" </dev/null
 }
 
+number_of_programs() { # DEFAULT: print how many random programs to try
+    case ${PROGRAMS:-$1} in
+        0* | *[!0-9]*) die "PROGRAMS is how many programs to try, such as $1; '$PROGRAMS' is not a number of programs" ;;
+    esac
+    printf '%s\n' "${PROGRAMS:-$1}"
+}
+
 failed_in() { # LOG of suite: print the tests that failed, one a line
     awk '/^[0-9]+ tests? failed:$/ { on = 1; next }
          !/^    / { on = 0 }

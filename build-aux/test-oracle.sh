@@ -6,10 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 . build-aux/suite.sh
 
 dir=$(builddir_of "$1")
-ORACLE_PROGRAMS=${PROGRAMS:-10000}
-case $ORACLE_PROGRAMS in
-    0* | *[!0-9]*) die "PROGRAMS is how many programs to try, such as 10000; '$ORACLE_PROGRAMS' is not a number of programs" ;;
-esac
+ORACLE_PROGRAMS=$(number_of_programs 10000) || exit 1
 sh build-aux/build.sh fork "$dir"
 sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" condcov
 export ORACLE_PROGRAMS

@@ -253,6 +253,16 @@ def test_oracle_takes_the_number_of_programs(suite):
         assert f"'{wrong}' is not a number of programs" in suite.fails('make', 'test-oracle', f'PROGRAMS={wrong}')
 
 
+def test_statements_takes_the_number_of_programs(suite):
+    suite.write('qa/tests/test_statements.py', '')
+    assert 'condcov and coverage.py on 5000 random programs' in suite.make('test-statements').stdout
+    assert 'on 7 random programs' in suite.make('test-statements', 'PROGRAMS=7').stdout
+    assert calls(suite, 'build/venv/bin')[-1].endswith(' -n 0 -s qa/tests/test_statements.py')
+    assert "'07' is not a number of programs" in suite.fails('make', 'test-statements', 'PROGRAMS=07')
+    suite.write('build/red', '')
+    assert 'the program is above' in suite.run('make', 'test-statements', status=1).stderr
+
+
 def test_oracle_that_finds_a_difference(suite):
     suite.write('build/red', '')
     assert 'the program is above' in suite.run('make', 'test-oracle', status=1).stderr

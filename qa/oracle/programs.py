@@ -501,12 +501,12 @@ def uses(lines, name):
 
 
 @st.composite
-def programs(draw):
-    """The source of a program, with a function main()."""
+def programs(draw, function_class=Function):
+    """The source of a program, with a function main(); its functions are written by `function_class`."""
     functions, parts = [], []
     for i in range(draw(st.integers(1, 3))):
         kind = draw(st.sampled_from(('function', 'function', 'generator', 'generator', 'coroutine', 'asyncgen')))
-        function = Function(draw, f'{kind}_{i}', kind, tuple(functions))
+        function = function_class(draw, f'{kind}_{i}', kind, tuple(functions))
         parts.append(function.source())
         functions.append(function)
     main = ['def main():', '    global counter', '    counter = 0']

@@ -4,68 +4,32 @@ The programs are the same each time. ORACLE_PROGRAMS=NUMBER tries this many othe
 """
 
 import collections
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from qa import ROOT
+from qa import random_tests
 from qa.oracle.programs import programs
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = os.environ.get('ORACLE_PROGRAMS')
-
-# Hypothesis keeps its database in the virtual environment.
-hypothesis.configuration.set_hypothesis_home_dir(Path(sys.prefix) / 'hypothesis')
-settings = hypothesis.settings(
-    max_examples=int(PROGRAMS or 300), derandomize=PROGRAMS is None, deadline=None, database=None, print_blob=False,
-    phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
+settings = random_tests.settings('ORACLE_PROGRAMS', 300)
 
 
-class Oracle:
-    """The worker, started again whenever it has ended."""
+class Oracle(random_tests.Worker):
+    """The worker, and what it has seen so far."""
 
     def __init__(self, python):
-        self.python = python
-        self.worker = None
-        self.programs = self.events = 0
+        super().__init__(python, 'qa.oracle.worker')
+        self.events = 0
         self.opcodes = collections.Counter()    # how many programs had each
 
-    def ask(self, program, mask=0, falsify=None):
-        if self.worker is None:
-            # pytest shows what a crash writes to stderr.
-            self.worker = subprocess.Popen([self.python, '-X', 'faulthandler', '-m', 'qa.oracle.worker'], cwd=ROOT,
-                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                           env=os.environ | {'PYTHONHASHSEED': '0'})
-        try:
-            self.worker.stdin.write(json.dumps({'program': program, 'mask': mask, 'falsify': falsify}) + '\n')
-            self.worker.stdin.flush()
-            answer = self.worker.stdout.readline()
-        except BrokenPipeError:
-            answer = ''
-        if not answer:
-            status = self.end()
-            raise AssertionError(f'the worker ended with status {status} in this program:\n{program}')
-        answer = json.loads(answer)
-        self.programs += 1
+    def difference(self, program, mask=0, falsify=None):
+        answer = self.ask(program, mask=mask, falsify=falsify)
         self.events += answer['events']
         self.opcodes.update(answer['opcodes'])
         return answer['difference']
-
-    def end(self):
-        if self.worker is not None:
-            self.worker.stdin.close()
-            self.worker.stdout.close()
-            status = self.worker.wait()
-            self.worker = None
-            return status
 
 
 @pytest.fixture(scope='module')
@@ -93,7 +57,7 @@ def test_events_of_random_programs(oracle):
     @settings
     @given(programs(), st.integers(0, 2**64 - 1))
     def check(program, mask):
-        difference = oracle.ask(program, mask)
+        difference = oracle.difference(program, mask)
         assert difference is None, f'{difference}, in this program:\n{program}'
 
     check()
@@ -126,13 +90,13 @@ def main():
     (event, how) for event in ('branch', 'instruction', 'line', 'opcode') for how in ('offset', 'missing', 'twice')
     if how != 'offset' or event in ('branch', 'instruction')])      # the others have no previous offset
 def test_one_wrong_event_is_found(oracle, event, how):
-    assert oracle.ask(PROGRAM, 2**64 - 1) is None
+    assert oracle.difference(PROGRAM, 2**64 - 1) is None
     for i in range(0, 40, 3):
-        assert f"'{event}'" in oracle.ask(PROGRAM, 0, [event, i, how])
+        assert f"'{event}'" in oracle.difference(PROGRAM, 0, [event, i, how])
 
 
 def test_program_that_ends_the_interpreter_is_shown(oracle):
     program = 'def main():\n    import os\n    os._exit(3)\n'
     with pytest.raises(AssertionError, match=r'status 3 in this program:\ndef main\(\):'):
-        oracle.ask(program)
-    assert oracle.ask(PROGRAM) is None
+        oracle.difference(program)
+    assert oracle.difference(PROGRAM) is None

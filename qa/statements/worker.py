@@ -1,0 +1,278 @@
+"""Compares the lines and branches that condcov and coverage.py record of a program in the same run.
+
+As a program, reads {"program": text} from each line of its standard input, and writes {"lines", "arcs", "explained",
+"unexplained"}: how many lines and arcs were recorded, how many differences each of EXPLANATIONS explains, and
+descriptions of the others. Needs condcov/tests in PYTHONPATH.
+"""
+
+import ast
+import collections
+import faulthandler
+import functools
+import gc
+import json
+import opcode
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from support import beside_coverage
+
+PATIENCE = 60           # seconds after which a program counts as hanging
+YIELDS = {opcode.opmap[name] for name in ('YIELD_VALUE', 'SEND', 'RETURN_GENERATOR', 'ASYNC_GEN_WRAP', 'RESUME')}
+
+
+def run(code):
+    """Run a program and its main()."""
+    namespace = {'__name__': 'program'}
+    exec(code, namespace)
+    try:
+        namespace['main']()
+    except Exception:
+        pass
+
+
+def traced(code, parser):
+    """The lines and arcs that a trace function sees, only the arcs that control took without an exception."""
+    arcs, lines, last, raised = set(), set(), {}, {}
+
+    def trace(frame, event, arg):
+        firstlineno = frame.f_code.co_firstlineno
+        if event == 'line':
+            if not raised[frame]:
+                arcs.add((last[frame], frame.f_lineno))
+            lines.add(frame.f_lineno)
+            last[frame], raised[frame] = frame.f_lineno, False
+        elif event == 'exception':
+            raised[frame] = True
+        elif event == 'return' and frame.f_code.co_code[frame.f_lasti] not in YIELDS:
+            if not raised[frame]:
+                arcs.add((last[frame], -firstlineno))
+            del last[frame], raised[frame]
+        return trace
+
+    def start(frame, event, arg):
+        if frame.f_code.co_filename != code.co_filename:
+            return None
+        last.setdefault(frame, -frame.f_code.co_firstlineno)
+        raised.setdefault(frame, False)
+        return trace
+
+    sys.settrace(start)
+    try:
+        run(code)
+    finally:
+        sys.settrace(None)
+    return parser.translate_lines(lines), parser.translate_arcs(parser.translate_arcs(arcs))
+
+
+class OneLineJumps(ast.NodeTransformer):
+    """Makes a program tell what its one-line jumps do, as in `if x: continue` and `if x: raise ValueError`.
+
+    jumps   {line: _Jump}, with the first line of the statement, whose test is there too
+    """
+
+    def __init__(self, text, first_line):
+        self.lines = text.split('\n')
+        self.first_line = first_line
+        self.jumps = {}
+        self.loops = []
+        self.handlers = set()       # their first lines
+
+    def suite(self, node, body):
+        """Instrument a suite that starts in the line of its test and ends with a jump."""
+        first, last = body[0], body[-1]
+        if (self.lines[first.lineno - 1].encode()[:first.col_offset].strip()
+                and isinstance(last, ast.Break | ast.Continue | ast.Return | ast.Raise)):
+            line = self.first_line(last.lineno)
+            loop = self.loops[-1] if self.loops else None
+            self.jumps[line] = _Jump(last, loop, self.first_line(loop[0]) if loop else None, self.handlers)
+            called = ast.parse(f'_jumps[{line}].taken = True').body
+            if isinstance(node, ast.If):
+                passed = ast.parse(f'_jumps[{line}].test()', mode='eval').body
+                node.test = ast.Call(passed.func, [node.test], [])
+            if isinstance(last, ast.Return) and last.value:
+                body[-1:] = [ast.Assign([ast.Name('_value', ast.Store())], last.value), *called,
+                             ast.Return(ast.Name('_value', ast.Load()))]
+            else:
+                body[-1:] = [*called, last]
+
+    def visit_If(self, node):
+        self.generic_visit(node)
+        self.suite(node, node.body)
+        return node
+
+    visit_match_case = visit_If
+
+    def visit_While(self, node):
+        loops = self.loops
+        head = node.test if isinstance(node, ast.While) else node.iter
+        self.loops = [*loops, (head.lineno, node.body[-1].end_lineno)]
+        node.body = [self.visit(each) for each in node.body]
+        self.suite(node, node.body)
+        self.loops = loops
+        node.orelse = [self.visit(each) for each in node.orelse]
+        return node
+
+    visit_For = visit_AsyncFor = visit_While
+
+    def visit_FunctionDef(self, node):
+        loops, self.loops = self.loops, []
+        self.generic_visit(node)
+        self.loops = loops
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ExceptHandler(self, node):
+        self.handlers.add(self.first_line(node.lineno))
+        self.generic_visit(node)
+        return node
+
+
+class _Jump:
+    """A one-line jump.
+
+    taken   whether it was executed
+    passed  whether the test of its if statement was false; None for other statements
+    raised  whether this was in an except or finally clause, which an exception may leave after the test
+    """
+
+    def __init__(self, node, loop, head, handlers):
+        self.node, self.loop, self.head, self.handlers = node, loop, head, handlers
+        self.taken = self.raised = False
+        self.passed = None
+
+    def test(self, value):
+        """Note the truth of the test, and return it."""
+        truth = bool(value)
+        self.passed = self.passed or not truth
+        self.raised = self.raised or sys.exc_info()[0] is not None
+        return truth
+
+    def goes_to(self, line):
+        """Whether the jump, and not the next statement, is the way to this line."""
+        if isinstance(self.node, ast.Return):
+            return line < 0
+        if isinstance(self.node, ast.Raise):
+            return line < 0 or line in self.handlers
+        if isinstance(self.node, ast.Continue):
+            return line == self.head
+        return not self.loop[0] <= line <= self.loop[1]
+
+    def took(self, line):
+        """Whether control went to this line from here."""
+        return self.taken if self.goes_to(line) else self.passed
+
+
+def jumps_of(text, path, parser):
+    """The one-line jumps of a program, after it has run: {line: _Jump}."""
+    transformer = OneLineJumps(text, parser.first_line)
+    tree = transformer.visit(ast.parse(text))
+    namespace = {'__name__': 'program', '_jumps': transformer.jumps}
+    exec(compile(ast.fix_missing_locations(tree), path, 'exec'), namespace)
+    try:
+        namespace['main']()
+    except Exception:
+        pass
+    return transformer.jumps
+
+
+class Evidence:
+    """What other runs of the program show: see traced() and jumps_of().
+
+    throws  whether the program throws exceptions into generators
+    """
+
+    def __init__(self, text, code, parser):
+        self._text, self._code, self._parser = text, code, parser
+        self.throws = '"throw"' in text or '.athrow(' in text
+
+    @functools.cached_property
+    def traced(self):
+        return traced(self._code, self._parser)
+
+    @functools.cached_property
+    def jumps(self):
+        return jumps_of(self._text, self._code.co_filename, self._parser)
+
+
+def exception_left(arc, recorded_by, evidence):
+    """coverage.py counts an arc whenever its second line follows the first, also in an except or finally clause."""
+    return recorded_by == 'coverage.py' and arc not in evidence.traced[1]
+
+
+def exception_thrown(arc, recorded_by, evidence):
+    """coverage.py loses its place if an exception is thrown into a generator that waits for another one.
+
+    CPython announces no call of the other one, but its return.
+    """
+    return recorded_by == 'condcov' and evidence.throws and arc in evidence.traced[1]
+
+
+def one_line_jump(arc, recorded_by, evidence):
+    """coverage.py does not see where a jump in the line of its test goes, if a with or a finally is left.
+
+    condcov assumes that a with does not suppress an exception that is raised there.
+    """
+    jump = evidence.jumps.get(arc[0])
+    return jump is not None and (recorded_by == 'condcov') == jump.took(arc[1])
+
+
+# Why an arc may be recorded by only one of the two.
+EXPLANATIONS = [exception_left, one_line_jump, exception_thrown]
+
+
+def examine(text, path):
+    path.write_text(text)
+    code = compile(text, str(path), 'exec', dont_inherit=True)
+    both = beside_coverage.Both(str(path), text)
+    with both:
+        run(code)
+    source, seen = both.ours()
+    theirs = both.theirs()
+    evidence = Evidence(text, code, both.source.parser)
+    explained, unexplained = collections.Counter(), []
+    taken = beside_coverage.arcs_of(theirs.executed_branch_arcs())
+    untaken = beside_coverage.arcs_of(theirs.missing_branch_arcs())
+    for what, ours, other in (('possible lines', source.lines, theirs.statements),
+                              ('possible arcs', source.arcs, taken | untaken)):
+        if ours != other:
+            unexplained.append(f'{what}: condcov {sorted(ours - other)}, coverage.py {sorted(other - ours)}')
+    executed = seen.lines & source.lines
+    for line in sorted(executed ^ theirs.executed):
+        if line in executed and evidence.throws and line in evidence.traced[0]:
+            explained[exception_thrown.__name__] += 1
+        else:
+            unexplained.append(f'line {line}: only {"condcov" if line in executed else "coverage.py"}')
+    for arc in sorted(seen.arcs ^ taken):
+        recorded_by = 'condcov' if arc in seen.arcs else 'coverage.py'
+        for explanation in EXPLANATIONS:
+            if explanation(arc, recorded_by, evidence):
+                explained[explanation.__name__] += 1
+                break
+        else:
+            unexplained.append(f'arc {arc}: only {recorded_by}')
+    for arc in sorted(source.arcs):
+        jump = evidence.jumps.get(arc[0])
+        if jump is not None and not jump.raised and jump.took(arc[1]) not in (None, arc in seen.arcs):
+            unexplained.append(f'arc {arc} of a one-line jump: condcov says {arc in seen.arcs}')
+    return {'lines': len(theirs.executed), 'arcs': len(taken), 'explained': explained, 'unexplained': unexplained}
+
+
+def main():
+    warnings.simplefilter('ignore')                 # such as a coroutine that nobody awaits
+    sys.unraisablehook = lambda unraisable: None    # such as a generator that ignores GeneratorExit
+    gc.disable()                                    # finalizers would run at different times
+    with tempfile.TemporaryDirectory() as folder:
+        for line in sys.stdin:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
+            answer = examine(json.loads(line)['program'], Path(folder, 'program.py'))
+            faulthandler.cancel_dump_traceback_later()
+            gc.collect()
+            print(json.dumps(answer), flush=True)
+
+
+if __name__ == '__main__':
+    main()

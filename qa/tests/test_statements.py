@@ -1,0 +1,108 @@
+"""condcov records the same lines and branches of random programs as coverage.py, except for a few differences.
+
+qa.statements.worker lists the differences, and checks by other runs of the program that each is one of them. The
+programs are the same each time. STATEMENT_PROGRAMS=NUMBER tries this many other programs.
+"""
+
+import collections
+import os
+import sys
+
+import pytest
+from hypothesis import given
+
+from qa import ROOT, random_tests
+from qa.statements.programs import laid_out, programs
+
+pytestmark = pytest.mark.slow
+
+settings = random_tests.settings('STATEMENT_PROGRAMS', 200)
+
+
+@pytest.fixture(scope='module')
+def worker():
+    path = os.pathsep.join(filter(None, [str(ROOT / 'condcov/tests'), os.environ.get('PYTHONPATH')]))
+    worker = random_tests.Worker(sys.executable, 'qa.statements.worker', PYTHONPATH=path)
+    yield worker
+    worker.end()
+
+
+def test_lines_and_branches_of_random_programs(worker):
+    seen = collections.Counter()
+
+    @settings
+    @given(programs())
+    def check(program):
+        answer = worker.ask(program)
+        assert answer['unexplained'] == [], f'in this program:\n{program}'
+        seen.update({'lines': answer['lines'], 'branches': answer['arcs'], **answer['explained']})
+
+    check()
+    assert worker.programs >= settings.max_examples
+    assert seen['lines'] > 20 * worker.programs and seen['branches'] > 5 * worker.programs
+    print(f'{worker.programs} programs:', ', '.join(f'{number} {what}' for what, number in seen.items()))
+
+
+JUMP = '''\
+from contextlib import nullcontext
+
+def function(x):
+    for i in range(2):
+        with nullcontext():
+            if x: continue
+        str(i)
+
+def main():
+    function(VALUE)
+'''
+
+
+@pytest.mark.parametrize('value', [0, 1])
+def test_jump_in_the_line_of_its_test_is_explained(worker, value):
+    # coverage.py sees the same when the jump is taken and when it is not.
+    answer = worker.ask(JUMP.replace('VALUE', str(value)))
+    assert answer['unexplained'] == []
+    assert answer['explained'] == ({'one_line_jump': 2} if value else {})
+
+
+def test_exception_that_leaves_a_line_is_explained(worker):
+    answer = worker.ask('''\
+def main():
+    try:
+        for i in 1:
+            str(i)
+    finally:
+        str()
+''')
+    assert answer == answer | {'explained': {'exception_left': 1}, 'unexplained': []}
+
+
+def test_exception_that_is_thrown_into_a_generator_is_explained(worker):
+    answer = worker.ask('''\
+def inner():
+    try:
+        yield
+    except ValueError:
+        return
+
+def outer():
+    yield from inner()
+    yield
+
+def main():
+    generator = outer()
+    next(generator)
+    generator.throw(*("throw", ValueError)[1:])
+    if generator:
+        pass
+''')
+    assert answer['explained'].keys() == {'exception_thrown'} and answer['unexplained'] == []
+
+
+def test_layout_changes_nothing_but_lines():
+    text = 'def f(x):\n    if x < (1, 2):\n        x = 3\n        return\n    while x:\n        if x:\n            pass\n'
+    assert laid_out(text, lambda share: False) == text
+    assert laid_out(text, lambda share: share == 0.5) == (
+        'def f(x):\n    if x < (1, 2): x = 3; return\n    while x:\n        if x: pass\n')
+    changed = laid_out(text, lambda share: True)
+    assert changed.count('\n') > text.count('\n') and compile(changed, 'changed', 'exec')
