@@ -2,12 +2,15 @@
 
 import base64
 import json
+import os
 import re
+import signal
 import unittest
 import zlib
 from array import array
+from lltrace._replay import page
 from lltrace._replay.recording import KINDS
-from test.test_lltrace_module import ProgramTestCase
+from test.test_lltrace_module import ProgramTestCase, python
 
 RECURSION = '''
     def fib(n):
@@ -231,6 +234,432 @@ class JsonLinesTest(ReplayTestCase):
 
     def test_finally(self):
         self.check(FINALLY, status=1)
+
+
+
+class ValuesTest(ReplayTestCase):
+    """Values are recorded without running code of the program, and without keeping objects alive."""
+
+    def last(self, text, **how):
+        """Return the global variables at the end of a program."""
+        return self.run_text(text, **how).steps[-1]['globals']
+
+    def test_no_code_of_the_program_runs(self):
+        text = """
+            import collections, dataclasses, enum
+            calls = []
+            class Meta(type):
+                def __getattribute__(cls, name):
+                    calls.append(name)
+                    return super().__getattribute__(name)
+                def __instancecheck__(cls, x):
+                    calls.append('instancecheck')
+            class Loud(metaclass=Meta):
+                __slots__ = ('slot', '__dict__')
+                def __init__(self): self.x, self.slot = 1, 2
+                def __getattribute__(self, name):
+                    calls.append(name)
+                    return super().__getattribute__(name)
+                def _called(self, *arguments):
+                    calls.append('called')
+                    return 1
+                __repr__ = __str__ = __eq__ = __bool__ = __len__ = __iter__ = __format__ = __index__ = __lt__ = _called
+                __hash__ = __dir__ = __getattr__ = __contains__ = __getitem__ = __sizeof__ = __reduce__ = _called
+                @property
+                def __class__(self):
+                    calls.append('class')
+                    return list
+            class LoudError(Exception):
+                __str__ = __repr__ = lambda self: calls.append('str')
+            class Text(str):
+                __repr__ = __len__ = __eq__ = lambda *x: calls.append('text')
+                __hash__ = str.__hash__
+            class Numbers(list):
+                __iter__ = __len__ = __repr__ = __getitem__ = lambda *x: calls.append('list')
+            class Names(dict):
+                items = keys = values = __iter__ = __getitem__ = __repr__ = lambda *x: calls.append('dict')
+            one = object.__new__(Loud)
+            object.__setattr__(one, 'x', 1)
+            object.__setattr__(one, 'slot', 2)
+            inside = [one, (one,), {'k': one}, collections.deque([one]), collections.OrderedDict(a=one), iter([one])]
+            text, numbers, names = Text('t'), Numbers((1, 2)), Names(a=1)
+            error = LoudError('message')
+            views = [{1: one}.items(), {1: one}.values(), range(3), slice(one)]
+            def f(parameter):
+                return parameter
+            f(one)
+            bound = [one].append
+            try:
+                raise error
+            except LoudError as e:
+                pass
+            known = list(calls)
+            print(calls)
+            """
+        found = self.last(text)
+        self.assertEqual(self.done.stdout, '[]\n')
+        self.assertEqual(found['one'], '<Loud slot=2, x=1>')
+        self.assertEqual(found['text'], "Text('t')")
+        self.assertEqual(found['numbers'], 'Numbers([1, 2])')
+        self.assertEqual(found['names'], "Names({'a': 1})")
+        self.assertEqual(found['error'], "LoudError('message')")
+        self.assertTrue(found['inside'].startswith('[<Loud slot=2, x=1>, (<Loud slot=2, x=1>,), {'), found['inside'])
+
+    def test_texts(self):
+        text = """
+            import array, collections, dataclasses, datetime, enum, fractions, pathlib, re
+            @dataclasses.dataclass
+            class Point:
+                x: int
+                y: list
+            class Color(enum.Enum):
+                RED = 1
+            class Plain: pass
+            Pair = collections.namedtuple('Pair', 'left right')
+            def function(): yield
+            def outer():
+                cell = [1]
+                return lambda: cell
+            v = dict(
+                a=Point(1, [2]), b=Color.RED, c=Plain(), d=Pair(1, 'x'), e=function, f=function(), g=len, h=[].append,
+                i=Plain, j=re, k=(1,), l=set(), m={3, 1, 2}, n=frozenset('a'), o=ValueError('bad', 1), p=iter([1, 2]),
+                q=range(3), r=collections.deque([1]), s=collections.Counter('aab'), t=fractions.Fraction(1, 2),
+                u=datetime.date(2026, 1, 2), v=array.array('i', [1]), w=pathlib.PurePosixPath('/a'), x=10**400,
+                y=outer().__closure__[0], z=collections.defaultdict(list, a=[1]), tuple_=(), nested=[[[[[[1]]]]]])
+            own = []
+            own.append(own)
+            globals().update({f'_{key}': value for key, value in v.items()})
+            """
+        found = self.last(text)
+        expected = dict(
+            a='Point(x=1, y=[2])', b='<Color.RED>', c='<Plain object>', d="Pair(left=1, right='x')", e='<function function>',
+            f='<generator object function>', g='<built-in function len>', h='<built-in method list.append>',
+            i="<class 'Plain'>", j='<module re>', k='(1,)', l='set()', m='{1, 2, 3}', n="frozenset({'a'})",
+            o="ValueError('bad', 1)", p='<list_iterator object, 2 left>', q='range(0, 3)', r='deque([1])',
+            s="Counter({'a': 2, 'b': 1})", t='Fraction(1, 2)', u='datetime.date(2026, 1, 2)', v="array('i', [1])",
+            w="PurePosixPath('/a')", x='<int of 1329 bits>', y='<cell of [1]>', z="defaultdict({'a': [1]})", tuple_='()',
+            nested='[[[[[...]]]]]')
+        for name, text in expected.items():
+            with self.subTest(name):
+                self.assertEqual(found[f'_{name}'], text)
+        self.assertEqual(found['own'], '[<itself>]')
+
+    def test_long_values(self):
+        found = self.last("""
+            text = 'x' * 100_000
+            numbers = list(range(100_000))
+            names = dict.fromkeys(map(str, range(100_000)))
+            nested = [[list(range(1000))] * 1000] * 1000
+            lines = 'a\\nb\\x00'
+            """)
+        for name in 'text', 'numbers', 'names', 'nested':
+            self.assertLessEqual(len(found[name]), 280)
+            self.assertIn('...', found[name])
+        self.assertEqual(found['lines'], r"'a\nb\x00'")
+
+    def test_objects_are_not_kept_alive(self):
+        self.run_text("""
+            import weakref
+            class C:
+                def __del__(self): print('deleted')
+            def f():
+                c = C()
+                r = weakref.ref(c)
+                del c
+                print(r())
+                C()
+                print('temporary')
+                return C()
+            f()
+            print('result')
+            try:
+                raise ValueError(C())
+            except ValueError:
+                pass
+            print('exception')
+            g = (c for c in [C()])
+            next(g)
+            del g
+            print('generator')
+            """)
+        self.assertEqual(self.done.stdout.split(), 'deleted None deleted temporary deleted result deleted exception '
+                                                   'deleted generator'.split())
+
+    def test_identity(self):
+        replay = self.run_text("""
+            def f(x):
+                y = [1]
+                x.append(y)
+                return x
+            a = []
+            b = f(a)
+            for i in range(3):
+                c = [i]
+                del c
+            """)
+        inside = next(step for step in replay.steps if step['code']['name'] == 'f' and step['opname'] == 'RETURN_VALUE')
+        self.assertEqual(inside['references'], [inside['local_references']['x']])
+        self.assertNotEqual(inside['local_references']['x'], inside['local_references']['y'])
+        self.assertEqual(inside['globals']['a'], '[[1]]')
+        stored = [step['references'] for step in replay.steps if step['opname'] == 'STORE_NAME' and step['arg'] == 'b']
+        self.assertEqual(stored, [inside['references']])
+        # A new list gets a new number, although it has the address of the one before.
+        lists = [step['references'][-1] for step in replay.steps if step['opname'] == 'STORE_NAME' and step['arg'] == 'c']
+        self.assertEqual(len(set(lists)), 3)
+
+    def test_variables(self):
+        replay = self.run_text("""
+            def outer(argument):
+                shared = 1
+                def inner():
+                    nonlocal shared
+                    shared += argument
+                    global made
+                    made = shared
+                    return shared
+                inner()
+                del argument
+                known = locals()
+                later = 1
+                return len(known)
+            class K:
+                attribute = 1
+                def method(self): pass
+                attribute = 2
+                del attribute
+            print(outer(5))
+            """)
+        self.assertEqual(self.done.stdout, '2\n')       # a recording leaves the dictionary of locals() alone
+        of = lambda name, opname: [step for step in replay.steps if step['code']['name'] == name and step['opname'] == opname]
+        self.assertEqual(of('outer.<locals>.inner'.rpartition('.')[2], 'RETURN_VALUE')[0]['locals'],
+                         {'argument': '5', 'shared': '6'})
+        self.assertEqual(of('inner', 'RETURN_VALUE')[0]['globals']['made'], '6')
+        last = of('outer', 'RETURN_VALUE')[0]['locals']
+        self.assertNotIn('argument', last)
+        self.assertEqual((last['shared'], last['later']), ('6', '1'))
+        names = [step['globals'].get('attribute') for step in of('K', 'RETURN_VALUE')]
+        self.assertEqual(of('K', 'RETURN_VALUE')[0]['globals'].get('method'), '<function K.method>')
+
+    def test_objects_that_change(self):
+        replay = self.run_text("""
+            class Box: pass
+            def put(box, items):
+                box.content = 1
+                items.append(2)
+                box.content = 3
+            b, i = Box(), []
+            put(b, i)
+            from collections import deque
+            d = deque()
+            d.extend('ab')
+            """)
+        texts = lambda name: list(dict.fromkeys(step['globals'].get(name) for step in replay.steps))
+        self.assertEqual(texts('b'), [None, '<Box object>', '<Box content=1>', '<Box content=3>'])
+        self.assertEqual(texts('i'), [None, '[]', '[2]'])
+        self.assertEqual(texts('d'), [None, 'deque([])', "deque(['a', 'b'])"])
+
+
+class RecordingTest(ReplayTestCase):
+
+    def test_what_is_printed(self):
+        replay = self.run_text("""
+            import sys, io, contextlib
+            stdout = sys.stdout
+            print('one')
+            sys.stdout.write('two\\n')
+            sys.stdout.flush()
+            sys.stdout.buffer.write(b'three\\n')
+            sys.stdout.writelines(['four\\n', 'five\\n'])
+            print('error', file=sys.stderr)
+            with contextlib.redirect_stdout(io.StringIO()):
+                print('not printed')
+            assert sys.stdout is stdout is sys.__stdout__ and type(stdout) is io.TextIOWrapper
+            raise ValueError('end')
+            """, status=1)
+        self.assertEqual(self.done.stdout, 'one\ntwo\nthree\nfour\nfive\n')
+        def first(stream, text):
+            i = next(i for i, step in enumerate(replay.steps) if text in step['printed'][stream])
+            return replay.steps[i]['source'], replay.steps[i]['line']
+        self.assertEqual([first(1, text)[1] for text in ('one', 'two', 'three', 'four', 'five')], [4, 5, 7, 8, 8])
+        self.assertEqual(first(2, 'error')[1], 9)
+        everything = {1: '', 2: ''}
+        for _, stream, text in replay.head['printed']:
+            everything[stream] += text
+        self.assertEqual(everything[1], self.done.stdout)
+        self.assertEqual(everything[2], self.done.stderr)
+        self.assertIn('ValueError: end', everything[2])
+
+    def test_streams_that_are_closed_or_replaced(self):
+        for text in 'import sys; sys.stdout.close()', 'import sys; sys.stdout = sys.stderr = None', \
+                'import sys; vars(sys.stdout).pop("write", None)', 'import sys; sys.stdout.detach()', \
+                'import os; os.close(1); print(1)':
+            with self.subTest(text):
+                expected = python(self.write('a.py', text))
+                self.run_text(text, status=expected.returncode)
+                self.assertEqual(self.done.stderr, expected.stderr)
+
+    def test_an_error_of_the_stream(self):
+        """It is the program's, and its traceback has no frame of the recorder."""
+        self.run_text("""
+            import sys
+            try:
+                sys.stdout.write(1)
+            except TypeError as error:
+                print(error)
+            sys.stdout.write(b'')
+            """, status=1)
+        self.assertIn('must be str, not int', self.done.stdout)
+        self.assertNotIn('_replay', self.done.stderr)
+
+    def test_threads(self):
+        replay = self.run_text("""
+            import threading
+            def work(n):
+                total = 0
+                for i in range(n):
+                    total += i
+                return total
+            threads = [threading.Thread(target=work, args=(50 + i,), name=f'worker {i}') for i in range(4)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            """)
+        self.assertEqual(replay.head['threads'], ['MainThread', *(f'worker {i}' for i in range(4))])
+        for thread in range(1, 5):
+            steps = [step for step in replay.steps if step['thread'] == thread]
+            self.assertEqual(steps[-1]['event'], 'return')
+            self.assertEqual(steps[-1]['result'], str(sum(range(49 + thread))))
+            self.assertEqual(steps[-1]['depth'], 0)
+
+    def test_exceptions(self):
+        replay = self.run_text("""
+            def f():
+                raise KeyError('first')
+            def g():
+                f()
+            def h():
+                try:
+                    g()
+                except KeyError as error:
+                    int('x')
+            try:
+                h()
+            except ValueError:
+                for i in [1]: pass
+            """)
+        columns = replay.columns
+        found = [(replay.steps[step]['code']['name'], replay.texts[text], origin, cause) for step, text, origin, cause in zip(
+            columns['raise_step'], columns['raise_text'], columns['raise_origin'], columns['raise_cause'])]
+        value = "ValueError: invalid literal for int() with base 10: 'x'"
+        self.assertEqual(found, [('f', "KeyError: 'first'", 0, -1), ('g', "KeyError: 'first'", 0, -1),
+                                 ('h', "KeyError: 'first'", 0, -1), ('h', value, 3, 2), ('<module>', value, 3, 2)])
+
+    def test_limit(self):
+        text = 'import threading\nfor i in range(100): print(i)\nprint("end")\n'
+        replay = self.run_text(text, '--limit', '50')
+        self.assertEqual(len(replay.steps), 50)
+        self.assertEqual(replay.head['limit'], 50)
+        self.assertTrue(self.done.stdout.endswith('99\nend\n'))
+        self.assertEqual(self.done.stderr, 'lltrace: the recording ended at the limit of 50 steps\n')
+        self.assertLess(len(replay.steps[-1]['printed'][1]), 60)
+        self.assertIsNone(self.run_text(text).head['limit'])
+
+    def test_selection(self):
+        self.write('other.py', 'def f(): return 1')
+        program = self.write('a.py', 'import other, json\ndef g(): return other.f()\ng()\njson.dumps([1])')
+        names = lambda *options: {(code['module'], code['name']) for code in self.replay(*options, program).codes}
+        self.assertEqual(names(), {('__main__', '<module>'), ('__main__', 'g'), ('other', '<module>'), ('other', 'f')})
+        self.assertEqual(names('--only', ':f'), {('other', 'f')})
+        self.assertIn(('json', 'dumps'), names('--include', 'json'))
+        self.assertEqual(names('--exclude', 'other'), {('__main__', '<module>'), ('__main__', 'g')})
+        self.assertEqual({code['module'] for code in self.replay('--only', '__main__', '-m', 'a').codes}, {'__main__'})
+
+    def test_options_that_cannot_be_combined(self):
+        self.write('a.py', '')
+        for option in '--stack', '--jsonl', '--source', '--branches', '--counts', '--flush', '--opcodes=NOP', '--html=x':
+            done = self.lltrace('--replay', 'page.html', option, 'a.py', status=2)
+            self.assertIn(f'{option.partition("=")[0]} cannot be combined with --replay', done.stderr)
+        done = self.lltrace('--replay', os.path.join('nosuch', 'page.html'), 'a.py', status=2)
+        self.assertIn('cannot write nosuch', done.stderr)
+
+    def test_a_forked_child_is_not_recorded(self):
+        replay = self.run_text("""
+            import os
+            def child(): return 1
+            def parent(): return 2
+            pid = os.fork()
+            if pid == 0:
+                child()
+                os._exit(0)
+            os.waitpid(pid, 0)
+            parent()
+            """)
+        names = {code['name'] for code in replay.codes}
+        self.assertIn('parent', names)
+        self.assertNotIn('child', names)
+
+    def test_program_with_names_of_library_modules(self):
+        """Modules that the recorder needs are not the program's, in whose folder files have the same names."""
+        for name in 'base64', 'hashlib', 'zlib', 'binascii', 'html':
+            self.write(f'{name}.py', 'raise SystemExit(3)')
+        self.assertEqual(len(self.run_text('x = 1').steps), 6)
+
+    def test_replaced_builtins(self):
+        self.run_text("""
+            import builtins
+            for name in 'type', 'id', 'map', 'repr', 'issubclass', 'dict', 'zip', 'sorted', 'vars', 'min', 'open':
+                setattr(builtins, name, None)
+            x = [1, 2]
+            x.append((x, {}))
+            """)
+        self.assertEqual(self.done.stderr, '')
+
+    def test_without_zlib(self):
+        self.write('sitecustomize.py', 'import sys; sys.modules["zlib"] = None')
+        path = self.write('a.py', 'x = 1')
+        with_zlib = self.replay(path).steps
+        without = self.replay(path, env=dict(os.environ, PYTHONPATH=os.pathsep.join(
+            [self.folder, *filter(None, [os.environ.get('PYTHONPATH')])])))
+        with open(self.path('page.html')) as file:
+            self.assertIn('data-packed="none"', file.read())
+        self.assertEqual(without.steps, with_zlib)
+
+    def test_interrupts_and_sigterm(self):
+        """Ctrl-C does not end the recording, and SIGTERM does not lose it."""
+        text = """
+            import os, signal, time
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(10)
+            except KeyboardInterrupt:
+                print('interrupted')
+            def after(): return 1
+            after()
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+            """
+        replay = self.run_text(text, status=-signal.SIGTERM)
+        self.assertEqual(self.done.stdout, 'interrupted\n')
+        self.assertIn('after', {code['name'] for code in replay.codes})
+
+    def test_markup_is_not_in_the_page(self):
+        self.run_text('x = "</script><b>&"\nprint(x)\n')
+        with open(self.path('page.html')) as file:
+            page = file.read()
+        self.assertEqual(page.count('</script>'), 2)
+        self.assertNotIn('<b>', page)
+        self.assertIn("default-src 'none'; script-src 'sha256-", page)
+
+    def test_module_order(self):
+        """The modules of the page import only modules that come before them in its one script."""
+        folder = os.path.join(os.path.dirname(page.__file__), 'page')
+        found = {name.removesuffix('.js') for name in os.listdir(folder) if name.endswith('.js')}
+        self.assertEqual(found, set(page.MODULES))
+        for i, name in enumerate(page.MODULES):
+            with open(os.path.join(folder, f'{name}.js'), encoding='utf-8') as file:
+                for other in re.findall(r"^import .* from '\./(\w+)\.js';$", file.read(), re.M):
+                    self.assertIn(other, page.MODULES[:i], name)
+        names = re.findall(r'^(?:const|let|class|function|async function) (\w+)', page.script(), re.M)
+        self.assertEqual(len(names), len(set(names)))
 
 
 if __name__ == '__main__':

@@ -8,7 +8,9 @@ import gc
 import os
 import sys
 import types
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
+from itertools import islice
 
 from _bytecodeview import cut, printable, type_name
 from _ownmodules import __builtins__
@@ -94,7 +96,7 @@ def describe(x):
             text = repr(x)
         else:
             text = ''.join(_Writer().write(x, 0))
-    except RecursionError:
+    except RuntimeError:                    # too deep, or another thread changes it
         text = f'<{type_name(x)} object>'
     return text if len(text) <= LONGEST and text.isprintable() else _cut_end(text)
 
@@ -104,6 +106,11 @@ def _all_atoms(items):
         if type(item) not in ATOMS or type(item) is int and not -1 << 64 < item < 1 << 64:
             return False
     return True
+
+
+def _first(items):
+    """Return the first items, one more than are shown."""
+    return list(islice(items, _MOST + 1))
 
 
 def _cut_end(text):
@@ -239,12 +246,20 @@ class _Writer:
             yield ')'
         elif kind in (dict, OrderedDict, defaultdict, Counter):
             yield '{' if kind is dict else f'{name}({{'
-            yield from self._pairs(list(dict.items(x)), level, ': ')
+            yield from self._pairs(_first(dict.items(x)), level, ': ')
             yield '}' if kind is dict else '})'
         elif kind is set or kind is frozenset:
             yield from self._set(x, kind, level)
+        elif (kind is bytearray or kind is array) and len(x) > _MOST:
+            yield f'<{name} of {len(x)} items>'
+        elif kind is types.CellType:
+            contents = gc.get_referents(x)
+            yield '<cell of ' if contents else '<empty cell'
+            for one in contents:
+                yield from self.write(one, level)
+            yield '>'
         elif kind is deque:
-            yield from self._items(list(x), level, 'deque([', '])')
+            yield from self._items(_first(x), level, 'deque([', '])')
         elif not _defined_by_program(kind, '__repr__') and _find(kind, '__repr__') is not object.__repr__ \
                 and not issubclass(kind, _FUNDAMENTAL) and _only_atoms(x):
             try:
@@ -255,8 +270,8 @@ class _Writer:
             yield from self._instance(x, kind, name, level)
 
     def _set(self, x, kind, level):
-        items = list(x)
-        if items and len({type(item) for item in items}) == 1 and type(items[0]) in (int, str):
+        items = _first(x)
+        if items and len(x) <= _MOST and len({type(item) for item in items}) == 1 and type(items[0]) in (int, str):
             items.sort()
         if not items:
             yield f'{kind.__name__}()'
@@ -270,17 +285,21 @@ class _Writer:
         content = None
         for base in _FUNDAMENTAL[:-1]:
             if issubclass(kind, base):
-                content = dict(dict.items(x)) if base is dict else list(base.__iter__(x)) \
-                    if base not in (str, bytes, int, float) else base.__repr__(x)
+                if base in (str, bytes):
+                    content = atom(base.__getitem__(x, slice(LONGEST)))
+                elif base in (int, float):
+                    content = atom(base(base.__add__(x, 0)))
+                else:
+                    content = _first(dict.items(x) if base is dict else base.__iter__(x))
                 break
         pairs = list(attributes(x))
         if content is not None:
             yield f'{name}('
             if type(content) is str:
                 yield cut(content, LONGEST // 2)
-            elif type(content) is dict:
+            elif base is dict:
                 yield '{'
-                yield from self._pairs(content.items(), level, ': ')
+                yield from self._pairs(content, level, ': ')
                 yield '}'
             else:
                 yield from self._items(content, level, '[', ']')
@@ -301,10 +320,10 @@ def _only_atoms(x):
     """Return whether repr() of an object of the standard library can reach only atoms."""
     for one in gc.get_referents(x):
         if type(one) is dict:
-            if not _all_atoms(one) or not _all_atoms(one.values()):
+            if len(one) > _MOST or not _all_atoms(one) or not _all_atoms(one.values()):
                 return False
         elif type(one) is tuple or type(one) is list:
-            if not _all_atoms(one):
+            if len(one) > _MOST or not _all_atoms(one):
                 return False
         elif type(one) not in ATOMS and not issubclass(type(one), (type, types.ModuleType)):
             return False

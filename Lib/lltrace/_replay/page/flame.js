@@ -39,6 +39,7 @@ export class Flame {
             rows += deep + 1;
         }
         this.rows = Math.max(rows, 1);
+        this.canvas.style.height = `${this.rows * HEIGHT}px`;
         this.visits = [];
         threads.forEach((thread, visit) => {
             if (recording.level[visit] < most && recording.first[visit] >= 0) {
@@ -52,7 +53,6 @@ export class Flame {
         const width = canvas.parentElement.clientWidth, height = this.rows * HEIGHT;
         canvas.width = width * scale;
         canvas.height = height * scale;
-        canvas.style.height = `${height}px`;
         const context = canvas.getContext('2d');
         context.scale(scale, scale);
         context.font = '11px system-ui, sans-serif';

@@ -16,7 +16,7 @@ export class Stack {
             'li', {class: `box${i >= first ? ' taken-next' : ''}${i >= pushed ? ' pushed' : ''}`},
             valueElement(value, counts),
             element('span', {class: 'marks'},
-                i >= pushed ? element('span', {class: 'mark new'}, 'new') : null,
+                i >= pushed ? element('span', {class: 'mark new'}, 'new') : null, ' ',
                 i >= first ? element('span', {class: 'mark next'}, 'taken next') : null)));
         boxes.reverse();
         this.box.replaceChildren(...(boxes.length ? boxes : [element('li', {class: 'note'}, 'The stack is empty.')]));

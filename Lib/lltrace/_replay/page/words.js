@@ -22,7 +22,8 @@ const TRUTH = {TRUE: 'true', FALSE: 'false', NONE: 'None', NOT_NONE: 'not None'}
 // How a program calls a function or class: by its name.
 function callable(value) {
     const [, name] = value.text.match(/^<(?:function|class|built-in function|built-in method|bound method) '?([^ ']+)'?>$/) || [];
-    return name ? c(name) : v(value);
+    const [, method, type] = value.text.match(/^<method '(\w+)' of '(\w+)' objects>$/) || [];
+    return name ? c(name.split('<locals>.').pop()) : method ? c(`${type}.${method}`) : v(value);
 }
 
 // What the stack has under the function of a call: an object whose method it is, or nothing.
@@ -264,10 +265,23 @@ function heldBy(recording, step, test) {
     return [...new Map(found)].slice(0, 3).flatMap(([name, value], i) => [i ? ' and ' : '', c(name), ' was ', v(value)]);
 }
 
-// Why control came to this step: the jump, or its absence, or the exception before it.  Null if nothing special did it.
+// Why control came to the line of this step: the jump, or its absence, or the exception.  Null if nothing special did it.
 export function reason(recording, step) {
+    for (;;) {
+        const before = recording.before[step];
+        if (before < 0 || recording.visit(before) !== recording.visit(step) || reasonOf(recording, step)) {
+            return reasonOf(recording, step);
+        }
+        if (recording.line(before) !== recording.line(step)) {
+            return null;
+        }
+        step = before;
+    }
+}
+
+function reasonOf(recording, step) {
     const before = recording.before[step];
-    if (before < 0 || recording.kind(step)) {
+    if (before < 0) {
         return null;
     }
     const raise = recording.raiseAt.get(before);
