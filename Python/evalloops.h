@@ -189,6 +189,16 @@ marks_of(PyCodeObject *code, const _PyCodeBlocks *blocks)
 #define LOAD_MARKS(code) ((void)0)
 #define EXECUTED(instr) ((void)0)
 
+/* The traceback of an exception is about to be made, and was made.  In this
+   loop, the thread is only recorded for generator.throw(). */
+#define BEFORE_TRACEBACK() ((void)0)
+#define AFTER_TRACEBACK() \
+    do { \
+        if (cframe.use_tracing && tstate->rec_ring != NULL) { \
+            _PyRecording_NoteRaise(tstate, _PyRecording_Executed(tstate)); \
+        } \
+    } while (0)
+
 /* An exception is about to enter its handler. */
 #define RAISED() \
     do { \

@@ -32,6 +32,17 @@
         } \
     } while (0)
 
+/* Making the traceback can run the garbage collector, and so others. */
+#undef BEFORE_TRACEBACK
+#define BEFORE_TRACEBACK() uint64_t executed = _PyRecording_Executed(tstate)
+#undef AFTER_TRACEBACK
+#define AFTER_TRACEBACK() \
+    do { \
+        if (tstate->rec_ring != NULL) { \
+            _PyRecording_NoteRaise(tstate, executed); \
+        } \
+    } while (0)
+
 #undef RAISED
 #define RAISED() \
     do { \

@@ -186,16 +186,8 @@ _PyRecording_Executed(PyThreadState *tstate)
     return ring != NULL ? _PyRecordRing_Total(ring) : 0;
 }
 
-/* Note that the current exception was raised after 'executed' instructions.
-   (Making its traceback can run the garbage collector, and so others.) */
+/* Note that the current exception was raised after 'executed' instructions. */
 extern void _PyRecording_NoteRaise(PyThreadState *tstate, uint64_t executed);
-
-#define _PyRecording_NOTE_RAISE(tstate, executed) \
-    do { \
-        if ((tstate)->rec_ring != NULL) { \
-            _PyRecording_NoteRaise(tstate, executed); \
-        } \
-    } while (0)
 
 /* Stop all recorders, during the finalization of an interpreter. */
 extern void _PyRecording_Fini(PyInterpreterState *interp);
