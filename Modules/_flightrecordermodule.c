@@ -225,17 +225,31 @@ clear_recorded(void)
     _PyRecordedCode_Clear(&old);
 }
 
-/* Another traceback may get its address. */
-static void
-forget_traceback(PyObject *tb)
+/* Where the exception with this innermost traceback was raised, in a ring, or
+   NULL. */
+static _PyRecordRaise *
+raise_of(const void *tb, ring **found)
 {
     for (ring *r = next_ring(NULL); r != NULL; r = next_ring(r)) {
         unsigned int n = Py_MIN(r->nraises, _PyRecording_MAX_RAISES);
         for (unsigned int i = 0; i < n; i++) {
             if (r->raises[i].traceback == tb) {
-                r->raises[i].traceback = NULL;
+                *found = r;
+                return &r->raises[i];
             }
         }
+    }
+    return NULL;
+}
+
+/* Another traceback may get its address. */
+static void
+forget_traceback(PyObject *tb)
+{
+    ring *r;
+    _PyRecordRaise *raise = raise_of(tb, &r);
+    if (raise != NULL) {
+        raise->traceback = NULL;
     }
 }
 
@@ -434,14 +448,11 @@ find_raise(PyObject *exception, uint64_t *total)
         innermost = innermost->tb_next;
     }
     Py_DECREF(tb);              // the exception has a reference
-    for (ring *r = next_ring(NULL); r != NULL; r = next_ring(r)) {
-        unsigned int n = Py_MIN(r->nraises, _PyRecording_MAX_RAISES);
-        for (unsigned int i = 0; i < n; i++) {
-            if (r->raises[i].traceback == innermost) {
-                *total = r->raises[i].total;
-                return r;
-            }
-        }
+    ring *r;
+    _PyRecordRaise *raise = raise_of(innermost, &r);
+    if (raise != NULL) {
+        *total = raise->total;
+        return r;
     }
     PyErr_SetString(PyExc_LookupError,
                     "the exception was raised while its thread was not "
