@@ -13,7 +13,7 @@ from lltrace._replay import values
 from lltrace._replay.codes import CO_OPTIMIZED, variables_of
 from lltrace._replay.printed import Printed
 from lltrace._replay.recording import RAISE, RETURN, THROW, YIELD, Recording
-from lltrace._replay.state import QUIET, FrameState, State
+from lltrace._replay.state import FOR_ITER, FrameState, State, is_quiet
 from lltrace._state import Restart, Tracing
 
 _LEAVES = {'return': RETURN, 'yield': YIELD}
@@ -30,7 +30,7 @@ class _Thread(threading.local):
 class _Code:
     """What the events of the frames of one code object need to know."""
 
-    __slots__ = ('number', 'info', 'opcodes', 'handlers', 'variables', 'stores')
+    __slots__ = ('number', 'info', 'opcodes', 'handlers', 'variables', 'stores', '_quiet')
 
     def __init__(self, number, info):
         self.number = number
@@ -39,7 +39,14 @@ class _Code:
         self.handlers = info.handlers
         self.variables = len(variables_of(info.code))
         # A module stores its variables in its globals, which are compared.
+        self._quiet = {}                    # offset: whether the instruction changes no object
         self.stores = not info.code.co_flags & CO_OPTIMIZED and info.code.co_name != '<module>'
+
+    def quiet(self, offset):
+        found = self._quiet.get(offset)
+        if found is None:
+            found = self._quiet[offset] = is_quiet(self.opcodes, offset)
+        return found
 
 
 class _Frame:
@@ -57,10 +64,12 @@ class _Frame:
 class _Visit:
     """The execution of a frame up to its next yield or return."""
 
-    __slots__ = ('number', 'frame', 'thrown', 'raised', 'handled')
+    __slots__ = ('number', 'frame', 'parent', 'thrown', 'raised', 'handled', 'left')
 
-    def __init__(self, number, frame, thrown):
+    def __init__(self, number, frame, parent, thrown):
         self.number = number
+        self.parent = parent                # the _Visit that called, or None
+        self.left = False                   # whether it is over
         self.frame = frame
         self.thrown = thrown                # whether throw() has just resumed the frame
         self.raised = None                  # the _Raised of the last instruction
@@ -163,9 +172,10 @@ class Recorder(Tracing):
             if found is None or found.code.info is not info or info.resumes.get(frame.f_lasti, 0) is None:
                 found = _Frame(len(recording.frame_code), self._code_of(info))
                 recording.frame_code.append(found.code.number)
-            visit = _Visit(len(recording.visit_frame), found, thrown)
+            parent = thread.visits[-1] if thread.visits else None
+            visit = _Visit(len(recording.visit_frame), found, parent, thrown)
             recording.visit_frame.append(found.number)
-            recording.visit_parent.append(thread.visits[-1].number if thread.visits else -1)
+            recording.visit_parent.append(-1 if parent is None else parent.number)
             recording.visit_thread.append(thread.number)
             thread.visits.append(visit)
         return self._local(visit)
@@ -223,8 +233,15 @@ class Recorder(Tracing):
             entered = offset in code.handlers
             if entered or visit.raised is not None:
                 self._handle(visit, frame, entered)
-            quiet = self._last is visit and code.opcodes[record.offset] in QUIET
-            depth = self._state.update(record.state, code.info, frame, quiet, entered)
+            last = self._last
+            if last is visit:
+                if not code.quiet(record.offset):
+                    self._state.epoch += 1
+            # A function that the last instruction called has changed nothing yet.
+            elif record.step >= 0 or last is None or visit.parent is not last or last.left:
+                self._state.epoch += 1
+            iterated = last is visit and code.opcodes[record.offset] == FOR_ITER
+            depth = self._state.update(record.state, code.info, frame, iterated, entered)
             if code.stores and code.opcodes[offset] == _STORE_NAME:
                 self._state.stores(record.state, code.info.instructions[offset].argval, depth)
             if source != record.offset and source is not None:
@@ -249,6 +266,7 @@ class Recorder(Tracing):
             visits = self._thread.visits
             if visit in visits:
                 del visits[visits.index(visit):]
+            visit.left, visit.parent = True, None
             if self.ended:
                 return
             offset = frame.f_lasti

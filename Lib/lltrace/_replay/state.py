@@ -18,16 +18,27 @@ _HIDDEN = frozenset(('__annotations__', '__builtins__', '__cached__', '__classce
                      '__loader__', '__module__', '__name__', '__package__', '__path__', '__qualname__', '__spec__'))
 NAMED = 1 << 28                             # added to the number of a variable that is known by name, to get its place
 
-# Instructions that cannot change an object, unless they run other code of the program, which has steps of its own.
+# Instructions that change no object themselves.  Code of the program that they run has steps of its own.
 _QUIET_NAMES = '''
-    ASYNC_GEN_WRAP BUILD_CONST_KEY_MAP BUILD_LIST BUILD_MAP BUILD_SET BUILD_SLICE BUILD_STRING BUILD_TUPLE
-    CHECK_EXC_MATCH COMPARE_OP COPY COPY_FREE_VARS FORMAT_VALUE GET_LEN IS_OP JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT
-    JUMP_FORWARD JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP KW_NAMES LIST_TO_TUPLE LOAD_ASSERTION_ERROR LOAD_BUILD_CLASS
-    LOAD_CLASSDEREF LOAD_CLOSURE LOAD_CONST LOAD_DEREF LOAD_FAST LOAD_GLOBAL LOAD_METHOD LOAD_NAME MAKE_CELL
-    MAKE_FUNCTION NOP POP_EXCEPT POP_TOP PRECALL PUSH_EXC_INFO PUSH_NULL STORE_DEREF STORE_FAST SWAP UNARY_INVERT
-    UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE'''.split()
+    ASYNC_GEN_WRAP BINARY_SUBSCR BUILD_CONST_KEY_MAP BUILD_LIST BUILD_MAP BUILD_SET BUILD_SLICE BUILD_STRING BUILD_TUPLE
+    CHECK_EXC_MATCH COMPARE_OP CONTAINS_OP COPY COPY_FREE_VARS FORMAT_VALUE GET_ITER GET_LEN IS_OP JUMP_BACKWARD
+    JUMP_BACKWARD_NO_INTERRUPT JUMP_FORWARD JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP KW_NAMES LIST_TO_TUPLE
+    LOAD_ASSERTION_ERROR LOAD_ATTR LOAD_BUILD_CLASS LOAD_CLASSDEREF LOAD_CLOSURE LOAD_CONST LOAD_DEREF LOAD_FAST
+    LOAD_GLOBAL LOAD_METHOD LOAD_NAME MAKE_CELL MAKE_FUNCTION NOP POP_EXCEPT POP_TOP PRECALL PUSH_EXC_INFO PUSH_NULL
+    RESUME STORE_DEREF STORE_FAST SWAP UNARY_INVERT UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE UNPACK_EX UNPACK_SEQUENCE
+    '''.split()
 QUIET = frozenset(dis.opmap[name] for name in _QUIET_NAMES) | {
     opcode for name, opcode in dis.opmap.items() if name.startswith('POP_JUMP_')}
+# It changes the iterator at the top of the stack.
+FOR_ITER = dis.opmap['FOR_ITER']
+BINARY_OP = dis.opmap['BINARY_OP']
+_IN_PLACE = 13                              # the first argument of BINARY_OP that stands for += and the like
+
+
+def is_quiet(opcodes, offset):
+    """Return whether an instruction, in the bytes of a code object, changes no object that the program can see."""
+    opcode = opcodes[offset]
+    return opcode in QUIET or opcode == FOR_ITER or opcode == BINARY_OP and opcodes[offset + 1] < _IN_PLACE
 
 
 class _Object:
@@ -47,13 +58,14 @@ class _Object:
 class FrameState:
     """What the places of a frame hold: 0 is the result, then the variables, then the value stack."""
 
-    __slots__ = ('number', 'references', 'local_ids', 'stack_ids', 'bottom', 'names', 'storing')
+    __slots__ = ('number', 'references', 'local_ids', 'stack_ids', 'bottom', 'names', 'storing', 'epoch')
 
     def __init__(self, number, variables, stack):
         self.number = number
         self.references = [0] * (1 + variables + stack)
         self.bottom = 1 + variables         # the place of the deepest value on the stack
         self.local_ids = self.stack_ids = ()
+        self.epoch = -1                     # the State.epoch when its objects were last read
         self.names = None                   # of a class body: {name: number of the variable}
         self.storing = None                 # (name, reference) that the last instruction, a STORE_NAME, stores
 
@@ -61,7 +73,7 @@ class FrameState:
 class _Module:
     """The global variables of a module when they were last looked at."""
 
-    __slots__ = ('number', 'namespace', 'keys', 'ids', 'variables', 'mutable')
+    __slots__ = ('number', 'namespace', 'keys', 'ids', 'variables', 'mutable', 'epoch')
 
     def __init__(self, number, namespace):
         self.number = number
@@ -69,6 +81,7 @@ class _Module:
         self.keys, self.ids = [], []
         self.variables = {}                 # {name: number}
         self.mutable = ()                   # names of variables whose objects can change
+        self.epoch = -1
 
 
 class State:
@@ -81,6 +94,7 @@ class State:
         self._released = []                 # numbers of objects that a place has ceased to hold in this step
         self._modules = {}                  # id() of the globals: _Module
         self._named = []                    # what the variables that are known by name hold
+        self.epoch = 0                      # grows whenever objects may have changed
         self._result = None                 # the FrameState that was left in the last step
         self._changed, self._new = recording.places.append, recording.references.append
         self._text = recording.text
@@ -106,7 +120,7 @@ class State:
             self._new(self._text(text))
 
     def reference(self, x):
-        return self._text(values.atom(x)) if type(x) in ATOMS else -self._object(x).number
+        return self._text(values.atom(x)) if id(type(x)) in ATOMS else -self._object(x).number
 
     def put(self, frame_state, place, x):
         """Let a place of a frame hold a value."""
@@ -157,10 +171,10 @@ class State:
 
     # The steps of a frame
 
-    def update(self, frame_state, info, frame, quiet, entered):
+    def update(self, frame_state, info, frame, iterated, entered):
         """Record the changes since the last step, and return the size of the value stack.
 
-        quiet       whether no object can have changed since this frame's last step
+        iterated    whether the last instruction was FOR_ITER
         entered     whether an exception has led to this instruction
         """
         stack = frame.f_valuestack
@@ -177,10 +191,15 @@ class State:
             self._compare_stack(frame_state, stack, found, entered)
         if frame_state.storing is not None:
             self._store(frame_state, entered)
-        if not quiet:
+        if frame_state.epoch != self.epoch:
+            frame_state.epoch = self.epoch
             self._read_again(variables)
             self._read_again(stack)
-            self._compare_module(info, frame.f_globals)
+        elif iterated:
+            self._read_again(stack[-2:])
+        module = self._modules.get(id(frame.f_globals))
+        if module is None or module.epoch != self.epoch:
+            self._compare_module(module, info, frame.f_globals)
         if self._released:
             self._release()
         if self._result is not None:        # by now, whoever wanted it has it
@@ -217,7 +236,7 @@ class State:
         step = len(self._recording.at)
         objects = self._objects
         for x in held:
-            kind = type(x)
+            kind = id(type(x))
             if kind in ATOMS or kind in CONSTANT:
                 continue
             found = objects.get(id(x))
@@ -246,10 +265,10 @@ class State:
         self._recording.names.append((name, module, frame))
         return len(self._named) - 1
 
-    def _compare_module(self, info, namespace):
-        module = self._modules.get(id(namespace))
+    def _compare_module(self, module, info, namespace):
         if module is None:
             module = self._modules[id(namespace)] = _Module(self._recording.module(info.module), namespace)
+        module.epoch = self.epoch
         keys = list(dict.keys(namespace))
         ids = list(map(id, dict.values(namespace)))
         if ids != module.ids or keys != module.keys:
@@ -271,6 +290,6 @@ class State:
                 if number is None:
                     number = module.variables[name] = self._name(name, module.number)
                 self._put_named(number, self.reference(x))
-            if type(x) not in ATOMS and type(x) not in CONSTANT:
+            if id(type(x)) not in ATOMS and id(type(x)) not in CONSTANT:
                 mutable.append(name)
         module.keys, module.ids, module.mutable = keys, ids, mutable

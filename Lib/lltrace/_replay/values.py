@@ -20,13 +20,14 @@ _MOST = 40                                  # items of a container
 _DEEPEST = 4                                # containers within containers
 
 # Values that never change, and for which two equal ones are as good as the same.
-ATOMS = frozenset((int, float, bool, type(None), type(Ellipsis), type(NotImplemented), str, bytes, complex, range,
-                   type(sys.stack_null)))
-# Objects whose text never changes.
-_ITERATORS = frozenset(type(iter(x)) for x in ([], (), '', b'', {}, {}.values(), {}.items(), set(), range(0),
+_ATOMS = (int, float, bool, type(None), type(Ellipsis), type(NotImplemented), str, bytes, complex, range,
+          type(sys.stack_null))
+# Types are known by their id(), because the metaclass of a program's class can define __hash__.
+ATOMS = frozenset(map(id, _ATOMS))
+_ITERATORS = tuple(type(iter(x)) for x in ([], (), '', b'', {}, {}.values(), {}.items(), set(), range(0),
                                                range(1 << 70), bytearray(), reversed([]), reversed({})))
 _LIBRARY = os.path.join(os.path.dirname(os.__file__), '')
-_FUNDAMENTAL = (dict, list, set, frozenset, tuple, deque, str, bytes, int, float, BaseException)
+_FUNDAMENTAL = (dict, list, set, frozenset, tuple, deque, str, bytes, int, float)
 
 _mro_of = type.__dict__['__mro__'].__get__
 _dict_of = type.__dict__['__dict__'].__get__
@@ -67,7 +68,7 @@ _NAMED = {
     types.AsyncGeneratorType: lambda x: f'<async_generator object {x.__qualname__}>',
 }
 # Types of objects whose text never changes.
-CONSTANT = frozenset(_NAMED) | {type}
+CONSTANT = frozenset(map(id, [*_NAMED, type]))
 
 
 def atom(x):
@@ -89,21 +90,23 @@ def atom(x):
 def describe(x):
     """Return the text of any value."""
     kind = type(x)
-    if kind in ATOMS:
+    if id(kind) in ATOMS:
         return atom(x)
-    try:
-        if (kind is list or kind is tuple) and len(x) <= _MOST and _all_atoms(x):
-            text = repr(x)
-        else:
-            text = ''.join(_Writer().write(x, 0))
-    except RuntimeError:                    # too deep, or another thread changes it
-        text = f'<{type_name(x)} object>'
+    if (kind is list or kind is tuple) and len(x) <= _MOST and _all_atoms(x):
+        text = repr(x)
+    else:
+        writer = _Writer()
+        try:
+            writer.write(x, 0)
+            text = ''.join(writer.parts)
+        except RuntimeError:                # too deep, or another thread changes it
+            text = f'<{type_name(x)} object>'
     return text if len(text) <= LONGEST and text.isprintable() else _cut_end(text)
 
 
 def _all_atoms(items):
     for item in items:
-        if type(item) not in ATOMS or type(item) is int and not -1 << 64 < item < 1 << 64:
+        if id(type(item)) not in ATOMS or type(item) is int and not -1 << 64 < item < 1 << 64:
             return False
     return True
 
@@ -120,7 +123,7 @@ def _cut_end(text):
 def exception(error):
     """Return the type and message of an exception, as in the last line of a traceback."""
     args = _args_of(error)
-    if all(type(arg) in ATOMS for arg in args) and not _defined_by_program(type(error), '__str__'):
+    if _all_atoms(args) and not _defined_by_program(type(error), '__str__'):
         try:
             message = str(error)
         except Exception:
@@ -148,172 +151,235 @@ def _defined_by_program(kind, name):
     return not (type(method) is types.FunctionType and method.__code__.co_filename.startswith((_LIBRARY, '<frozen ')))
 
 
-def attributes(x):
-    """Yield (name, value) for each attribute that the object itself holds, without running properties."""
-    for base in _mro_of(type(x)):
-        for name, found in _dict_of(base).items():
-            if type(found) is types.MemberDescriptorType and not name.startswith('__'):
-                try:
-                    yield name, found.__get__(x)
-                except AttributeError:
-                    pass                    # it has no value
-    for base in _mro_of(type(x)):
-        found = _dict_of(base).get('__dict__')
-        if type(found) is types.GetSetDescriptorType:
-            namespace = found.__get__(x)
+class _Kind:
+    """How to describe the objects of a type."""
+
+    __slots__ = ('type', 'write', 'name', 'slots', 'namespace')
+
+    def __init__(self, kind):
+        self.type = kind                    # keeps its id() valid
+        self.name = cut(type.__dict__['__name__'].__get__(kind), 40)
+        self.write = _way(kind)
+        self.slots = [(name, found.__get__) for base in _mro_of(kind) for name, found in _dict_of(base).items()
+                      if type(found) is types.MemberDescriptorType and not name.startswith('__')]
+        self.namespace = None               # a function that returns the __dict__ of an object
+        for base in _mro_of(kind):
+            found = _dict_of(base).get('__dict__')
+            if type(found) is types.GetSetDescriptorType:
+                self.namespace = found.__get__
+                break
+
+    def attributes(self, x):
+        """Return (name, value) for each attribute that the object itself holds, without running properties."""
+        found = []
+        for name, get in self.slots:
+            try:
+                found.append((name, get(x)))
+            except AttributeError:          # it has no value
+                pass
+        if self.namespace is not None:
+            namespace = self.namespace(x)
             if type(namespace) is dict:
-                yield from dict.items(namespace)
-            return
+                found += islice(namespace.items(), _MOST + 1)
+        return found
+
+
+_kinds = {}                                 # id() of a type: _Kind
+
+
+def _kind_of(kind):
+    found = _kinds.get(id(kind))
+    if found is None:
+        found = _kinds[id(kind)] = _Kind(kind)
+    return found
 
 
 class _Writer:
-    """Writes one value, and the values that it contains."""
+    """Writes one value, and the values that it contains, to `parts`."""
 
     def __init__(self):
+        self.parts = []
         self.room = LONGEST                 # a rough count of the characters left
-        self.open = set()                   # the ids of the containers around the value
+        self.open = []                      # the ids of the containers around the value
+
+    def add(self, text):
+        self.parts.append(text)
+        self.room -= len(text)
 
     def write(self, x, level):
-        """Yield the parts of the text."""
         kind = type(x)
-        if kind in ATOMS:
-            text = atom(x)
-        elif level > _DEEPEST or id(x) in self.open:
-            text = '...' if id(x) not in self.open else '<itself>'
+        if id(kind) in ATOMS:
+            self.add(atom(x))
+        elif id(x) in self.open:
+            self.add('<itself>')
+        elif level > _DEEPEST:
+            self.add('...')
         else:
-            text = self._simple(x, kind)
-            if text is None:
-                self.open.add(id(x))
-                yield from self._compound(x, kind, level + 1)
-                self.open.discard(id(x))
-                return
-        self.room -= len(text)
-        yield text
+            found = _kind_of(kind)
+            self.open.append(id(x))
+            found.write(self, found, x, level + 1)
+            self.open.pop()
 
-    def _simple(self, x, kind):
-        """Return the text of a value that contains no others, or None."""
-        if kind in _NAMED:
-            return cut(_NAMED[kind](x), LONGEST)
-        if issubclass(kind, type):
-            return f"<class '{_class_name(x)}'>"
-        if kind in _ITERATORS:
-            try:
-                return f'<{kind.__name__} object, {x.__length_hint__()} left>'
-            except Exception:
-                return f'<{kind.__name__} object>'
-        return None
-
-    def _items(self, items, level, open='', close=''):
-        yield open
+    def items(self, open, items, close, level):
+        self.add(open)
         for i, item in enumerate(items):
             if i:
-                yield ', '
+                self.add(', ')
             if i >= _MOST or self.room <= 0:
-                yield '...'
+                self.add('...')
                 break
-            yield from self.write(item, level)
-            self.room -= 2
-        yield close
+            self.write(item, level)
+        self.add(close)
 
-    def _pairs(self, pairs, level, between, names=False):
+    def pairs(self, open, pairs, close, level, between=': '):
+        self.add(open)
         for i, (name, item) in enumerate(pairs):
             if i:
-                yield ', '
+                self.add(', ')
             if i >= _MOST or self.room <= 0:
-                yield '...'
+                self.add('...')
                 break
-            if names:
-                yield name if type(name) is str else '?'
+            if between == ': ':
+                self.write(name, level)
             else:
-                yield from self.write(name, level)
-            yield between
-            yield from self.write(item, level)
-            self.room -= 4
+                self.add(name if type(name) is str else '?')
+            self.add(between)
+            self.write(item, level)
+        self.add(close)
 
-    def _compound(self, x, kind, level):
-        name = type_name(x)
-        if issubclass(kind, BaseException):
-            yield from self._items(_args_of(x), level, f'{name}(', ')')
-        elif issubclass(kind, enum.Enum):
-            yield f'<{name}.{dict(attributes(x)).get("_name_", "?")}>'
-        elif kind is list:
-            yield from self._items(x, level, '[', ']')
-        elif kind is tuple:
-            yield from self._items(x, level, '(', ',)' if len(x) == 1 else ')')
-        elif issubclass(kind, tuple) and type(fields := _find(kind, '_fields')) is tuple and len(fields) == len(x):
-            yield f'{name}('
-            yield from self._pairs(zip(fields, tuple.__iter__(x)), level, '=', names=True)
-            yield ')'
-        elif kind in (dict, OrderedDict, defaultdict, Counter):
-            yield '{' if kind is dict else f'{name}({{'
-            yield from self._pairs(_first(dict.items(x)), level, ': ')
-            yield '}' if kind is dict else '})'
-        elif kind is set or kind is frozenset:
-            yield from self._set(x, kind, level)
-        elif (kind is bytearray or kind is array) and len(x) > _MOST:
-            yield f'<{name} of {len(x)} items>'
-        elif kind is types.CellType:
-            contents = gc.get_referents(x)
-            yield '<cell of ' if contents else '<empty cell'
-            for one in contents:
-                yield from self.write(one, level)
-            yield '>'
-        elif kind is deque:
-            yield from self._items(_first(x), level, 'deque([', '])')
-        elif not _defined_by_program(kind, '__repr__') and _find(kind, '__repr__') is not object.__repr__ \
-                and not issubclass(kind, _FUNDAMENTAL) and _only_atoms(x):
-            try:
-                yield cut(repr(x), 80)
-            except Exception:
-                yield f'<{name} object>'
-        else:
-            yield from self._instance(x, kind, name, level)
 
-    def _set(self, x, kind, level):
-        items = _first(x)
-        if items and len(x) <= _MOST and len({type(item) for item in items}) == 1 and type(items[0]) in (int, str):
-            items.sort()
-        if not items:
-            yield f'{kind.__name__}()'
-        elif kind is set:
-            yield from self._items(items, level, '{', '}')
-        else:
-            yield from self._items(items, level, 'frozenset({', '})')
+# The ways to write a value: functions of a writer, a _Kind, the value, and how deep it is in others.
 
-    def _instance(self, x, kind, name, level):
-        """An object of a class of the program: its attributes, and its content if it is a list, or the like."""
-        content = None
-        for base in _FUNDAMENTAL[:-1]:
-            if issubclass(kind, base):
-                if base in (str, bytes):
-                    content = atom(base.__getitem__(x, slice(LONGEST)))
-                elif base in (int, float):
-                    content = atom(base(base.__add__(x, 0)))
-                else:
-                    content = _first(dict.items(x) if base is dict else base.__iter__(x))
-                break
-        pairs = list(attributes(x))
-        if content is not None:
-            yield f'{name}('
-            if type(content) is str:
-                yield cut(content, LONGEST // 2)
-            elif base is dict:
-                yield '{'
-                yield from self._pairs(content, level, ': ')
-                yield '}'
-            else:
-                yield from self._items(content, level, '[', ']')
-            yield ')'
-        elif type(_find(kind, '__dataclass_fields__')) is dict:
-            yield f'{name}('
-            yield from self._pairs(pairs, level, '=', names=True)
-            yield ')'
-        elif pairs:
-            yield f'<{name} '
-            yield from self._pairs(pairs, level, '=', names=True)
-            yield '>'
-        else:
-            yield f'<{name} object>'
+def _way(kind):
+    """Return the way for the objects of a type."""
+    for known, way in _WAYS_BY_TYPE.items():
+        if kind is known:
+            return way
+    for base, way in _WAYS_BY_BASE:
+        if issubclass(kind, base):
+            return way
+    if issubclass(kind, tuple) and type(_find(kind, '_fields')) is tuple:
+        return _write_named_tuple
+    if not issubclass(kind, _FUNDAMENTAL) and not _defined_by_program(kind, '__repr__') \
+            and _find(kind, '__repr__') is not object.__repr__:
+        return _write_library
+    for base in _FUNDAMENTAL:
+        if issubclass(kind, base):
+            return _write_derived
+    return _write_dataclass if type(_find(kind, '__dataclass_fields__')) is dict else _write_instance
+
+
+def _write_named(writer, kind, x, level):
+    writer.add(cut(_NAMED[kind.type](x), LONGEST))
+
+
+def _write_class(writer, kind, x, level):
+    writer.add(f"<class '{_class_name(x)}'>")
+
+
+def _write_iterator(writer, kind, x, level):
+    try:
+        writer.add(f'<{kind.name} object, {x.__length_hint__()} left>')
+    except Exception:
+        writer.add(f'<{kind.name} object>')
+
+
+def _write_exception(writer, kind, x, level):
+    writer.items(f'{kind.name}(', _args_of(x), ')', level)
+
+
+def _write_enum(writer, kind, x, level):
+    writer.add(f'<{kind.name}.{dict(kind.attributes(x)).get("_name_", "?")}>')
+
+
+def _write_list(writer, kind, x, level):
+    writer.items('[', x, ']', level)
+
+
+def _write_tuple(writer, kind, x, level):
+    writer.items('(', x, ',)' if len(x) == 1 else ')', level)
+
+
+def _write_dict(writer, kind, x, level):
+    bare = kind.type is dict
+    writer.pairs('{' if bare else f'{kind.name}({{', _first(dict.items(x)), '}' if bare else '})', level)
+
+
+def _write_set(writer, kind, x, level):
+    items = _first(x)
+    if not items:
+        writer.add(f'{kind.name}()')
+        return
+    if len(x) <= _MOST and len({type(item) for item in items if id(type(item)) in ATOMS}) == 1 \
+            and type(items[0]) in (int, str) and _all_atoms(items):
+        items.sort()
+    bare = kind.type is set
+    writer.items('{' if bare else f'{kind.name}({{', items, '}' if bare else '})', level)
+
+
+def _write_deque(writer, kind, x, level):
+    writer.items('deque([', _first(x), '])', level)
+
+
+def _write_size(writer, kind, x, level):
+    writer.add(cut(repr(x), LONGEST) if len(x) <= _MOST else f'<{kind.name} of {len(x)} items>')
+
+
+def _write_cell(writer, kind, x, level):
+    contents = gc.get_referents(x)
+    if contents:
+        writer.items('<cell of ', contents, '>', level)
+    else:
+        writer.add('<empty cell>')
+
+
+def _write_library(writer, kind, x, level):
+    """An object of the standard library, or of an extension module, with its own repr()."""
+    if not _only_atoms(x):
+        _write_instance(writer, kind, x, level)
+        return
+    try:
+        writer.add(cut(repr(x), 80))
+    except Exception:
+        writer.add(f'<{kind.name} object>')
+
+
+def _write_named_tuple(writer, kind, x, level):
+    writer.pairs(f'{kind.name}(', zip(_find(kind.type, '_fields'), tuple.__iter__(x)), ')', level, '=')
+
+
+def _write_dataclass(writer, kind, x, level):
+    writer.pairs(f'{kind.name}(', kind.attributes(x), ')', level, '=')
+
+
+def _write_instance(writer, kind, x, level):
+    attributes = kind.attributes(x)
+    if attributes:
+        writer.pairs(f'<{kind.name} ', attributes, '>', level, '=')
+    else:
+        writer.add(f'<{kind.name} object>')
+
+
+def _write_derived(writer, kind, x, level):
+    """An object of a class derived from list, str, or the like: its content, read by the methods of the base."""
+    for base in _FUNDAMENTAL:
+        if issubclass(kind.type, base):
+            break
+    if base is dict:
+        writer.pairs(f'{kind.name}({{', _first(dict.items(x)), '})', level)
+    elif base is str or base is bytes:
+        writer.add(f'{kind.name}({atom(base.__getitem__(x, slice(LONGEST)))})')
+    elif base is int or base is float:
+        writer.add(f'{kind.name}({atom(base.__add__(x, 0))})')
+    else:
+        writer.items(f'{kind.name}([', _first(base.__iter__(x)), '])', level)
+
+
+_WAYS_BY_TYPE = dict.fromkeys(_NAMED, _write_named) | dict.fromkeys(_ITERATORS, _write_iterator) | {
+    list: _write_list, tuple: _write_tuple, dict: _write_dict, OrderedDict: _write_dict, defaultdict: _write_dict,
+    Counter: _write_dict, set: _write_set, frozenset: _write_set, deque: _write_deque, types.CellType: _write_cell,
+    bytearray: _write_size, array: _write_size}
+_WAYS_BY_BASE = (type, _write_class), (BaseException, _write_exception), (enum.Enum, _write_enum)
 
 
 def _only_atoms(x):
@@ -325,6 +391,6 @@ def _only_atoms(x):
         elif type(one) is tuple or type(one) is list:
             if len(one) > _MOST or not _all_atoms(one):
                 return False
-        elif type(one) not in ATOMS and not issubclass(type(one), (type, types.ModuleType)):
+        elif id(type(one)) not in ATOMS and not issubclass(type(one), (type, types.ModuleType)):
             return False
     return True

@@ -1,0 +1,129 @@
+"""A replay of 200,000 steps: its size, how quickly it opens and steps, and what recording costs.
+
+All times are processor times, which do not depend on other work on the machine.  To print the figures:
+
+    python -m pytest -s tests/test_replay_scale.py
+"""
+
+import resource
+import subprocess
+
+import pytest
+
+from support import browser
+
+pytestmark = pytest.mark.slow
+
+STEPS = 200_000
+
+PROGRAM = '''
+import random
+import sys
+
+class Account:
+    def __init__(self, name):
+        self.name, self.balance, self.log = name, 0, []
+
+    def put(self, amount):
+        if amount < 0 and self.balance + amount < 0:
+            raise ValueError(f'{self.name} has only {self.balance}')
+        self.balance += amount
+        self.log.append(amount)
+
+def sort(items):
+    if len(items) < 2:
+        return items
+    middle, *rest = items
+    return sort([x for x in rest if x < middle]) + [middle] + sort([x for x in rest if x >= middle])
+
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+def words(text):
+    counts = {}
+    for word in text.split():
+        counts[word.strip('.,').lower()] = counts.get(word, 0) + 1
+    yield from sorted(counts.items())
+
+random.seed(1)
+accounts = [Account(name) for name in ('Ada', 'Bob', 'Cyd')]
+while sys.gettracestate()['tracefunc'] is not None:
+    for account in accounts:
+        try:
+            account.put(random.randrange(-50, 60))
+        except ValueError as error:
+            print(error)
+    numbers = [random.random() for _ in range(30)]
+    print(sort(numbers)[:2], fib(7))
+    for word, count in words('The quick brown fox jumps over the lazy dog. The dog sleeps.'):
+        total = f'{word}: {count}'
+'''
+
+
+def processor_time(python, folder, *options):
+    """The processor time of the trace of a program, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = usage.ru_utime + usage.ru_stime
+    # The program ends when the limit is reached, so that no time is spent after it.
+    (folder / 'program.py').write_text(PROGRAM)
+    subprocess.run([python, '-m', 'lltrace', *options, '--limit', str(STEPS), 'program.py'], cwd=folder, check=True,
+                   capture_output=True)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime - before
+
+
+@pytest.fixture(scope='module')
+def folder(python, tmp_path_factory):
+    debug = subprocess.run([python, '-c', 'import sys; print(hasattr(sys, "gettotalrefcount"))'], capture_output=True, text=True,
+                           check=True).stdout
+    if debug == 'True\n':
+        pytest.skip('a build for debugging')
+    return tmp_path_factory.mktemp('scale')
+
+
+def test_recording_costs_at_most_three_times_the_output_with_stacks(python, folder):
+    replay = min(processor_time(python, folder, '--replay', 'page.html') for _ in range(3))
+    stack = min(processor_time(python, folder, '--stack', '-o', 'lines') for _ in range(3))
+    print(f'\nrecording: {replay:.2f} s, with --stack: {stack:.2f} s, ratio {replay / stack:.2f}')
+    assert replay <= 3 * stack
+
+
+def test_the_page(python, folder):
+    page = folder / 'page.html'
+    if not page.exists():
+        processor_time(python, folder, '--replay', 'page.html')
+    size = page.stat().st_size
+    assert size <= 10_000_000
+    if not browser.PATH:
+        pytest.skip('Chromium is not installed (apt-get install chromium)')
+    with browser.Browser() as chromium:
+        chromium.call('Performance.enable', timeDomain='threadTicks')
+
+        def busy():
+            """The processor time of the page's thread so far, in seconds."""
+            metrics = {one['name']: one['value'] for one in chromium.call('Performance.getMetrics')['metrics']}
+            return metrics['TaskDuration']
+
+        before = busy()
+        chromium.open(page.as_uri())
+        chromium.run('while (!document.body.page) { await new Promise(go => setTimeout(go, 5)); }')
+        opened = busy() - before
+        assert chromium.run('return document.body.page.recording.length') == STEPS
+        figures = {}
+        for name, moves in {'step': 'page.move("instruction", i % 2 ? 1 : -1)', 'step on': 'page.move("instruction", 1)',
+                            'step back': 'page.move("instruction", -1)', 'jump': 'page.go(i * 1009 * 97 % page.recording.length)',
+                            'line': 'page.move("line", 1)', 'return': 'page.move("return", 1)'}.items():
+            chromium.run('document.body.page.go(100_000)')
+            before = busy()
+            # requestAnimationFrame() waits until the step is painted.
+            chromium.run(f'''const page = document.body.page;
+                             for (let i = 0; i < 100; i++) {{
+                                 {moves};
+                                 await new Promise(requestAnimationFrame);
+                             }}''')
+            figures[name] = (busy() - before) * 10
+        print(f'\n{STEPS:,} steps: {size / 1e6:.1f} MB, opens in {opened:.2f} s;',
+              ', '.join(f'{name} {time:.1f} ms' for name, time in figures.items()))
+        assert opened <= 2
+        assert max(figures.values()) <= 16
+        assert chromium.problems == []
