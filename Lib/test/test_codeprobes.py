@@ -133,6 +133,18 @@ def fresh(function):
                               function.__defaults__, function.__closure__)
 
 
+def suspendable():
+    """A generator function with a decision that waits twice, and the plan of the decision."""
+    def gen():
+        while True:
+            if (yield) and (yield):
+                pass
+
+    gen = fresh(gen)
+    jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
+    return gen, ((), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),))
+
+
 class BaseTestCase(TracingTestCase):
 
     def recorder(self, select=lambda code: None, **options):
@@ -1227,14 +1239,7 @@ class DecisionTest(BaseTestCase):
 
     def test_stop_ends_evaluations(self):
         # An evaluation that began before a pause must not continue after it.
-        def gen():
-            while True:
-                if (yield) and (yield):
-                    pass
-
-        gen = fresh(gen)
-        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
-        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
+        gen, plan = suspendable()
         recorder = self.started(select_only(gen, plan))
         g = gen()
         next(g)
@@ -1302,21 +1307,10 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(set(self.paths(recorder)),
                          {(full, full, True, 1), (full, full >> 1, True, 1), (1, 0, True, 1)})
 
-    def suspendable(self):
-        """A generator function with a decision that waits twice, and its recorder."""
-        def gen():
-            while True:
-                if (yield) and (yield):
-                    pass
-
-        gen = fresh(gen)
-        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
-        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
-        return gen, self.started(select_only(gen, plan), counts=True)
-
     def test_many_suspended(self):
         # Those for which there is no room are recorded as incomplete.
-        gen, recorder = self.suspendable()
+        gen, plan = suspendable()
+        recorder = self.started(select_only(gen, plan), counts=True)
         generators = [gen() for _ in range(1500)]
         for g in generators:
             next(g)
@@ -1331,7 +1325,8 @@ class DecisionTest(BaseTestCase):
         self.assertEqual(self.paths(recorder), [])
 
     def test_many_suspended_at_random(self):
-        gen, recorder = self.suspendable()
+        gen, plan = suspendable()
+        recorder = self.started(select_only(gen, plan), counts=True)
         choose = random.Random(7)
         generators = [gen() for _ in range(3000)]
         for g in generators:
@@ -1409,7 +1404,8 @@ class DecisionTest(BaseTestCase):
         self.assertLess(best(lambda: [f(n) for n in range(8000)]), 2 * few)
         recorder.stop()
 
-        gen, recorder = self.suspendable()
+        gen, plan = suspendable()
+        recorder = self.started(select_only(gen, plan), counts=True)
         generators = [gen() for _ in range(1000)]
         for g in generators:
             next(g)
@@ -1542,14 +1538,7 @@ class SeveralRecordersTest(BaseTestCase):
 
     def test_within_a_generator(self):
         # One starts, forgets and stops while an evaluation of the other one is suspended.
-        def gen():
-            while True:
-                if (yield) and (yield):
-                    pass
-
-        gen = fresh(gen)
-        jumps = [i for i in conditions(gen.__code__) if i.opname.startswith('POP_JUMP_FORWARD')][:2]
-        plan = (), tuple((i.offset, 0, n, False, True) for n, i in enumerate(jumps)), ((((1, -1), (-1, -1)), 3),)
+        gen, plan = suspendable()
         first, second = self.started(select_only(gen, plan)), self.recorder(select_only(gen, plan), counts=True)
         g = gen()
         next(g)

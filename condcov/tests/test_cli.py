@@ -6,22 +6,14 @@ import sys
 import pytest
 
 import condcov
+from support import small_program
 
 
 @pytest.fixture
 def recorded(folder):
     """A Folder with the data of a program."""
     pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
-    folder.write('prog.py', """
-        def f(a, b):
-            if a and b:
-                return 1
-            return 2
-        f(1, 1)
-        f(0, 1)
-        if 0 > 1:  # pragma: no cover
-            x = 1
-    """)
+    folder.write('prog.py', small_program.PROGRAM)
     folder.condcov('run', 'prog.py')
     return folder
 

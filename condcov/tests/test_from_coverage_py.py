@@ -11,6 +11,7 @@ import pytest
 from coverage.cmdline import COMMANDS
 
 from condcov import cli, config
+from support import small_program
 
 PAGE = pathlib.Path(__file__).parent.parent / 'docs/from-coverage-py.rst'
 EVERYWHERE = {'-h', '--help', '--rcfile', '--data-file', '--debug'}
@@ -79,19 +80,12 @@ def test_the_page_names_each_setting():
 
 # --- next to coverage.py ---
 
-PROGRAM = """
-    def f(a, b):
-        if a and b:
-            return 1
-        return 2
-    f(1, 1)
-    f(0, 1)
-    if 0 > 1:  # pragma: no cover
-        x = 1
+LOOP = """\
     for i in (1, 2):
         if i > 5:
             print(i)
 """
+PROGRAM = small_program.PROGRAM + LOOP
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The Cobertura report is valid, pycobertura reads it, and it agrees with the result."""
 
 import io
+import os
+import re
 
 import pycobertura
 import pycobertura.filesystem
@@ -110,6 +112,47 @@ def test_pycobertura_reads_it(path):
     assert {number for number, status in statuses.items() if status == 'partial'} == partial.difference(
         fares.missing_lines)
     assert read.branch_rate() == pytest.approx(result.totals['condition'].percent / 100, abs=1e-4)
+
+
+def test_codecov_reads_it(path):
+    """Its worker (services/report/languages/cobertura.py) finds branches by "(TAKEN/BRANCHES)", and lists conditions."""
+    root = validate(path).getroot()
+    assert root.tag == 'coverage' and root.get('timestamp').isdecimal()
+    result = reports.result()
+    for file in result.files:
+        lines = {}
+        for each in root.xpath(f'//class[@filename="{file.path}"]//line'):
+            taken = re.search(r'\((\d+/\d+)\)', each.get('condition-coverage', ''))
+            assert (each.get('branch') == 'true') == (taken is not None)
+            lines[int(each.get('number'))] = taken[1] if taken else int(each.get('hits'))
+            if taken:
+                covered, total = map(int, taken[1].split('/'))
+                # The conditions that are not complete, by number and type, are what it shows as missing.
+                missing = [it for it in each.iter('condition') if it.get('coverage') != '100%']
+                assert bool(missing) == (covered < total)
+        by_line = outcomes.by_line(file)
+        assert lines == {
+            **{line: int(line not in file.missing_lines) for line in file.source.lines},
+            **{line: f'{sum(bool(it.count) for it in here)}/{len(here)}' for line, here in by_line.items()}}
+
+
+@pytest.mark.parametrize('below', ['', 'services/trains'])
+def test_gitlab_finds_the_files_in_the_project(path, tmp_path, below):
+    """GitLab (lib/gitlab/ci/parsers/coverage/documents/cobertura_document.rb) reads number and hits of each line.
+
+    It puts what follows GROUP/PROJECT/ in a source before the name of a file, if there is anything.
+    """
+    root = tmp_path / 'builds/group/project' / below
+    cobertura.write(reports.result(), path, root=root)
+    tree = validate(path)
+    _, _, source = tree.findtext('sources/source').partition('/group/project/')
+    assert source == below
+    found = {os.path.join(source, each.get('filename')): {int(line.get('number')): int(line.get('hits'))
+                                                          for line in each.iter('line')}
+             for each in tree.iter('class')}
+    assert found == {os.path.join(below, file.path): {
+        **{line: int(any(it.count for it in here)) for line, here in outcomes.by_line(file).items()},
+        **{line: int(line not in file.missing_lines) for line in file.source.lines}} for file in reports.result().files}
 
 
 def test_a_gap_never_rounds_to_a_whole(tmp_path):

@@ -217,6 +217,44 @@ def test_outcomes_add_up():
     assert set(mcdc.feasible_paths(decision)) >= {'TT-', 'TFT', 'F-F'}
 
 
+def codecov_reads(path):
+    """{path: {line: hits, or "TAKEN/BRANCHES"}} as Codecov reads a tracefile.
+
+    Its worker (services/report/languages/lcov.py) takes a file for LCOV if a line starts with end_of_record, splits it
+    there, ignores records that it does not know, splits BRDA at the first three commas, and lets branches replace the
+    hits of their line.
+    """
+    files = {}
+    for section in path.read_bytes().split(b'\nend_of_record')[:-1]:
+        records = [record.split(':', 1) for record in section.decode().split('\n') if ':' in record]
+        (name,) = [content for kind, content in records if kind == 'SF']
+        lines, branches = {}, collections.defaultdict(dict)
+        for kind, content in records:
+            if kind == 'DA':
+                line, hits = content.split(',')
+                lines[int(line)] = int(hits)
+            elif kind == 'BRDA':
+                line, block, branch, taken = content.split(',', 3)
+                assert taken.isdecimal() or taken == '-'
+                branches[int(line)][block, branch] = taken not in ('-', '0')
+        files[name] = lines | {line: f'{sum(found.values())}/{len(found)}' for line, found in branches.items()}
+    return files
+
+
+@pytest.mark.parametrize('mcdc', [False, True])
+def test_codecov_reads_lines_and_outcomes(tmp_path, mcdc):
+    result = reports.result()
+    lcov.write(result, tmp_path / 'condcov.lcov', mcdc=mcdc)
+    files = codecov_reads(tmp_path / 'condcov.lcov')
+    for file in result.files:
+        if file.path in files:
+            by_line = outcomes.by_line(file)
+            assert files[file.path] == {
+                **{line: int(line not in file.missing_lines) for line in file.source.lines},
+                **{line: f'{sum(bool(it.count) for it in here)}/{len(here)}' for line, here in by_line.items()}}
+    assert files['railway/fares.py'][13] == '7/8'
+
+
 def runner(tmp_path, major):
     """Runs a command of this version of lcov in a folder with the sources of the samples."""
     if not shutil.which('genhtml'):
