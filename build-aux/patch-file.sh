@@ -12,6 +12,7 @@ on_exit cleanup
 
 overlay_list | while read -r target kind sum file; do
     : "$sum"
+    case $file in *.png) continue ;; esac       # patch cannot apply a picture; only the documentation has some
     printf 'diff --git a/%s b/%s\n' "$target" "$target"
     if [ "$kind" = patch ]; then
         sed -n '/^--- a\//,$p' "$file"

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from support import browser
+from test_howto import PAGE, blocks
 
 pytestmark = [pytest.mark.slow,
               pytest.mark.skipif(not browser.PATH, reason='Chromium is not installed (apt-get install chromium)')]
@@ -514,6 +515,24 @@ def test_long_values_open_on_a_click(read):
     assert page.run('return document.querySelector("#stack button.value").getAttribute("aria-expanded")') == 'true'
     page.click('#stack button.value')
     assert page.text('#stack .value') == short
+
+
+def test_the_tutorial(read, root):
+    """What the tutorial says about its program is true."""
+    text = (root / PAGE).read_text()
+    page = read(next(content for _, name, content in blocks(text) if name == 'grades.py'), name='grades.py')
+    page.click('[data-line="5"]')
+    assert page.step == 88
+    assert page.text('#reason') == 'Control came here because points >= 50 was false at step 87 (line 2), where points was 0.'
+    page.click('#reason a')
+    assert page.instruction == '12 POP_JUMP_FORWARD_IF_FALSE to 18'
+    page.press('E')
+    assert (page.step, page.line) == (61, 9)
+    assert "It raises ValueError" in page.text('#words') and 'the handler at offset 34' in page.text('#words')
+    returned = [page.press('ArrowRight').text('#words') for _ in range(15)][-1]
+    assert returned == 'read returns 0.'
+    for name in re.findall(r'image:: (.*)', text):
+        assert (root / PAGE).with_name(name).stat().st_size < 150_000
 
 
 # The page as a whole

@@ -114,14 +114,17 @@ def test_the_page(python, folder):
                             'step back': 'page.move("instruction", -1)', 'jump': 'page.go(i * 1009 * 97 % page.recording.length)',
                             'line': 'page.move("line", 1)', 'return': 'page.move("return", 1)'}.items():
             chromium.run('document.body.page.go(100_000)')
-            before = busy()
-            # requestAnimationFrame() waits until the step is painted.
-            chromium.run(f'''const page = document.body.page;
-                             for (let i = 0; i < 100; i++) {{
-                                 {moves};
-                                 await new Promise(requestAnimationFrame);
-                             }}''')
-            figures[name] = (busy() - before) * 10
+            found = []
+            for _ in range(3):
+                before = busy()
+                # requestAnimationFrame() waits until the step is painted.
+                chromium.run(f'''const page = document.body.page;
+                                 for (let i = 0; i < 50; i++) {{
+                                     {moves};
+                                     await new Promise(requestAnimationFrame);
+                                 }}''')
+                found.append((busy() - before) * 20)
+            figures[name] = min(found)
         print(f'\n{STEPS:,} steps: {size / 1e6:.1f} MB, opens in {opened:.2f} s;',
               ', '.join(f'{name} {time:.1f} ms' for name, time in figures.items()))
         assert opened <= 2

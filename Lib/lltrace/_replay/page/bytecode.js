@@ -9,6 +9,7 @@ export class Bytecode {
     constructor(box, title, recording, goToInstruction) {
         Object.assign(this, {box, title, recording});
         this.code = this.now = null;
+        this.opened = new Map();                        // code: what open() made for it
         box.addEventListener('click', event => {
             const row = event.target.closest('.instruction');
             if (row && getSelection().isCollapsed) {
@@ -19,11 +20,18 @@ export class Bytecode {
 
     open(code) {
         this.code = code;
-        this.now = this.middles = null;
+        this.now = null;
+        if (!this.opened.has(code)) {
+            this.opened.set(code, this.make(code));
+        }
+        Object.assign(this, this.opened.get(code));
         this.title.textContent = `of ${this.recording.title(code)}`;
+        this.box.replaceChildren(this.list);
+    }
+
+    make(code) {
         const lines = this.recording.files[code.file].lines;
-        this.rows = [];
-        const parts = [];
+        const rows = [], parts = [];
         let last = 0;
         const targets = new Set(code.instructions.flatMap(one => [one[4], one[5]]));
         code.instructions.forEach(([offset, name, argument, , , , line], i) => {
@@ -32,28 +40,27 @@ export class Bytecode {
                     element('span', {class: 'number'}, String(line)), element('code', {}, (lines[line - 1] || '').trim())));
                 last = line;
             }
-            this.rows.push(element(
+            rows.push(element(
                 'div', {class: `instruction${code.executed.has(i) ? '' : ' cold'}`, 'data-index': i, role: 'button', tabindex: -1},
                 element('span', {class: 'offset'}, targets.has(offset) ? `» ${offset}` : String(offset)),
                 element('span', {class: 'opname'}, name), element('span', {class: 'argument'}, argument)));
-            parts.push(this.rows[i]);
+            parts.push(rows[i]);
         });
-        this.arrows = document.createElementNS(SVG, 'svg');
-        this.arrows.setAttribute('class', 'arrows');
-        this.arrows.setAttribute('aria-hidden', 'true');
-        this.list = element('div', {class: 'list'}, this.arrows, ...parts);
-        this.box.replaceChildren(this.list);
+        const arrows = document.createElementNS(SVG, 'svg');
+        arrows.setAttribute('class', 'arrows');
+        arrows.setAttribute('aria-hidden', 'true');
+        return {rows, arrows, list: element('div', {class: 'list'}, arrows, ...parts), middles: null};
     }
 
     show(step) {
         const recording = this.recording, code = recording.code(step);
-        if (code !== this.code) {
-            this.open(code);
-        }
         if (this.now) {
             this.now.classList.remove('now', 'leaving');
             this.now.removeAttribute('aria-current');
             this.now.tabIndex = -1;
+        }
+        if (code !== this.code) {
+            this.open(code);
         }
         const row = this.now = this.rows[recording.instruction[step]];
         row.classList.add('now');
@@ -67,7 +74,7 @@ export class Bytecode {
     // After all panels have changed, so that the browser computes the layout once.
     settle() {
         if (!this.middles) {
-            this.middles = this.rows.map(row => row.offsetTop + row.offsetHeight / 2);
+            this.middles = this.opened.get(this.code).middles = this.rows.map(row => row.offsetTop + row.offsetHeight / 2);
             this.arrows.setAttribute('height', this.list.scrollHeight);
         }
         reveal(this.box, this.now);

@@ -28,7 +28,12 @@ export class Calls {
                     : element('ol', {class: 'frames'}, ...this.frames(now, step, counts)));
             }
         });
-        this.box.replaceChildren(...parts);
+        const all = element('div', {}, ...parts);
+        // Most steps change nothing here but the line, if at all.
+        if (!this.shown || !all.isEqualNode(this.shown)) {
+            this.shown = all;
+            this.box.replaceChildren(all);
+        }
     }
 
     // The frames of a thread, the innermost first; the thread is at the step `now`.
@@ -48,7 +53,7 @@ export class Calls {
     frame(at, step, counts, current) {
         const recording = this.recording, code = recording.code(at);
         const title = [element('code', {}, recording.title(code)), ` line ${recording.nearLine(at) ?? '–'}`];
-        const link = element('button', {type: 'button', class: 'link', title: 'Go to the last step there', onclick: () => this.go(at)},
+        const link = element('button', {type: 'button', class: 'link', 'data-step': at, title: 'Go to the last step there', onclick: () => this.go(at)},
             ...title);
         const variables = code.kind === 'module' ? [] : recording.variables(recording.frame(at)).map(
             one => [one.name, recording.value(one.place, step)]).filter(([, value]) => value);

@@ -65,18 +65,20 @@ class Page {
         byId('said').textContent = text;
     }
 
-    try(step, otherwise) {
+    try(step, otherwise, since = step - 1) {
         if (step < 0) {
             this.say(otherwise);
             this.pause();
         } else {
-            this.go(step, step > this.step ? this.step : step - 1);
+            this.go(step, since);
         }
     }
 
     move(name, direction) {
-        this.try(MOVES[name](this.recording, this.step, direction),
-            `There is no ${direction < 0 ? 'previous' : 'next'} ${name}.`);
+        const step = MOVES[name](this.recording, this.step, direction);
+        // What a line has changed is of interest, what a whole call has changed is too much.
+        this.try(step, `There is no ${direction < 0 ? 'previous' : 'next'} ${name}.`,
+            name === 'line' && direction > 0 ? this.step : step - 1);
     }
 
     change(place, direction) {

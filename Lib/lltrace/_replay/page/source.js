@@ -7,6 +7,7 @@ export class Source {
         Object.assign(this, {box, title, recording, goToLine});
         this.file = null;
         this.marked = [];
+        this.opened = new Map();                        // file: its rows
         box.addEventListener('click', event => {
             const row = event.target.closest('.line');
             if (row && getSelection().isCollapsed) {
@@ -20,26 +21,33 @@ export class Source {
         this.marked = [];
         const {name, lines} = this.recording.files[file];
         this.title.textContent = name;
-        const codes = this.recording.codes.filter(code => code.file === file);
-        const executed = new Set(codes.flatMap(code => [...code.executed].map(i => code.instructions[i][6])));
-        const never = new Set(codes.flatMap(code => code.instructions.map(one => one[6])).filter(line => !executed.has(line)));
-        this.rows = lines.map((text, i) => element(
-            'div', {class: `line${never.has(i + 1) ? ' cold' : ''}`, 'data-line': i + 1, role: 'button', tabindex: -1},
-            element('span', {class: 'number'}, String(i + 1)), element('code', {}, text || ' ')));
+        if (!this.opened.has(file)) {
+            this.opened.set(file, this.make(file, lines));
+        }
+        this.rows = this.opened.get(file);
         this.box.replaceChildren(...(this.rows.length ? this.rows
             : [element('p', {class: 'note'}, 'The source of this code is not available.')]));
     }
 
+    make(file, lines) {
+        const codes = this.recording.codes.filter(code => code.file === file);
+        const executed = new Set(codes.flatMap(code => [...code.executed].map(i => code.instructions[i][6])));
+        const never = new Set(codes.flatMap(code => code.instructions.map(one => one[6])).filter(line => !executed.has(line)));
+        return lines.map((text, i) => element(
+            'div', {class: `line${never.has(i + 1) ? ' cold' : ''}`, 'data-line': i + 1, role: 'button', tabindex: -1},
+            element('span', {class: 'number'}, String(i + 1)), element('code', {}, text || ' ')));
+    }
+
     show(step) {
         const recording = this.recording, code = recording.code(step);
-        if (code.file !== this.file) {
-            this.open(code.file);
-        }
         for (const [row, text] of this.marked) {
             row.classList.remove('now');
             row.removeAttribute('aria-current');
             row.tabIndex = -1;
             row.lastChild.textContent = text || ' ';
+        }
+        if (code.file !== this.file) {
+            this.open(code.file);
         }
         this.marked = [];
         this.now = null;
