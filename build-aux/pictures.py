@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'tests'))
 
-from support import browser         # noqa: E402
-from test_howto import PAGE, blocks         # noqa: E402
+from support import browser  # noqa: E402
+from test_howto import PAGE, blocks  # noqa: E402
 
 # name: the keys or clicks that lead to the step
 PICTURES = {
