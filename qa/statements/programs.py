@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from qa.oracle import programs as oracle
 
-COMPOUND = ('if ', 'elif ', 'else:', 'while ', 'for ', 'async ', 'try:', 'except', 'finally:', 'with ', 'match ', 'case ',
-            'def ', 'class ', '@')
+COMPOUND = ('if ', 'elif ', 'else:', 'while ', 'for ', 'async ', 'try:', 'except', 'finally:', 'with ', 'match ',
+            'case ', 'def ', 'class ', '@')
 TESTS = ('if', 'elif', 'while')     # what follows can be put in brackets
 JOINED, BRACKETS, BROKEN, CONTINUED = 0.5, 0.3, 0.05, 0.01     # how often
 

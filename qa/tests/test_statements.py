@@ -100,7 +100,8 @@ def main():
 
 
 def test_layout_changes_nothing_but_lines():
-    text = 'def f(x):\n    if x < (1, 2):\n        x = 3\n        return\n    while x:\n        if x:\n            pass\n'
+    text = ('def f(x):\n    if x < (1, 2):\n        x = 3\n        return\n'
+            '    while x:\n        if x:\n            pass\n')
     assert laid_out(text, lambda share: False) == text
     assert laid_out(text, lambda share: share == 0.5) == (
         'def f(x):\n    if x < (1, 2): x = 3; return\n    while x:\n        if x: pass\n')

@@ -13,7 +13,7 @@ KINDS = (ast.Break, ast.Continue, ast.Return)
 
 
 class OneLineJump(NamedTuple):
-    """A jump: the Span of the suite that it ends, and the line that it goes to, or None for the exit of the function."""
+    """The Span of the suite that a jump ends, and the line that it goes to, or None for the exit of the function."""
 
     span: Span
     target: int | None
@@ -38,7 +38,8 @@ def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span]) -> dict[int, OneLineJ
             if isinstance(node, KINDS):
                 span = jumps.get(node)
                 if span is not None:
-                    target = {ast.Break: place.after_loop, ast.Continue: place.loop}.get(type(node))
+                    target = (place.after_loop if isinstance(node, ast.Break)
+                              else place.loop if isinstance(node, ast.Continue) else None)
                     found.update(dict.fromkeys(range(span.line, span.end_line + 1), OneLineJump(span, target)))
             else:
                 todo += _suites(node, place._replace(after=after))
