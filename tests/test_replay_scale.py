@@ -128,5 +128,6 @@ def test_the_page(python, folder):
         print(f'\n{STEPS:,} steps: {size / 1e6:.1f} MB, opens in {opened:.2f} s;',
               ', '.join(f'{name} {time:.1f} ms' for name, time in figures.items()))
         assert opened <= 2
+        assert figures.pop('jump') <= 33                # two frames, for a step of another function far away
         assert max(figures.values()) <= 16
         assert chromium.problems == []

@@ -212,11 +212,12 @@ class Replay:
         self.path = os.path.abspath(options.replay)
         self.title = os.path.basename(options.argv[0])
         self.write = options.write_page
+        self.lost = None                    # why the recording ended early
         self.tracing = options.recorder(options.selection, options.limit or MOST_STEPS)
 
     def finish(self):
         try:
-            self.write(self.tracing, self.title, self.path)
+            self.write(self.tracing, self.title, self.lost, self.path)
         except OSError as error:
             say(f'error: cannot write {self.path}: {error.strerror}')
         if self.tracing.limited:
@@ -244,6 +245,7 @@ def start(options, filename):
         what.tracing.stop()
         if lost is not None:
             say(f'{what.noun} ended before the program: {lost}')
+            what.lost = lost
         # A forked child has its own counts and must not overwrite the parent's reports.
         if os.getpid() == parent:
             what.finish()

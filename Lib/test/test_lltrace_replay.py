@@ -563,6 +563,39 @@ class RecordingTest(ReplayTestCase):
         self.assertLess(len(replay.steps[-1]['printed'][1]), 60)
         self.assertIsNone(self.run_text(text).head['limit'])
 
+    def test_the_recording_ends_before_the_program(self):
+        replay = self.run_text('import sys\nx = 1\nsys.settrace(None)\ny = 2\n')
+        self.assertIn('the recording ended before the program: its trace function was removed', self.done.stderr)
+        self.assertIn('its trace function was removed', replay.head['lost'])
+        self.assertIsNone(self.run_text('x = 1').head['lost'])
+
+    def test_threads_that_outlive_the_program(self):
+        for _ in range(3):
+            self.run_text("""
+                import threading, time
+                def work():
+                    while True:
+                        x = [1]
+                for _ in range(3):
+                    threading.Thread(target=work, daemon=True).start()
+                time.sleep(.05)
+                """)
+            self.assertEqual(self.done.stderr, '')
+
+    def test_deep_recursion(self):
+        for depth in 900, 960, 2000:
+            with self.subTest(depth):
+                text = f"""
+                    def f(n, held):
+                        return 0 if n == 0 else 1 + f(n - 1, [held])
+                    try:
+                        print(f({depth}, None))
+                    except RecursionError:
+                        print('too deep')
+                    """
+                self.run_text(text)
+                self.assertEqual(self.done.stdout, python(self.path('a.py')).stdout)
+
     def test_selection(self):
         self.write('other.py', 'def f(): return 1')
         program = self.write('a.py', 'import other, json\ndef g(): return other.f()\ng()\njson.dumps([1])')

@@ -39,11 +39,12 @@ def _hash(text):
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def page(recorder, title):
-    """Return the page."""
+def page(recorder, title, lost=None):
+    """Return the page.  lost is why the recording ended before the program, or None."""
     codes, files = tables(recorder.recording.infos)
     stored = recorder.recording.stored({
-        'title': title, 'limit': recorder.limit if recorder.limited else None, 'codes': codes, 'files': files})
+        'title': title, 'lost': lost,
+        'limit': recorder.limit if recorder.limited else None, 'codes': codes, 'files': files})
     packed = 'deflate' if zlib is not None else 'none'
     if zlib is not None:
         stored = zlib.compress(stored, 6)
@@ -55,6 +56,6 @@ def page(recorder, title):
         packed=packed, recording=base64.b64encode(stored).decode())
 
 
-def write(recorder, title, path):
+def write(recorder, title, lost, path):
     """Write the page.  Raises OSError."""
-    put(path, page(recorder, title))
+    put(path, page(recorder, title, lost))

@@ -88,6 +88,7 @@ class Recorder(Tracing):
     def __init__(self, selection, limit):
         self.recording = Recording()
         self.limit = limit
+        self.limited = False                # whether the limit on the number of steps was reached
         self._infos = CodeInfos(selection)
         self._codes = {}                    # id() of a CodeInfo: _Code
         self._state = State(self.recording)
@@ -109,11 +110,8 @@ class Recorder(Tracing):
 
     def _finish(self):
         self._printed.stop()
-
-    @property
-    def limited(self):
-        """Whether the limit on the number of steps was reached."""
-        return self.ended
+        with self._lock:
+            self.ended = True               # other threads may go on
 
     def lost(self):
         return None if self.ended else super().lost()
@@ -258,7 +256,7 @@ class Recorder(Tracing):
         recording.at.append(at)
         self._last = visit
         if len(recording.at) == self.limit:
-            self.ended = True
+            self.ended = self.limited = True
 
     def _leave(self, visit, frame, value):
         record, state = visit.frame, self._state

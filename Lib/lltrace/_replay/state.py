@@ -274,7 +274,7 @@ class State:
         if ids != module.ids or keys != module.keys:
             self._compare_names(module, namespace, keys, ids)
         if module.mutable:
-            self._read_again([namespace[name] for name in module.mutable])
+            self._read_again([dict.get(namespace, name) for name in module.mutable])
 
     def _compare_names(self, module, namespace, keys, ids):
         known = dict(zip(module.keys, module.ids))

@@ -52,6 +52,10 @@ class Page {
             byId('missing').textContent = `The recording ends at the limit of ${recording.head.limit.toLocaleString('en')} steps. `
                 + 'The program went on: what it did and printed afterwards is missing here.';
         }
+        if (recording.head.lost) {
+            byId('missing').hidden = false;
+            byId('missing').textContent = `The recording ended before the program: ${recording.head.lost}.`;
+        }
         addEventListener('hashchange', () => this.go(this.wanted()));
         this.go(this.wanted());
     }
