@@ -8,7 +8,6 @@ import os
 import random
 import warnings
 
-import codeprobes
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -20,6 +19,7 @@ from condcov.code.jumps import jumps_of
 from condcov.code.source_text import decoded
 from condcov.errors import CondcovError
 from condcov.model import Seen
+from condcov.record.interpreter import Recorder
 from condcov.record.plan import Plan
 from condcov.record.planner import plan
 from support.decision_programs import Values, programs
@@ -36,7 +36,7 @@ settings = hypothesis.settings(
 
 def exact(select):
     """The recorder of the interpreter, with counts."""
-    return codeprobes.Recorder(select, counts=True)
+    return Recorder(select, counts=True)
 
 
 def record(text, namespace, run, recorder):

@@ -7,8 +7,8 @@ from condcov.code.bytecode import OP
 from condcov.code.decisions import Table
 from condcov.code.jumps import Jump, jumps_of, within
 from condcov.model import LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
+from condcov.record.interpreter import UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
-from condcov.record.probes import UNSUPPORTED_OPCODES
 
 MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 

@@ -1,4 +1,4 @@
-"""Records this process and its forks: from the interpreter's code probes to a data file.
+"""Records this process and its forks: from the facts of the interpreter to a data file.
 
 A recording writes its own data file next to the final one, named DATA_FILE.HOST.PID.RANDOM. RANDOM begins with the
 number of the run, which all its processes share, so that the first of them can combine the files at the end.
@@ -30,8 +30,8 @@ from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
 from condcov.model import Seen
+from condcov.record import interpreter
 from condcov.record.plan import Plan
-from condcov.record.probes import Recorder
 from condcov.record.recorded_file import RecordedFile, reason, stamp
 from condcov.record.selection import Selection
 
@@ -85,7 +85,7 @@ class Recording:
         self._parallel = parallel
         self._context = config.context
         self._selection = Selection(config)
-        self._recorder = Recorder(self._select, counts=config.counts)
+        self._recorder = interpreter.Recorder(self._select, counts=config.counts)
         self._files: dict[str, RecordedFile | None] = {}    # by co_filename; None if it is not selected
         self._plans: dict[int, tuple[CodeType, RecordedFile, Plan]] = {}    # by id of the code object
         self._answers: dict[int, tuple] = {}            # probes for when the recorder asks for this code object again
@@ -470,14 +470,12 @@ def _save() -> None:
 
 def _insist() -> None:
     """Repeat a SIGTERM if a system call that was about to block keeps the handler from being called."""
-    import _signalrepeat
-    _signalrepeat.arm(signal.SIGTERM, PATIENCE)
+    interpreter.repeat_signal(signal.SIGTERM, PATIENCE)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
     global _killed
-    import _signalrepeat
-    _signalrepeat.disarm()
+    interpreter.signal_arrived()
     if _busy is not None and _busy._owns_lock():
         _killed = True
         return

@@ -1,6 +1,7 @@
 """Runs a program like the python command, and records it."""
 
 from condcov.config import Config
+from condcov.record import interpreter
 from condcov.record.recording import Recording
 
 
@@ -11,7 +12,5 @@ def run(config: Config, argv: list[str], *, is_module: bool = False, append: boo
     From then on the process belongs to the program: it ends when the program ends, with SystemExit or by returning. The
     caller must have removed sys.path[0]; see condcov.cli. Raises CondcovError if the program cannot be recorded.
     """
-    from lltrace import runner  # here, because other interpreters do not have it
-
     recording = Recording(config, append=append, parallel=parallel)
-    runner.run(argv, is_module=is_module, start=lambda filename: recording.start())
+    interpreter.run_program(argv, is_module=is_module, start=lambda filename: recording.start())

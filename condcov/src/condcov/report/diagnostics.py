@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import condcov
 from condcov.config import Config, Reporting
 from condcov.data import Data, parts
+from condcov.errors import CondcovError
 
 
 def write(topic: str, config: Config, reporting: Reporting, stream: TextIO) -> None:
@@ -29,7 +30,7 @@ def _system(config: Config) -> Iterator[tuple[str, Any]]:
     yield 'condcov_version', condcov.__version__
     yield 'condcov_module', condcov.__file__
     yield 'coverage_version', importlib.metadata.version('coverage')
-    yield 'records', 'yes' if _can_record() else f'no: {sys.executable} has no code probes'
+    yield 'records', _records()
     yield 'data_file', config.data_file
     yield 'python', sys.version.replace('\n', '')
     yield 'executable', sys.executable
@@ -42,12 +43,13 @@ def _system(config: Config) -> Iterator[tuple[str, Any]]:
                           if name.startswith(('CONDCOV', 'COVERAGE', 'PYTHON', 'VIRTUAL_ENV'))]
 
 
-def _can_record() -> bool:
+def _records() -> str:
+    """The source of the facts, or why there is none."""
     try:
-        import codeprobes
-    except ImportError:
-        return False
-    return bool(codeprobes)
+        from condcov.record import interpreter
+    except CondcovError as error:
+        return f'no: {error}'
+    return f'with {interpreter.FACTS}'
 
 
 def _data(config: Config) -> Iterator[tuple[str, Any]]:
