@@ -5,18 +5,38 @@ dis.get_instructions() would take three times as long: this runs for each code o
 
 import dis
 import opcode
+import sys
 from types import CodeType
 
 from condcov.model import Span
 
 OP = opcode.opmap
+
+
+def ops(*names: str) -> frozenset[int]:
+    """Return the opcodes with these names, of those that this version of Python has."""
+    return frozenset(OP[name] for name in names if name in OP)
+
+
 _NAME = opcode.opname
 _CACHE = OP['CACHE']
 _EXTENDED_ARG = OP['EXTENDED_ARG']
-_JUMPS = frozenset(opcode.hasjrel)
+_JUMPS = frozenset(opcode.hasjrel) - ops('END_ASYNC_FOR')       # from 3.14 on, its argument says where the loop is
 _BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
-_ALWAYS = frozenset(OP[name] for name in ('JUMP_FORWARD', 'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT'))
-_ENDS = frozenset(OP[name] for name in ('RETURN_VALUE', 'RAISE_VARARGS', 'RERAISE'))
+_ALWAYS = ops('JUMP_FORWARD', 'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT')
+_ENDS = ops('RETURN_VALUE', 'RETURN_CONST', 'RAISE_VARARGS', 'RERAISE')
+_FOR_ITER = OP['FOR_ITER']
+
+# How many instructions FOR_ITER skips at its target: END_FOR, in 3.13 with the POP_TOP after it. They are executed only
+# when a debugger jumps there.
+_AFTER_LOOP = 0 if 'END_FOR' not in OP else 2 if sys.version_info[:2] == (3, 13) else 1
+
+# Whether the jump of a loop that is not asynchronous has the position of the iterable, and not that of the statement or
+# the comprehension.
+LOOPS_AT_ITERABLE = sys.version_info >= (3, 13)
+
+# Whether a jump in a comprehension can have the position of a comparison that was compiled before.
+COMPARISONS_MOVE = sys.version_info < (3, 12)
 
 # The conditional jumps, except SEND: it belongs to await and yield from.
 CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
@@ -26,6 +46,7 @@ class Instruction:
     """An instruction.
 
     offset      in bytes, of its first EXTENDED_ARG if it has any, as in trace events
+    place       in bytes, after its EXTENDED_ARGs
     line        its line number or None
     target      index of the instruction that a jump goes to, or None
     successors  indices of the instructions that can follow it, without exceptions; a jump's target is last
@@ -34,11 +55,12 @@ class Instruction:
     caught      index of the handler of an exception that is raised here, or None
     """
 
-    __slots__ = ('offset', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler', 'caught',
+    __slots__ = ('offset', 'place', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler', 'caught',
                  '_position')
 
-    def __init__(self, offset: int, op: int, argument: int, position: tuple) -> None:
+    def __init__(self, offset: int, place: int, op: int, argument: int, position: tuple) -> None:
         self.offset = offset
+        self.place = place
         self.op = op
         self.argument = argument
         self.line = position[0]
@@ -77,16 +99,22 @@ def read(code: CodeType) -> list[Instruction]:
         if op == _EXTENDED_ARG:
             start, extended = unit if start is None else start, argument << 8
             continue
-        if op in _JUMPS:        # they have no caches
-            targets.append((index, unit + 1 - argument if op in _BACKWARD else unit + 1 + argument))
-        instructions.append(Instruction(2 * (unit if start is None else start), op, argument, position))
+        if op in _JUMPS:
+            targets.append((index, -argument if op in _BACKWARD else argument))
+        instructions.append(Instruction(2 * (unit if start is None else start), 2 * unit, op, argument, position))
         start, extended = None, 0
-    for index, target in targets:
-        instructions[index].target = at[target]
     last = len(instructions) - 1
+    skipped: set[int] = set()
+    for index, distance in targets:     # from the next instruction, after the caches of the jump
+        unit = instructions[index + 1].offset // 2 if index < last else len(raw) // 2
+        target = at[unit + distance]
+        if instructions[index].op == _FOR_ITER:
+            skipped.update(range(target, target + _AFTER_LOOP))
+            target += _AFTER_LOOP
+        instructions[index].target = target
     for index, instruction in enumerate(instructions):
         op = instruction.op
-        goes_on = index < last and op not in _ENDS and op not in _ALWAYS
+        goes_on = index < last and op not in _ENDS and op not in _ALWAYS and index not in skipped
         if instruction.target is None:
             instruction.successors = (index + 1,) if goes_on else ()
         else:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from condcov import model
-from condcov.code import one_line_jumps
+from condcov.code import bytecode, one_line_jumps
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.model import FALSE, TRUE, Key, Span
 
 # The argument of IS_OP or CONTAINS_OP with which the operator itself, and not its opposite, is tested.
 _PLAIN_ARGUMENT = {ast.Is: 0, ast.IsNot: 1, ast.In: 0, ast.NotIn: 1}
+_CONSTANT_CODE = frozenset(('RESUME', 'LOAD_CONST', 'LOAD_SMALL_INT', 'LOAD_COMMON_CONSTANT', 'RETURN_VALUE',
+                            'RETURN_CONST'))
 _FOLDABLE = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Subscript, ast.Slice, ast.JoinedStr, ast.Name,
              ast.operator, ast.unaryop, ast.expr_context)
 
@@ -46,9 +48,14 @@ class Table:
     fused       position of a jump that is a comparison with None itself
     links       span of a chained comparison and position of the comparator that was evaluated last
     loops       span of a for statement; of a comprehension, with its loops in order; or of the last comparison
-                compiled in its conditions so far, whose position the compiler also uses for what follows
+                compiled in its conditions so far, whose position the compiler of 3.11 also uses for what follows.
+                From 3.13 on, span of the iterable, unless the loop is asynchronous
     handlers    span of an except clause
     patterns    span of the pattern of a case
+    lefts       position of the left operand of a comparison with None
+    firsts      span of a chained comparison, or of `and` or `or` in a value: its first operand. Span of the target of a
+                comprehension: the first of its conditions
+    always      spans of patterns that always match and belong to no decision
     asserts     for the span of an assert statement, the keys of the decisions in it
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
@@ -63,6 +70,9 @@ class Table:
     loops: dict[Span, list[Operand]] = dataclasses.field(default_factory=dict)
     handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    lefts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    firsts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
+    always: list[Span] = dataclasses.field(default_factory=list)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
@@ -107,6 +117,7 @@ class _Test:
         self.span = span or _span(node)
         self.chain, self.comparator, self.last = chain, comparator, last    # of a link of a chained comparison
         self.constant = constant
+        self.first_of: Span | None = None       # the span of what it is the first operand of
         self.index = self.on_true = self.on_false = 0       # set when the tree is complete
 
 
@@ -173,7 +184,7 @@ class _Finder:
             self.stack += [node.left, *node.comparators]
 
     def visit_For(self, node: ast.For) -> None:
-        self.suite(self.loop(_span(node), node.target, node.iter), node.body)
+        self.suite(self.loop(_span(node), node), node.body)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
     visit_AsyncFor = visit_For
@@ -182,12 +193,14 @@ class _Finder:
         position = _span(node)
         for number, generator in enumerate(node.generators):
             if generator.is_async or not (number and _is_assignment(generator.iter, self.constant)):
-                self.loop(position, generator.target, generator.iter)
+                self.loop(position, generator)
             for condition in generator.ifs:
                 tree = self.test_tree(condition)
+                if condition is generator.ifs[0]:
+                    next(_leaves(tree)).first_of = _span(generator.target)
                 self.add('comprehension', _span(condition), tree)
                 for test in _leaves(tree):
-                    if isinstance(test.node, ast.Compare):
+                    if isinstance(test.node, ast.Compare) and bytecode.COMPARISONS_MOVE:
                         position = test.chain or test.span
             self.stack += [generator.target, generator.iter]
         self.stack += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
@@ -216,15 +229,21 @@ class _Finder:
             pattern = _Test(case.pattern, constant=True if _matches_always(case.pattern) else None)
             tree = ('and', [pattern, self.test_tree(case.guard)]) if case.guard else pattern
             end = _span(case.guard or case.pattern)
-            self.suite(self.add('case', Span(*pattern.span[:2], *end[2:]), tree), case.body)
+            decision = self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
+            if decision is None:
+                self.table.always.append(pattern.span)
+            self.suite(decision, case.body)
             self.stack += case.body
 
-    def loop(self, position: Span, target: ast.expr, iterable: ast.expr) -> model.Decision:
-        """Add the decision of a loop whose jump has this position. Push nothing."""
-        span = Span(*_span(target)[:2], *_span(iterable)[2:])
-        test = _Test(iterable, span)
+    def loop(self, position: Span, node: ast.For | ast.AsyncFor | ast.comprehension) -> model.Decision:
+        """Add the decision of a loop in the statement or comprehension at this position. Push nothing."""
+        span = Span(*_span(node.target)[:2], *_span(node.iter)[2:])
+        test = _Test(node.iter, span)
         decision = self.decision('for', span, test)
         assert decision is not None
+        is_async = isinstance(node, ast.AsyncFor) or isinstance(node, ast.comprehension) and node.is_async
+        if bytecode.LOOPS_AT_ITERABLE and not is_async:
+            position = _span(node.iter)
         self.table.loops.setdefault(position, []).append(Operand(decision, 0))
         return decision
 
@@ -259,7 +278,10 @@ class _Finder:
     def value_tree(self, node: ast.expr) -> _Tree:
         """Take apart `and` and `or` in a value."""
         if isinstance(node, ast.BoolOp):
-            return 'and' if isinstance(node.op, ast.And) else 'or', [self.value_tree(value) for value in node.values]
+            parts = [self.value_tree(value) for value in node.values]
+            if isinstance(parts[0], _Test):
+                parts[0].first_of = _span(node)
+            return 'and' if isinstance(node.op, ast.And) else 'or', parts
         return self.leaf(node)
 
     def chain_tree(self, node: ast.Compare) -> _Tree:
@@ -270,6 +292,7 @@ class _Finder:
             span = Span(*outer[index][:2], *outer[index + 1][2:])
             operator = ast.Compare(node.left, [node.ops[index]], [comparator])
             links.append(_Test(operator, span, chain, comparator, index == len(node.ops) - 1))
+        links[0].first_of = chain
         self.stack += [node.left, *node.comparators]
         return 'and', links
 
@@ -289,7 +312,7 @@ class _Finder:
                 return None
         code = compile(ast.Expression(node), '<constant>', 'eval', dont_inherit=True, optimize=self.optimize)
         names = [instruction.opname for instruction in dis.get_instructions(code)]
-        return bool(eval(code)) if names == ['RESUME', 'LOAD_CONST', 'RETURN_VALUE'] else None
+        return bool(eval(code)) if _CONSTANT_CODE.issuperset(names) else None
 
     def with_brackets(self, span: Span, within: Span) -> Span:
         """Extend the span of an operand to the brackets around it."""
@@ -365,6 +388,8 @@ class _Finder:
             return
         node = _folded(test.node)
         operand = Operand(decision, index, _argument(node))
+        if test.first_of:
+            table.firsts.setdefault(test.first_of, operand)
         if test.chain:
             for tail in _tails(test.comparator):
                 table.links.setdefault((test.chain, _span(tail)), operand)
@@ -377,6 +402,8 @@ class _Finder:
                 table.ends.setdefault(_span(tail)[2:], operand)
         if operand.argument is not None:
             table.fused.setdefault(_span(node), operand)
+            for tail in _tails(node.left):
+                table.lefts.setdefault(_span(tail), operand)
 
 
 def _leaves(tree: _Tree) -> Iterator[_Test]:

@@ -13,8 +13,21 @@ _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
 _IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
-_CALLS_AND_ATTRIBUTES = frozenset((OP['CALL'], OP['LOAD_ATTR'], OP['LOAD_METHOD'], OP['CALL_FUNCTION_EX']))
+_CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOAD_ATTR', 'LOAD_METHOD',
+                                     'LOAD_SUPER_ATTR')
 _GET_ANEXT = OP['GET_ANEXT']
+_COPY = OP['COPY']
+_TO_BOOL = OP.get('TO_BOOL')
+
+# Instructions that load a second value, and have the position of what comes before it.
+_TWO_IN_ONE = bytecode.ops('LOAD_FAST_LOAD_FAST', 'STORE_FAST_LOAD_FAST', 'LOAD_FAST_BORROW_LOAD_FAST_BORROW')
+
+# What precedes the copy of the exceptions that an except* clause matches, or of what is left of them at the end.
+_MATCHED = bytecode.ops('CHECK_EG_MATCH')
+_LEFT_OVER = bytecode.ops('PREP_RERAISE_STAR', 'CALL_INTRINSIC_2')
+
+# What an await ends with.
+_AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,7 +76,7 @@ class _Matcher:
             return self._async_for(index)
         tested = self._tested_at(index)
         return (self._none_test(index) or self._except(index, tested) or self._value_test(index, tested)
-                or self._pattern(index) or Jump(index, reason=self._reason(tested)))
+                or self._pattern(index) or Jump(index, reason=self._reason(index, tested)))
 
     def _for(self, index: int) -> Jump:
         operand = self._loop(index)
@@ -82,15 +95,19 @@ class _Matcher:
         position = self._instructions[index].position
         operands = self._table.loops.get(position, ())
         number = self._loops[position] = self._loops.get(position, -1) + 1
-        if len(operands) == 1:
-            number = 0      # the copies of a loop in a finally clause
-        return operands[number] if number < len(operands) else None
+        # A finally clause has several copies of its loops.
+        return operands[number % len(operands)] if operands else None
 
     def _tested_at(self, index: int) -> int:
         """The index of the instruction that computes what the jump at `index` tests."""
+        instructions = self._instructions
         before = index - 1
-        while (before and self._instructions[before].op == OP['NOP']
-               and self._instructions[before].position not in self._table.values):
+        if instructions[before].op == _TO_BOOL and instructions[before].position not in self._table.values:
+            before -= 1
+        if instructions[before].op == _COPY and instructions[before - 1].op not in _MATCHED | _LEFT_OVER:
+            before -= 1
+        while (before and instructions[before].op == OP['NOP']
+               and instructions[before].position not in self._table.values):
             before -= 1
         return before
 
@@ -100,12 +117,18 @@ class _Matcher:
         if jump.op not in _IF_NONE and jump.op not in _IF_NOT_NONE:
             return None
         operand = self._table.fused.get(jump.position)
+        if operand is None:
+            # The compiler from 3.12 on may have redirected the jump, which then has the position of another one.
+            tested = self._instructions[index - 1]
+            operand = (self._table.firsts if tested.op in _TWO_IN_ONE else self._table.lefts).get(tested.position)
+            if operand is None or operand.argument is None:
+                return None
         return _two_way(index, operand, (jump.op in _IF_NONE) == (operand.argument == 0)) if operand else None
 
     def _except(self, index: int, tested: int) -> Jump | None:
         """The jump of an except clause or an except* clause."""
         last, before = self._instructions[tested], self._instructions[tested - 1]
-        if last.op == OP['CHECK_EXC_MATCH'] or last.op == OP['COPY'] and before.op == OP['CHECK_EG_MATCH']:
+        if last.op == OP['CHECK_EXC_MATCH'] or last.op == _COPY and before.op in _MATCHED:
             operand = self._table.handlers.get(last.position)
             return _two_way(index, operand, self._instructions[index].op in _IF_NOT_NONE)
         return None
@@ -114,6 +137,8 @@ class _Matcher:
         """A jump that tests the truth of an expression."""
         last = self._instructions[tested]
         operand = self._link(tested) if last.op in _COMPARISONS else None
+        if last.op in _TWO_IN_ONE and self._instructions[index - 1].position in self._table.firsts:
+            operand = self._table.firsts[self._instructions[index - 1].position]
         operand = operand or self._table.values.get(last.position)
         if operand is None and last.op in _CALLS_AND_ATTRIBUTES:
             operand = self._table.ends.get(last.position[2:])
@@ -132,6 +157,8 @@ class _Matcher:
         index -= 1
         while self._instructions[index].position == chain and self._instructions[index].op in (OP['COPY'], OP['SWAP']):
             index -= 1
+        if self._instructions[index].op in _TWO_IN_ONE:
+            return self._table.firsts.get(chain)
         return self._table.links.get((chain, self._instructions[index].position))
 
     def _pattern(self, index: int) -> Jump | None:
@@ -169,16 +196,18 @@ class _Matcher:
             index, = instruction.successors
         return False
 
-    def _reason(self, tested: int) -> str:
-        """Why the compiler made a jump that tests the value of this instruction."""
+    def _reason(self, index: int, tested: int) -> str:
+        """Why the compiler made a jump that tests the value of an instruction, but no condition."""
+        if any(_within(self._instructions[index].position, span) for span in self._table.always):
+            return 'a pattern that always matches'
         last = self._instructions[tested]
-        if last.op in (OP['RESUME'], OP['JUMP_BACKWARD_NO_INTERRUPT']):     # the loop of an await
+        if last.op in _AWAITED:
             while tested and self._instructions[tested].op != OP['GET_AWAITABLE']:
                 tested -= 1
             last = self._instructions[tested - 1]
         if last.op == OP['WITH_EXCEPT_START']:
             return 'the exit of a with'
-        if last.op == OP['COPY'] and self._instructions[tested - 1].op == OP['PREP_RERAISE_STAR']:
+        if last.op == _COPY and self._instructions[tested - 1].op in _LEFT_OVER:
             return 'the end of an except*'
         return ''
 
