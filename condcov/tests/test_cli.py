@@ -12,7 +12,6 @@ from support import small_program
 @pytest.fixture
 def recorded(folder):
     """A Folder with the data of a program."""
-    pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
     folder.write('prog.py', small_program.PROGRAM)
     folder.condcov('run', 'prog.py')
     return folder
@@ -143,7 +142,6 @@ def test_what_is_wrong_is_told_in_one_line(folder, arguments, message):
 
 
 def test_nothing_selected(folder):
-    pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
     folder.write('prog.py', 'x = 1\n')
     done = folder.condcov('run', '--source=no_such_package', 'prog.py')
     assert done.stderr == 'condcov: no data was collected: no code of no_such_package was executed\n'

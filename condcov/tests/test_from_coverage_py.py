@@ -91,7 +91,6 @@ PROGRAM = small_program.PROGRAM + LOOP
 @pytest.fixture
 def recorded(folder):
     """A Folder with the data of both tools about a program and a module."""
-    pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
     folder.write('prog.py', PROGRAM + '    import other\n')
     folder.write('other.py', 'x = 1\n')
     folder.write('empty.py', '')

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
-
 pytestmark = pytest.mark.slow
 
 PACKAGE = """

@@ -9,8 +9,6 @@ import pytest
 from condcov import config
 from condcov.record import plan_cache, planner, recorded_file, recording
 
-pytest.importorskip('codeprobes', reason='only the interpreter with code probes can record')
-
 TEXT = 'def f(a, b):\n    if a and b:\n        return 1\n    return 2\nf(1, 0)\nf(1, 1)\n'
 BOTH = {'<module>', 'f'}
 

@@ -10,11 +10,11 @@ import json
 import sys
 import unittest
 
-import codeprobes
 import coverage
 
 from condcov.analysis.coverable import analyse
 from condcov.model import Seen
+from condcov.record.interpreter import Recorder
 from condcov.record.planner import plan
 
 
@@ -28,7 +28,7 @@ class Both:
         self.path = path
         self.source = analyse(text, path)
         self._plans = {}
-        self._recorder = codeprobes.Recorder(self._select)
+        self._recorder = Recorder(self._select)
         self._peer = coverage.Coverage(branch=True, include=[path], data_file=None, config_file=False)
 
     def _select(self, code):

@@ -16,7 +16,7 @@ import coverage.parser
 
 from condcov import model
 from condcov.analysis import accepting
-from condcov.code import jumps, parsing, source_text
+from condcov.code import bytecode, jumps, parsing, source_text
 from condcov.code.decisions import Table
 
 EXCLUDE = '|'.join(f'(?:{pattern})' for pattern in coverage.config.DEFAULT_EXCLUDE)
@@ -128,9 +128,10 @@ def _waived(decisions: Sequence[model.Decision], table: Table,
 
 
 def code_objects(code: CodeType) -> Iterator[CodeType]:
-    """Yield a code object and all those inside it."""
+    """Yield a code object and all those inside it, except annotations that are evaluated later."""
     todo = [code]
     while todo:
         code = todo.pop()
         yield code
-        todo += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        todo += [constant for constant in code.co_consts
+                 if isinstance(constant, CodeType) and constant.co_name != bytecode.ANNOTATIONS]

@@ -35,6 +35,15 @@ _AFTER_LOOP = 0 if 'END_FOR' not in OP else 2 if sys.version_info[:2] == (3, 13)
 # the comprehension.
 LOOPS_AT_ITERABLE = sys.version_info >= (3, 13)
 
+# The name of code that evaluates annotations when something asks for them. As in coverage.py, it does not count.
+ANNOTATIONS = '__annotate__' if sys.version_info >= (3, 14) else None
+
+# Whether `for y in [1]` in a comprehension is compiled to an assignment, like `for y in [x]`.
+ASSIGNS_CONSTANTS = sys.version_info >= (3, 14)
+
+# Whether any(), all() and tuple() of a generator are compiled to a loop.
+LOOPS_OVER_GENERATORS = sys.version_info >= (3, 14)
+
 # Whether a jump in a comprehension can have the position of a comparison that was compiled before.
 COMPARISONS_MOVE = sys.version_info < (3, 12)
 
@@ -55,8 +64,8 @@ class Instruction:
     caught      index of the handler of an exception that is raised here, or None
     """
 
-    __slots__ = ('offset', 'place', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler', 'caught',
-                 '_position')
+    __slots__ = ('offset', 'place', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler',
+                 'caught', '_position')
 
     def __init__(self, offset: int, place: int, op: int, argument: int, position: tuple) -> None:
         self.offset = offset

@@ -38,6 +38,11 @@ class Operand:
     argument: int | None = None
     always: tuple[Span, ...] = ()
 
+    def following(self, truth: bool) -> int:
+        """Return what Condition.on_true or on_false says."""
+        condition = self.decision.conditions[self.condition]
+        return condition.on_true if truth else condition.on_false
+
 
 @dataclasses.dataclass
 class Table:
@@ -55,7 +60,8 @@ class Table:
     lefts       position of the left operand of a comparison with None
     firsts      span of a chained comparison, or of `and` or `or` in a value: its first operand. Span of the target of a
                 comprehension: the first of its conditions
-    always      spans of patterns that always match and belong to no decision
+    reasons     for spans where jumps test no condition, the reason: patterns that always match, and functions that are
+                compiled to a loop
     asserts     for the span of an assert statement, the keys of the decisions in it
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
@@ -72,7 +78,7 @@ class Table:
     patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     lefts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     firsts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    always: list[Span] = dataclasses.field(default_factory=list)
+    reasons: dict[Span, str] = dataclasses.field(default_factory=dict)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
@@ -231,9 +237,15 @@ class _Finder:
             end = _span(case.guard or case.pattern)
             decision = self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
             if decision is None:
-                self.table.always.append(pattern.span)
+                self.table.reasons[pattern.span] = 'a pattern that always matches'
             self.suite(decision, case.body)
             self.stack += case.body
+
+    if bytecode.LOOPS_OVER_GENERATORS:
+        def visit_Call(self, node: ast.Call) -> None:
+            if isinstance(node.func, ast.Name) and [type(argument) for argument in node.args] == [ast.GeneratorExp]:
+                self.table.reasons[_span(node.func)] = 'a function of a generator'
+            self.stack += [part for part in (node.func, *node.args, *node.keywords) if part.__class__ not in _PLAIN]
 
     def loop(self, position: Span, node: ast.For | ast.AsyncFor | ast.comprehension) -> model.Decision:
         """Add the decision of a loop in the statement or comprehension at this position. Push nothing."""
@@ -396,7 +408,7 @@ class _Finder:
             if test.last and operand.argument is not None:
                 table.fused.setdefault(test.chain, operand)
             return
-        for tail in _tails(node):
+        for tail in _tails(test.node):
             table.values.setdefault(_span(tail), operand)
             if isinstance(tail, (ast.Call, ast.Attribute)):
                 table.ends.setdefault(_span(tail)[2:], operand)
@@ -492,8 +504,10 @@ def _tails(node: Any) -> list[Any]:
             return [tail for value in node.values for tail in _tails(value)]
         case ast.NamedExpr():
             return [node.target]
+        case ast.UnaryOp(op=ast.Not(), operand=ast.UnaryOp(op=ast.Not()) as inner):
+            return [_folded(node), *_tails(inner)]      # from 3.13 on, the outer one may be folded
         case ast.UnaryOp(op=ast.Not()):
-            return [_folded(node)]
+            return [_folded(node), node]        # from 3.14 on, an inverted operator has the position of the `not`
         case ast.JoinedStr():
             return [node, *node.values]
     return [node]
@@ -519,4 +533,5 @@ def _before_a_match(pattern: ast.pattern) -> Iterator[Span]:
 def _is_assignment(iterable: ast.expr, constant: Callable[[ast.expr], bool | None]) -> bool:
     """Whether a later loop of a comprehension is the idiom `for y in [x]`, for which the compiler makes no loop."""
     return (isinstance(iterable, (ast.List, ast.Tuple)) and len(iterable.elts) == 1
-            and not isinstance(iterable.elts[0], ast.Starred) and constant(iterable.elts[0]) is None)
+            and not isinstance(iterable.elts[0], ast.Starred)
+            and (bytecode.ASSIGNS_CONSTANTS or constant(iterable.elts[0]) is None))

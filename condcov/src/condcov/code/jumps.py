@@ -80,7 +80,7 @@ class _Matcher:
 
     def _for(self, index: int) -> Jump:
         operand = self._loop(index)
-        return Jump(index, operand, False, True) if operand else Jump(index)
+        return Jump(index, operand, False, True) if operand else Jump(index, reason=self._reason(index, index - 1))
 
     def _async_for(self, index: int) -> Jump:
         operand = self._loop(index)
@@ -102,7 +102,8 @@ class _Matcher:
         """The index of the instruction that computes what the jump at `index` tests."""
         instructions = self._instructions
         before = index - 1
-        if instructions[before].op == _TO_BOOL and instructions[before].position not in self._table.values:
+        if instructions[before].op == _TO_BOOL and (
+                instructions[before - 1].op == _COPY or instructions[before].position not in self._table.values):
             before -= 1
         if instructions[before].op == _COPY and instructions[before - 1].op not in _MATCHED | _LEFT_OVER:
             before -= 1
@@ -116,14 +117,21 @@ class _Matcher:
         jump = self._instructions[index]
         if jump.op not in _IF_NONE and jump.op not in _IF_NOT_NONE:
             return None
-        operand = self._table.fused.get(jump.position)
-        if operand is None:
-            # The compiler from 3.12 on may have redirected the jump, which then has the position of another one.
-            tested = self._instructions[index - 1]
-            operand = (self._table.firsts if tested.op in _TWO_IN_ONE else self._table.lefts).get(tested.position)
-            if operand is None or operand.argument is None:
-                return None
+        operand = self._table.fused.get(jump.position) or self._redirected(index - 1)
         return _two_way(index, operand, (jump.op in _IF_NONE) == (operand.argument == 0)) if operand else None
+
+    def _redirected(self, index: int) -> Operand | None:
+        """The comparison with None that ends with this instruction, and whose jump has the position of another jump.
+
+        The compiler from 3.12 on redirects jumps to jumps. A NOP may be left that has the position of the comparison.
+        """
+        while self._instructions[index].op == OP['NOP']:
+            if self._instructions[index].position in self._table.fused:
+                return self._table.fused[self._instructions[index].position]
+            index -= 1
+        before = self._instructions[index]
+        operand = (self._table.firsts if before.op in _TWO_IN_ONE else self._table.lefts).get(before.position)
+        return operand if operand and operand.argument is not None else None
 
     def _except(self, index: int, tested: int) -> Jump | None:
         """The jump of an except clause or an except* clause."""
@@ -198,8 +206,10 @@ class _Matcher:
 
     def _reason(self, index: int, tested: int) -> str:
         """Why the compiler made a jump that tests the value of an instruction, but no condition."""
-        if any(_within(self._instructions[index].position, span) for span in self._table.always):
-            return 'a pattern that always matches'
+        position = self._instructions[index].position
+        for span, reason in self._table.reasons.items():
+            if within(position, span):
+                return reason
         last = self._instructions[tested]
         if last.op in _AWAITED:
             while tested and self._instructions[tested].op != OP['GET_AWAITABLE']:

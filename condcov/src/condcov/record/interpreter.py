@@ -3,30 +3,65 @@
 FACTS               their source, for "condcov debug sys"
 Recorder            records code objects, with the interface of codeprobes.Recorder
 UNSUPPORTED_OPCODES opcodes of the instructions that it cannot record
+FORK_WARNS          whether a fork in a process with several threads makes a warning
+SEES_EMPTY_JUMPS    whether it sees which way a jump goes that leads to the next instruction either way
 repeat_signal(), signal_arrived()   arm() and disarm() of _signalrepeat
 
 Importing this raises CondcovError if the interpreter cannot record.
 """
 
+import importlib.util
 import sys
+import sysconfig
 from typing import Any
 
 from condcov.errors import CondcovError
 
-try:
-    from _signalrepeat import arm as repeat_signal
-    from _signalrepeat import disarm as signal_arrived
-    from codeprobes import UNSUPPORTED_OPCODES, Recorder
-except ImportError as error:
-    raise CondcovError(f'{sys.executable} cannot record conditions: condcov needs the interpreter from its own '
-                       f'repository ({error})') from None
+__all__ = ['FACTS', 'FORK_WARNS', 'SEES_EMPTY_JUMPS', 'SUPPORTED', 'UNSUPPORTED_OPCODES', 'Recorder', 'repeat_signal',
+           'run_program', 'signal_arrived']
 
-FACTS = 'code probes'
+FORK_WARNS = sys.version_info >= (3, 12)
 
-__all__ = ['FACTS', 'UNSUPPORTED_OPCODES', 'Recorder', 'repeat_signal', 'run_program', 'signal_arrived']
+SUPPORTED = 'CPython 3.12, 3.13 and 3.14, and the interpreter of its own repository'
+
+
+def _refuse(reason: str) -> CondcovError:
+    return CondcovError(f'{sys.executable} cannot record conditions: {reason}; condcov runs on {SUPPORTED}')
+
+
+if importlib.util.find_spec('codeprobes'):
+    try:
+        from _signalrepeat import arm as repeat_signal
+        from _signalrepeat import disarm as signal_arrived
+        from codeprobes import UNSUPPORTED_OPCODES, Recorder
+    except ImportError as error:
+        raise _refuse(str(error)) from None
+    FACTS = 'code probes'
+    SEES_EMPTY_JUMPS = True
+elif sys.implementation.name != 'cpython':
+    raise _refuse(f'it is {sys.implementation.name}, whose bytecode is different')
+elif not hasattr(sys, 'monitoring'):
+    raise _refuse(f'Python {sys.version_info.major}.{sys.version_info.minor} has no sys.monitoring')
+elif sys.version_info >= (3, 15):
+    raise _refuse('its bytecode is newer than this version of condcov')
+elif sysconfig.get_config_var('Py_GIL_DISABLED'):
+    raise _refuse('it is a free-threaded build, on which threads can record at the same time')
+else:
+    from condcov.record.monitoring import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder
+    FACTS = 'sys.monitoring'
+
+    def repeat_signal(signum: int, seconds: float) -> None:
+        """Do nothing: a handler in Python may run late, when a system call has ended."""
+
+    def signal_arrived() -> None:
+        """Do nothing."""
 
 
 def run_program(argv: list[str], **options: Any) -> None:
     """Run a program like python; see lltrace.runner.run()."""
-    from lltrace import runner      # here, because only the first process of a run needs it
+    # Imported here, because only the first process of a run needs it.
+    if FACTS == 'code probes':
+        from lltrace import runner
+    else:
+        from condcov.record import runner
     runner.run(argv, **options)

@@ -25,7 +25,8 @@ class Plan:
         jump_arcs   {(offset, jumped): arcs} of the conditional jumps
         outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
         recorded    (key, first, conditions) of each decision whose paths are recorded, for path()
-        unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert
+        unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert, or that
+                    the interpreter does not show; see SEES_EMPTY_JUMPS in interpreter.py
         """
         self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded, unknown
         self.probes = probes

@@ -6,8 +6,8 @@ from condcov.code import bytecode
 from condcov.code.bytecode import OP
 from condcov.code.decisions import Table
 from condcov.code.jumps import Jump, jumps_of, within
-from condcov.model import LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
-from condcov.record.interpreter import UNSUPPORTED_OPCODES
+from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
+from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
 
 MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
@@ -21,6 +21,8 @@ _PYTEST = '@py'             # the prefix of the names that pytest adds to an ass
 
 def plan(code: CodeType, table: Table) -> Plan:
     """Return the Plan of a code object; `table` is that of the decisions of its file."""
+    if code.co_name == bytecode.ANNOTATIONS:
+        return Plan(((), (), ()), {}, {}, {}, {}, (), ())
     return _Planner(code, table).plan()
 
 
@@ -38,6 +40,10 @@ class _Planner:
         self._recorded: list[_Paths] = []
         self._unknown = self._rewritten()
         self._shown = self._shown_lines()
+        self._jumps = jumps_of(code, table, self._instructions)
+        # By index of a jump: where control goes in the decision if it does not jump.
+        self._ways = {jump.index: jump.operand.following(jump.when_not) for jump in self._jumps
+                      if jump.operand and jump.when_not is not None}
 
     def plan(self) -> Plan:
         self._plan_lines()
@@ -174,7 +180,8 @@ class _Planner:
         while index - 1 in instructions[index].predecessors and self._shown[index - 1] == line:
             index -= 1
             if instructions[index].op in bytecode.CONDITIONAL:
-                return True
+                # From 3.12 on, a test that jumps back when it is false is followed by the jump.
+                return self._ways.get(index) != FALSE
         return False
 
     def _line_at(self, index: int) -> int | None:
@@ -222,7 +229,11 @@ class _Planner:
     def _plan_jumps(self) -> tuple[tuple, ...]:
         """Return (offset, decision, condition, truth when it jumps, truth when not) of each jump to record."""
         probes: list[tuple] = []
-        for jump in jumps_of(self._code, self._table, self._instructions):
+        jumps = self._jumps
+        if not SEES_EMPTY_JUMPS:
+            self._unknown |= {jump.operand.decision.key for jump in jumps if jump.operand
+                              and len({*self._instructions[jump.index].successors}) == 1 and jump.true_at is None}
+        for jump in jumps:
             offset = self._instructions[jump.index].offset
             if jump.operand and jump.operand.decision.key not in self._unknown:
                 probes += self._decision_probes(jump, offset)

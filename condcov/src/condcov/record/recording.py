@@ -91,6 +91,8 @@ class Recording:
         self._answers: dict[int, tuple] = {}            # probes for when the recorder asks for this code object again
         self._problems: dict[str, str] = {}             # by path, why a file could not be recorded
         self._nothing = False                           # whether the whole run recorded nothing
+        self._saving = False        # whether a thread saves from time to time
+        self._saver: int | None = None      # its id in the system, when it has begun
         self._failed: dict[int, tuple[CodeType, str]] = {}  # by id of the code object: why it has no plan
         self._reset()
         if run is None:
@@ -120,7 +122,10 @@ class Recording:
             final.check()
 
     def start(self) -> None:
-        """Record from now on, until finish() or the end of the process; finish any active recording first."""
+        """Record from now on, until finish() or the end of the process; finish any active recording first.
+
+        Raises CondcovError if other tools keep condcov from recording.
+        """
         global _current
         if _current is not None:
             _current.finish()
@@ -131,7 +136,12 @@ class Recording:
             {'run': self.run, 'first': os.getpid() if self.first else None, 'parallel': self._parallel,
              'config': self.config.dumps()})
         _install()
-        self._recorder.start()
+        try:
+            self._recorder.start()
+        except CondcovError:
+            _current = None
+            self._restore_environment()
+            raise
         self._start_saving()
         self._offer_existing()
 
@@ -139,19 +149,42 @@ class Recording:
         """Save from time to time in a thread of its own, because a process that is killed cannot."""
         # The thread gets no signals: the program may block some, or wait for them.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._saving = False
+        self._saver = None
+        self._stopped = _thread.allocate_lock()
+        self._stopped.acquire()
         try:
-            _thread.start_new_thread(self._keep_saving, (os.getpid(),))
+            _thread.start_new_thread(self._keep_saving, (os.getpid(), self._stopped))
+            self._saving = True
         except RuntimeError:        # there are too many threads
             pass
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def _keep_saving(self, process: int) -> None:
-        _sleep(INTERVAL / 2)
-        while _current is self and process == os.getpid():
+    def _keep_saving(self, process: int, stopped: '_thread.LockType') -> None:
+        self._saver = _thread.get_native_id()
+        while not stopped.acquire(timeout=INTERVAL / 2) and _current is self and process == os.getpid():
             with contextlib.suppress(CondcovError, OSError):    # the end may report why
                 self.save()
-            _sleep(INTERVAL / 2)
+
+    def stop_saving(self) -> None:
+        """Wait until the thread that saves from time to time is gone; resume_saving() starts another."""
+        deadline = _monotonic() + LONGEST
+        if self._saving:
+            self._saving = False
+            self._stopped.release()
+            while ((self._saver is None or os.path.exists(f'/proc/self/task/{self._saver}'))
+                   and _monotonic() < deadline):
+                _sleep(0.0001)
+
+    def resume_saving(self, code: CodeType) -> None:
+        """Undo stop_saving(), when the fork in this code has counted the threads."""
+        if not self._saving:
+            self._recorder.call_soon(code, self._resume_saving)
+
+    def _resume_saving(self) -> None:
+        if _current is self and not self._saving:
+            self._start_saving()
 
     def switch(self, context: str) -> None:
         """Record in the context with this name from now on."""
@@ -183,10 +216,7 @@ class Recording:
                 self._problems.setdefault(code.co_filename, message)
             self._recorder.stop()
             _current = None
-            if self._environment is None:
-                _real_os.environ.pop(ENVIRONMENT, None)
-            else:
-                _real_os.environ[ENVIRONMENT] = self._environment
+            self._restore_environment()
             self._collect()
             self._write()
             if self.first:
@@ -202,6 +232,12 @@ class Recording:
                 for file in list(self._files.values()):
                     if file is not None and file.plans.new:
                         file.plans.save()
+
+    def _restore_environment(self) -> None:
+        if self._environment is None:
+            _real_os.environ.pop(ENVIRONMENT, None)
+        else:
+            _real_os.environ[ENVIRONMENT] = self._environment
 
     @contextlib.contextmanager
     def _uninterrupted(self) -> Iterator[bool]:
@@ -445,7 +481,7 @@ def _install() -> None:
         return
     _installed = True
     atexit.register(_end)
-    _real_os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_forked)
+    _real_os.register_at_fork(before=_hold_back, after_in_parent=_forked_another, after_in_child=_forked)
     for name, save in ('_exit', _end), ('abort', _end), ('execv', _save), ('execve', _save):
         _wrap(name, save)
 
@@ -501,6 +537,8 @@ def _hold_back() -> None:
     forks = _held_back.setdefault(_thread.get_ident(), [])
     forks.append((blocked, None))
     recording = _current
+    if recording is not None and interpreter.FORK_WARNS:
+        recording.stop_saving()
     if recording is not None and recording._lock.acquire(timeout=LONGEST):
         forks[-1] = blocked, recording._lock
 
@@ -514,6 +552,13 @@ def _let_through() -> None:
         if lock is not None:
             lock.release()
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _forked_another() -> None:
+    """Go on in the parent."""
+    _let_through()
+    if _current is not None and interpreter.FORK_WARNS:
+        _current.resume_saving(sys._getframe(1).f_code)
 
 
 def _forked() -> None:

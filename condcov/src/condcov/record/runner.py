@@ -1,0 +1,1 @@
+../../../../Lib/lltrace/runner.py
