@@ -17,6 +17,7 @@ make test-clients            the tests of coverage.py, hunter, greenlet, pytest 
 make test-condcov            the tests of condcov, the coverage tool
 make test-condcov-packages   compare condcov with coverage.py on the tests of six packages; a quarter of an hour
 make test-statements         compare condcov with coverage.py on 5,000 random programs; a quarter of an hour
+make test-condcov-everywhere the tests of condcov on CPython 3.12, 3.13 and 3.14, which must be on PATH or in pyenv
 make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; half an hour
 make lint                    check the sources with ruff, mypy, shellcheck and against PEP 7
 
@@ -46,6 +47,7 @@ MODULES="test_a test_b"      the tests for make test-differential
 CLIENTS="coverage hunter"    the projects whose tests make test-clients runs
 RECORDED=1                   make test-clients compares the fork with recorders running with the fork without
 PACKAGES="h11 toolz"         the packages whose tests make test-condcov-packages runs
+INTERPRETERS=any             make test-condcov-everywhere leaves out interpreters that are missing
 FAST=1, CPU=N                quicker, less precise benchmarks; the processor to run them on
 -jN, V=1                     run N commands at a time; show their complete output
 HELP

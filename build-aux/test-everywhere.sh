@@ -1,0 +1,44 @@
+#!/bin/sh
+# test-everywhere.sh any|all BUILDDIR: the tests of condcov on the fork and on each stock CPython that it supports, and
+# the same random programs on all of them. The interpreters are those on PATH and those of pyenv. "any" says which are
+# missing, "all" fails then.
+cd "$(dirname "$0")/.." || exit 1
+. build-aux/common.sh
+. build-aux/suite.sh
+
+dir=$(builddir_of "$2")
+set +f
+missing='' peers=''
+for version in 3.12 3.13 3.14; do
+    python=
+    for candidate in $(command -v "python$version" || :) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python; do
+        if [ -z "$python" ] && [ -x "$candidate" ] && "$candidate" -c 'import sys, sysconfig
+sys.exit(sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))'; then
+            python=$candidate
+        fi
+    done
+    if [ -z "$python" ]; then
+        missing="$missing $version"
+        continue
+    fi
+    sh build-aux/venv.sh "venv-$version" build-aux/requirements/test.txt "$python" condcov
+    peers="$peers${peers:+:}$ROOT/build/venv-$version/bin/python"
+done
+set -f
+[ -z "$missing" ] || say "left out, because there is no such interpreter on PATH or in pyenv: CPython$missing"
+[ -z "$missing" ] || [ "$1" = any ] || die "CPython$missing is missing; see above"
+
+sh build-aux/build.sh fork "$dir"
+sh build-aux/venv.sh venv build-aux/requirements/test.txt "$ROOT/$dir/python" condcov
+temporary_folder
+failed=
+CONDCOV_PEERS=$peers
+export CONDCOV_PEERS
+say "$dir: random programs on all interpreters"
+pytest "$dir" -n 0 -c condcov/pyproject.toml condcov/tests/record/test_interpreters.py || failed=1
+for python in $(echo "$peers" | tr : ' '); do
+    say "$("$python" -c 'import platform; print("CPython", platform.python_version())'): the tests of condcov"
+    CONDCOV_PEERS='' $SIGNALS "$python" -m pytest -rs -p no:cacheprovider -n "$(nproc)" -c condcov/pyproject.toml \
+        condcov/tests </dev/null || failed=1
+done
+[ -z "$failed" ] || die "tests of condcov fail; see above"
