@@ -492,6 +492,11 @@ def test_the_words(read):
     assert list(words.values())[3] == "CALL 1 calls read with '72'; the next step is in read, which will give 72."
 
 
+def test_the_names_of_arguments(read):
+    page = read('print(1, 2, sep="-", end=chr(10))\n').find('recording.at(step).name === "CALL" && recording.stack(step).length > 4')
+    assert page.text('#words') == "CALL 4 calls print with 1, 2, sep='-', end='\\n', pushes the result None."
+
+
 def test_every_step_has_words(read):
     """No instruction of these programs makes the page fail, whatever it takes or pushes."""
     for program in GRADES, OBJECTS, THREADS, MARKUP:

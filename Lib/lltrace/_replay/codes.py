@@ -2,7 +2,7 @@
 
 import dis
 
-from _bytecodeview import taken
+from _bytecodeview import cut, taken
 from _ownmodules import __builtins__
 from lltrace._code import argument, short_name
 from lltrace._files import shown
@@ -54,7 +54,10 @@ def _instructions(info, lines):
         line, end_line, column, end_column = instruction.positions
         # PRECALL leaves the values of the CALL that follows where they are.
         takes = 0 if instruction.opname == 'PRECALL' else taken(instruction)
-        found.append([offset, instruction.opname, argument(instruction), takes,
+        text = argument(instruction)
+        if instruction.opname == 'KW_NAMES':            # dis shows only the index
+            text = cut(repr(info.code.co_consts[instruction.arg]), 60)
+        found.append([offset, instruction.opname, text, takes,
                       instruction.argval if instruction.opcode in _JUMPS else None, handler_at.get(offset),
                       line, _units(lines, line, column), end_line, _units(lines, end_line, end_column)])
     return found

@@ -37,11 +37,13 @@ export class Bytecode {
         code.instructions.forEach(([offset, name, argument, , , , line], i) => {
             if (line !== last && line !== null) {
                 parts.push(element('div', {class: 'heading', 'aria-hidden': 'true'},
-                    element('span', {class: 'number'}, String(line)), element('code', {}, (lines[line - 1] || '').trim())));
+                    element('span', {class: 'number'}, String(line)), element('code', {},
+                        (lines[line - 1] || '').trim())));
                 last = line;
             }
             rows.push(element(
-                'div', {class: `instruction${code.executed.has(i) ? '' : ' cold'}`, 'data-index': i, role: 'button', tabindex: -1},
+                'div', {class: `instruction${code.executed.has(i) ? '' : ' cold'}`, 'data-index': i, role: 'button',
+                    tabindex: -1},
                 element('span', {class: 'offset'}, targets.has(offset) ? `» ${offset}` : String(offset)),
                 element('span', {class: 'opname'}, name), element('span', {class: 'argument'}, argument)));
             parts.push(rows[i]);
@@ -74,7 +76,8 @@ export class Bytecode {
     // After all panels have changed, so that the browser computes the layout once.
     settle() {
         if (!this.middles) {
-            this.middles = this.opened.get(this.code).middles = this.rows.map(row => row.offsetTop + row.offsetHeight / 2);
+            this.middles = this.opened.get(this.code).middles = this.rows.map(row =>
+                row.offsetTop + row.offsetHeight / 2);
             this.arrows.setAttribute('height', this.list.scrollHeight);
         }
         reveal(this.box, this.now);

@@ -22,7 +22,8 @@ export class Calls {
         recording.threadSteps.forEach((steps, thread) => {
             const last = lastAtMost(steps, step);
             if (thread !== recording.thread(step) && last >= 0) {
-                const now = steps[last], over = last === steps.length - 1 && recording.kind(now) && !recording.level[recording.visit(now)];
+                const now = steps[last], over = last === steps.length - 1 && recording.kind(now)
+                    && !recording.level[recording.visit(now)];
                 parts.push(element('h3', {}, `Thread ${recording.head.threads[thread] || thread + 1}`));
                 parts.push(over ? element('p', {class: 'note'}, 'has ended')
                     : element('ol', {class: 'frames'}, ...this.frames(now, step, counts)));
@@ -40,7 +41,8 @@ export class Calls {
     frames(now, step, counts) {
         const recording = this.recording, found = [];
         let at = now;
-        for (let visit = recording.visit(now); visit >= 0 && found.length < 100; visit = recording.columns.visit_parent[visit]) {
+        const parents = recording.columns.visit_parent;
+        for (let visit = recording.visit(now); visit >= 0 && found.length < 100; visit = parents[visit]) {
             found.push(this.frame(at, step, counts, at === step));
             at = recording.caller[visit];
             if (at < 0) {
@@ -53,7 +55,8 @@ export class Calls {
     frame(at, step, counts, current) {
         const recording = this.recording, code = recording.code(at);
         const title = [element('code', {}, recording.title(code)), ` line ${recording.nearLine(at) ?? '–'}`];
-        const link = element('button', {type: 'button', class: 'link', 'data-step': at, title: 'Go to the last step there', onclick: () => this.go(at)},
+        const link = element('button', {type: 'button', class: 'link', 'data-step': at,
+            title: 'Go to the last step there', onclick: () => this.go(at)},
             ...title);
         const variables = code.kind === 'module' ? [] : recording.variables(recording.frame(at)).map(
             one => [one.name, recording.value(one.place, step)]).filter(([, value]) => value);

@@ -33,7 +33,8 @@ class Page {
         this.bytecode = new Bytecode(byId('bytecode'), byId('function'), recording, (code, index) => this.try(
             toInstruction(recording, this.step, code, index), 'This instruction never runs in the recording.'));
         this.stack = new Stack(byId('stack'), recording);
-        this.variables = new Variables(byId('variables'), recording, (place, direction) => this.change(place, direction));
+        this.variables = new Variables(
+            byId('variables'), recording, (place, direction) => this.change(place, direction));
         this.calls = new Calls(byId('calls'), recording, go);
         this.printed = new Printed(byId('printed'), recording);
         this.flame = new Flame(byId('flame'), recording, go);
@@ -49,7 +50,8 @@ class Page {
         });
         if (recording.head.limit) {
             byId('missing').hidden = false;
-            byId('missing').textContent = `The recording ends at the limit of ${recording.head.limit.toLocaleString('en')} steps. `
+            const limit = recording.head.limit.toLocaleString('en');
+            byId('missing').textContent = `The recording ends at the limit of ${limit} steps. `
                 + 'The program went on: what it did and printed afterwards is missing here.';
         }
         if (recording.head.lost) {
@@ -121,11 +123,13 @@ class Page {
         const why = reason(recording, step);
         byId('reason').replaceChildren(...(why ? [...sentence(why, jump, label), '.'] : step ? [] : [
             'The run starts here. → goes to the next instruction, ↓ to the next line. Help explains this page.']));
-        byId('counter').textContent = `Step ${(step + 1).toLocaleString('en')} of ${recording.length.toLocaleString('en')}`;
+        const number = at => at.toLocaleString('en');
+        byId('counter').textContent = `Step ${number(step + 1)} of ${number(recording.length)}`;
         byId('words').parentElement.classList.toggle(
             'alarm', recording.kind(step) > 2 || recording.raiseAt.has(step) || recording.handles(step));
         byId('scrubber').value = step + 1;
-        byId('scrubber').setAttribute('aria-valuetext', `step ${step + 1}, line ${recording.nearLine(step) ?? 'unknown'}`);
+        byId('scrubber').setAttribute('aria-valuetext',
+            `step ${step + 1}, line ${recording.nearLine(step) ?? 'unknown'}`);
         byId('playhead').style.left = `${(step + .5) / recording.length * 100}%`;
         this.source.settle();
         this.bytecode.settle();
@@ -141,7 +145,8 @@ class Page {
         recording.globals(recording.code(step).module).forEach(({place}) => count(recording.value(place, step)));
         let visit = recording.visit(step);
         for (let i = 0; visit >= 0 && i < 100; i++) {
-            recording.variables(recording.columns.visit_frame[visit]).forEach(({place}) => count(recording.value(place, step)));
+            recording.variables(recording.columns.visit_frame[visit]).forEach(
+                ({place}) => count(recording.value(place, step)));
             visit = recording.columns.visit_parent[visit];
         }
         return counts;
@@ -154,7 +159,8 @@ class Page {
     }
 
     moves() {
-        const button = (label, name, act) => element('button', {type: 'button', 'aria-label': name, title: name, onclick: act}, label);
+        const button = (label, name, act) => element(
+            'button', {type: 'button', 'aria-label': name, title: name, onclick: act}, label);
         const pair = (name, keys) => element('span', {class: 'pair', role: 'group', 'aria-label': name},
             button('◀', `Previous ${name} (${keys[0]})`, () => this.move(name, -1)), element('span', {}, name),
             button('▶', `Next ${name} (${keys[1]})`, () => this.move(name, 1)));
@@ -164,8 +170,9 @@ class Page {
             ([speed, name], i) => element('option', {value: speed, selected: i === 1}, name)));
         this.speed.addEventListener('change', () => this.timer && this.start());
         byId('moves').append(
-            pair('instruction', ['←', '→']), pair('line', ['↑', '↓']), pair('call', ['C', 'c']), pair('return', ['R', 'r']),
-            pair('exception', ['E', 'e']), button('its cause', 'Back to the cause of the exception (b)', () => this.cause()),
+            pair('instruction', ['←', '→']), pair('line', ['↑', '↓']), pair('call', ['C', 'c']),
+            pair('return', ['R', 'r']), pair('exception', ['E', 'e']),
+            button('its cause', 'Back to the cause of the exception (b)', () => this.cause()),
             this.play, this.speed);
     }
 

@@ -13,7 +13,8 @@ function find(recording, step, direction, matches) {
 
 export const MOVES = {
     instruction: (recording, step, direction) => find(recording, step, direction, () => true),
-    line: (recording, step, direction) => find(recording, step, direction, i => recording.lineStart[i] || recording.kind(i) === 3),
+    line: (recording, step, direction) => find(recording, step, direction, i => recording.lineStart[i]
+        || recording.kind(i) === 3),
     call: (recording, step, direction) => find(recording, step, direction,
         i => recording.first[recording.visit(i)] === i),
     return: (recording, step, direction) => find(recording, step, direction,
@@ -73,9 +74,11 @@ function around(recording, step, matches) {
 }
 
 export function toInstruction(recording, step, code, index) {
-    return around(recording, step, i => recording.instruction[i] === index && !recording.kind(i) && recording.code(i) === code);
+    return around(recording, step, i => recording.instruction[i] === index && !recording.kind(i)
+        && recording.code(i) === code);
 }
 
 export function toLine(recording, step, file, line) {
-    return around(recording, step, i => recording.lineStart[i] && recording.line(i) === line && recording.code(i).file === file);
+    return around(recording, step, i => recording.lineStart[i] && recording.line(i) === line
+        && recording.code(i).file === file);
 }

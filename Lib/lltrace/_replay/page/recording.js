@@ -93,7 +93,8 @@ export class Recording {
 
     // For each step, its instruction and the steps before and after it in its frame; for each visit, its steps.
     followFrames() {
-        const {at, visit, visit_frame: frames, visit_parent: parents, visit_thread: threads, frame_code: codes} = this.columns;
+        const {at, visit, visit_frame: frames, visit_parent: parents, visit_thread: threads,
+            frame_code: codes} = this.columns;
         const length = this.length, visits = frames.length;
         this.instruction = new Int32Array(length);      // its index in the code
         this.before = new Int32Array(length).fill(-1);
@@ -151,7 +152,8 @@ export class Recording {
     }
 
     title(code) {
-        return code.kind !== 'module' ? code.name : code.module === '__main__' ? 'main program' : `module ${code.module}`;
+        return code.kind !== 'module' ? code.name : code.module === '__main__'
+            ? 'main program' : `module ${code.module}`;
     }
 
     frame(step) {
@@ -232,7 +234,8 @@ export class Recording {
 
     value(place, step) {
         const reference = this.reference(place, step);
-        return reference === 0 ? null : {reference, object: reference < 0 ? -reference : 0, text: this.text(reference, step)};
+        return reference === 0 ? null : {reference, object: reference < 0 ? -reference : 0,
+            text: this.text(reference, step)};
     }
 
     stack(step) {

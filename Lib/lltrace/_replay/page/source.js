@@ -32,7 +32,8 @@ export class Source {
     make(file, lines) {
         const codes = this.recording.codes.filter(code => code.file === file);
         const executed = new Set(codes.flatMap(code => [...code.executed].map(i => code.instructions[i][6])));
-        const never = new Set(codes.flatMap(code => code.instructions.map(one => one[6])).filter(line => !executed.has(line)));
+        const never = new Set(codes.flatMap(code => code.instructions.map(one => one[6]))
+            .filter(line => !executed.has(line)));
         return lines.map((text, i) => element(
             'div', {class: `line${never.has(i + 1) ? ' cold' : ''}`, 'data-line': i + 1, role: 'button', tabindex: -1},
             element('span', {class: 'number'}, String(i + 1)), element('code', {}, text || ' ')));
@@ -71,7 +72,8 @@ export class Source {
             }
             const first = i === at.line ? at.column : text.length - text.trimStart().length;
             const end = i === at.endLine ? at.endColumn : text.length;
-            row.lastChild.replaceChildren(text.slice(0, first), element('mark', {}, text.slice(first, end)), text.slice(end));
+            row.lastChild.replaceChildren(text.slice(0, first), element('mark', {}, text.slice(first, end)),
+                text.slice(end));
         }
         this.rows[line - 1].setAttribute('aria-current', 'true');
         this.now = this.rows[line - 1];

@@ -32,7 +32,8 @@ export function valueElement(value, counts = null) {
     }
     const text = value.text === '<NULL>' ? '(empty)' : value.text;
     const long = text.length > LONGEST;
-    const shown = element(long ? 'button' : 'span', {class: `value ${kindOf(value.text)}`, title: long ? 'Open or close' : null},
+    const title = long ? 'Open or close' : value.text === '<NULL>' ? 'An empty slot, which a call needs' : null;
+    const shown = element(long ? 'button' : 'span', {class: `value ${kindOf(value.text)}`, title},
         long && !opened.has(text) ? short(text) : text);
     if (long) {
         shown.setAttribute('aria-expanded', opened.has(text));

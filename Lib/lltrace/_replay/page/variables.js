@@ -21,7 +21,8 @@ export class Variables {
         if (code.variables.length) {
             groups.push([`Local variables of ${code.name}`, recording.variables(frame)]);
         }
-        groups.push([code.kind === 'module' ? 'Variables of the module' : 'Global variables', recording.globals(code.module)]);
+        groups.push([code.kind === 'module' ? 'Variables of the module' : 'Global variables',
+            recording.globals(code.module)]);
         const found = groups.map(([title, variables]) => [title, ...this.rows(variables, step, since, counts)]);
         // Most steps change no variable.
         const flat = found.flat();
@@ -42,7 +43,8 @@ export class Variables {
     rows(variables, step, since, counts) {
         const recording = this.recording;
         const rows = [];
-        const isCode = ({place}) => /^<(function|class|module|built-in)/.test((recording.value(place, step) || {text: ''}).text);
+        const isCode = ({place}) => /^<(function|class|module|built-in)/.test((recording.value(place, step)
+            || {text: ''}).text);
         // Functions, classes and modules seldom change.
         for (const {name, place, kind} of [...variables.filter(one => !isCode(one)), ...variables.filter(isCode)]) {
             const value = recording.value(place, step);
@@ -60,7 +62,8 @@ export class Variables {
                 continue;
             }
             const made = element(
-                'tr', {class: `${changed ? 'changed' : ''}${place === this.chosen ? ' chosen' : ''}`, 'data-place': place},
+                'tr', {class: `${changed ? 'changed' : ''}${place === this.chosen ? ' chosen' : ''}`,
+                    'data-place': place},
                 element('th', {scope: 'row', title: NOTES[kind] || null}, element('code', {}, name),
                     NOTES[kind] ? element('span', {class: 'kind'}, ` ${NOTES[kind]}`) : null),
                 element('td', {}, value ? valueElement(value, counts) : element('span', {class: 'note'}, 'deleted'),

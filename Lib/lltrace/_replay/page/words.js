@@ -21,7 +21,8 @@ const TRUTH = {TRUE: 'true', FALSE: 'false', NONE: 'None', NOT_NONE: 'not None'}
 
 // How a program calls a function or class: by its name.
 function callable(value) {
-    const [, name] = value.text.match(/^<(?:function|class|built-in function|built-in method|bound method) '?([^ ']+)'?>$/) || [];
+    const kinds = /^<(?:function|class|built-in function|built-in method|bound method) '?([^ ']+)'?>$/;
+    const [, name] = value.text.match(kinds) || [];
     const [, method, type] = value.text.match(/^<method '(\w+)' of '(\w+)' objects>$/) || [];
     return name ? c(name.split('<locals>.').pop()) : method ? c(`${type}.${method}`) : v(value);
 }
@@ -63,7 +64,8 @@ const BEFORE = {                                        // what each instruction
            c(at.argument.replace('NULL + ', ''))]
         : ['pushes ', v(pushed[0]), ', the value of the global name ', c(at.argument)],
     LOAD_CLOSURE: at => ['pushes the cell of ', c(at.argument), ', so that an inner function can share the variable'],
-    LOAD_ATTR: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its attribute ', c(at.argument), ': ', v(pushed[0])],
+    LOAD_ATTR: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its attribute ', c(at.argument), ': ',
+        v(pushed[0])],
     LOAD_METHOD: (at, taken) => ['takes ', v(taken[0]), ', looks up its method ', c(at.argument),
                                  ', and pushes what a call of it needs'],
     LOAD_BUILD_CLASS: () => ['pushes the function that makes a class'],
@@ -83,9 +85,11 @@ const BEFORE = {                                        // what each instruction
     DELETE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and deletes that item of the first'],
     BINARY_SUBSCR: (at, taken, pushed) => ['takes ', ...list(taken), ', pushes the item ', c('[ ]'), ' of the first: ',
                                            v(pushed[0])],
-    CONTAINS_OP: (at, taken, pushed) => ['takes ', ...list(taken), ', asks whether the second contains the first, pushes ',
+    CONTAINS_OP: (at, taken, pushed) => ['takes ', ...list(taken),
+        ', asks whether the second contains the first, pushes ',
                                          v(pushed[0])],
-    GET_ITER: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes an iterator, which will give one item after another'],
+    GET_ITER: (at, taken, pushed) => ['takes ', v(taken[0]),
+        ', pushes an iterator, which will give one item after another'],
     POP_TOP: (at, taken) => ['takes ', v(taken[0]), ' away, because nothing uses it'],
     PUSH_NULL: () => ['pushes an empty slot, which a call needs below the function'],
     PRECALL: () => ['prepares the call that follows'],
@@ -96,10 +100,12 @@ const BEFORE = {                                        // what each instruction
     MAKE_FUNCTION: (at, taken, pushed) => ['makes a function from its code, pushes ', v(pushed[0])],
     BUILD_STRING: (at, taken, pushed) => ['takes ', ...list(taken), ', joins them, pushes ', v(pushed[0])],
     FORMAT_VALUE: (at, taken, pushed) => ['takes ', v(taken[0]), ', formats it as text, pushes ', v(pushed[0])],
-    UNPACK_SEQUENCE: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its items: ', ...list([...pushed].reverse())],
+    UNPACK_SEQUENCE: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its items: ',
+        ...list([...pushed].reverse())],
     IMPORT_NAME: (at, taken, pushed) => ['imports ', c(at.argument), ', pushes ', v(pushed[0])],
     IMPORT_FROM: (at, taken, pushed) => ['pushes ', c(at.argument), ' of the module: ', v(pushed[pushed.length - 1])],
-    BEFORE_WITH: (at, taken, pushed) => ['takes ', v(taken[0]), ', keeps its ', c('__exit__'), ' for the end, and calls its ',
+    BEFORE_WITH: (at, taken, pushed) => ['takes ', v(taken[0]), ', keeps its ', c('__exit__'),
+        ' for the end, and calls its ',
                                          c('__enter__'), ', which gives ', v(pushed[1])],
     WITH_EXCEPT_START: (at, taken, pushed) => ['calls ', c('__exit__'), ' with the exception, pushes its result, ',
                                                v(pushed[pushed.length - 1])],
@@ -126,7 +132,8 @@ for (const name of ['LOAD_FAST', 'LOAD_NAME', 'LOAD_GLOBAL', 'LOAD_DEREF', 'LOAD
 }
 for (const name of ['STORE_FAST', 'STORE_NAME', 'STORE_GLOBAL', 'STORE_DEREF', 'STORE_ATTR', 'STORE_SUBSCR', 'POP_TOP',
                     'PUSH_NULL', 'PRECALL', 'KW_NAMES', 'NOP', 'RETURN_VALUE', 'YIELD_VALUE', 'POP_EXCEPT', 'RERAISE',
-                    'DELETE_FAST', 'DELETE_NAME', 'DELETE_GLOBAL', 'DELETE_SUBSCR', 'LOAD_CLOSURE', 'LOAD_BUILD_CLASS']) {
+                    'DELETE_FAST', 'DELETE_NAME', 'DELETE_GLOBAL', 'DELETE_SUBSCR', 'LOAD_CLOSURE',
+                    'LOAD_BUILD_CLASS']) {
     WITHOUT[name] = BEFORE[name];
 }
 
@@ -143,7 +150,8 @@ function jump(recording, step, at, stack) {
     }
     if (at.name === 'FOR_ITER') {
         const pushed = recording.pushed(step);
-        return jumped ? ['asks ', v(top), ' for its next item: there is none, so the loop ends and control jumps to ', where]
+        return jumped
+            ? ['asks ', v(top), ' for its next item: there is none, so the loop ends and control jumps to ', where]
             : ['asks ', v(top), ' for its next item, pushes ', v(pushed && pushed[pushed.length - 1])];
     }
     if (at.name === 'SEND') {
@@ -199,7 +207,8 @@ function instruction(recording, step) {
         return ['exchanges ', v(top), ' and ', v(stack[stack.length - Number(at.argument)]), ' on the stack'];
     }
     if (at.name in ADDS) {
-        return ['takes ', ...list(taken), ` and adds ${taken.length > 1 ? 'them' : 'it'} to the ${ADDS[at.name]} on the stack`];
+        return ['takes ', ...list(taken),
+            ` and adds ${taken.length > 1 ? 'them' : 'it'} to the ${ADDS[at.name]} on the stack`];
     }
     const known = pushed ? BEFORE[at.name] : WITHOUT[at.name];
     if (known) {
@@ -217,7 +226,8 @@ function instruction(recording, step) {
 
 function result(recording, step, pushed) {
     const next = step + 1;
-    const enters = next < recording.length && recording.columns.visit_parent[recording.visit(next)] === recording.visit(step)
+    const enters = next < recording.length
+        && recording.columns.visit_parent[recording.visit(next)] === recording.visit(step)
         && recording.first[recording.visit(next)] === next;
     if (!pushed) {
         return enters ? ['; the next step is in ', c(recording.code(next).name)] : [];
@@ -237,7 +247,8 @@ export function explain(recording, step) {
         return [[[...function_, ' returns ', v(value)],
                  [...function_, ' hands out ', v(value), ' and is suspended'],
                  [...function_, ' is left by the exception ', v(value)],
-                 [...function_, ' continues, and the exception ', v(value), ' is raised at its ', c('yield')]][kind - 1]];
+                 [...function_, ' continues, and the exception ', v(value), ' is raised at its ',
+                     c('yield')]][kind - 1]];
     }
     const {name: opname, argument} = recording.at(step);
     const sentences = [[c(argument && argument.length < 24 ? `${opname} ${argument}` : opname), ' ',
@@ -249,7 +260,8 @@ export function explain(recording, step) {
         const first = recording.columns.raise_origin[raise] === raise;
         const raises = first ? ['It raises '] : ['The exception comes from what it called: '];
         sentences.push(after >= 0 && recording.handles(after)
-            ? [...raises, v(text), `. Control goes to the handler at ${place(recording, step, recording.at(after).offset)}`]
+            ? [...raises, v(text),
+                `. Control goes to the handler at ${place(recording, step, recording.at(after).offset)}`]
             : [...raises, v(text), ". There is no handler here, so the exception leaves ", ...function_]);
     }
     return sentences;
@@ -259,13 +271,15 @@ export function explain(recording, step) {
 function heldBy(recording, step, test) {
     const names = new Set(test.replace(/'[^']*'|"[^"]*"|\.\s*\w+/g, ' ').match(/[A-Za-z_]\w*(?!\w*\s*\()/g) || []);
     const frame = recording.frame(step), code = recording.code(step);
-    const found = [...recording.globals(code.module), ...recording.classVariables(frame, step), ...recording.variables(frame)]
+    const found = [...recording.globals(code.module), ...recording.classVariables(frame, step),
+        ...recording.variables(frame)]
         .filter(one => names.has(one.name)).map(one => [one.name, recording.value(one.place, step)])
         .filter(([name, value]) => value && value.text !== name);
-    return [...new Map(found)].slice(0, 3).flatMap(([name, value], i) => [i ? ' and ' : '', c(name), ' was ', v(value)]);
+    return [...new Map(found)].slice(0, 3).flatMap(([name, value], i) => [i ? ' and ' : '', c(name), ' was ',
+        v(value)]);
 }
 
-// Why control came to the line of this step: the jump, or its absence, or the exception.  Null if nothing special did it.
+// Why control came to the line of this step: a jump, or its absence, or an exception.  Null if nothing special did it.
 export function reason(recording, step) {
     for (;;) {
         const before = recording.before[step];
