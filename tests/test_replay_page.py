@@ -493,7 +493,7 @@ def test_the_words(read):
 
 
 def test_the_names_of_arguments(read):
-    page = read('print(1, 2, sep="-", end=chr(10))\n').find('recording.at(step).name === "CALL" && recording.stack(step).length > 4')
+    page = read('print(1, 2, sep="-", end=chr(10))\n').find('recording.at(step).argument === "4"').press('ArrowRight')
     assert page.text('#words') == "CALL 4 calls print with 1, 2, sep='-', end='\\n', pushes the result None."
 
 

@@ -44,8 +44,8 @@ export class Bytecode {
             rows.push(element(
                 'div', {class: `instruction${code.executed.has(i) ? '' : ' cold'}`, 'data-index': i, role: 'button',
                     tabindex: -1},
-                element('span', {class: 'offset'}, targets.has(offset) ? `» ${offset}` : String(offset)),
-                element('span', {class: 'opname'}, name), element('span', {class: 'argument'}, argument)));
+                element('span', {class: 'offset'}, targets.has(offset) ? `» ${offset}` : String(offset)), ' ',
+                element('span', {class: 'opname'}, name), ' ', element('span', {class: 'argument'}, argument)));
             parts.push(rows[i]);
         });
         const arrows = document.createElementNS(SVG, 'svg');
