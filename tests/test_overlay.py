@@ -216,3 +216,12 @@ def test_patch_file_gives_the_patched_tree(ready):
     first = ready.read('build/settracestate-9.9.9.patch')
     ready.make('patch-file')
     assert first == ready.read('build/settracestate-9.9.9.patch')
+
+
+def test_patch_file_leaves_out_pictures(ready):
+    """patch cannot apply them."""
+    ready.write('Doc/howto/picture.png', '')
+    (ready.path / 'Doc/howto/picture.png').write_bytes(b'\x89PNG\r\n\x1a\n\0\xff')
+    ready.make('patch-file')
+    assert (ready.path / 'build/src/fork/Doc/howto/picture.png').read_bytes().endswith(b'\xff')
+    assert 'picture' not in ready.read('build/settracestate-9.9.9.patch')

@@ -113,6 +113,7 @@ def test_patch_file_turns_the_release_into_the_fork(root, builddir, tmp_path):
     said = output('patch', '-p1', '-i', patch, cwd=tmp_path / 'tree')
     assert not re.search(r'with fuzz|offset -?\d', said)
     laid = [line.split()[0] for line in (src / '.laid').read_text().splitlines()]
+    laid = [target for target in laid if not target.endswith('.png')]       # the patch file leaves out pictures
     assert laid
 
     def edits(old, new, target):
