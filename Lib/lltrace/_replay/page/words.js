@@ -81,6 +81,7 @@ const BEFORE = {                                        // what each instruction
                                   v(taken[2])],
     DELETE_FAST: at => ['deletes the local variable ', c(at.argument)],
     DELETE_NAME: at => ['deletes the variable ', c(at.argument)],
+    DELETE_ATTR: (at, taken) => ['takes ', v(taken[0]), ' and deletes its attribute ', c(at.argument)],
     DELETE_GLOBAL: at => ['deletes the global variable ', c(at.argument)],
     DELETE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and deletes that item of the first'],
     BINARY_SUBSCR: (at, taken, pushed) => ['takes ', ...list(taken), ', pushes the item ', c('[ ]'), ' of the first: ',
@@ -207,8 +208,8 @@ function instruction(recording, step) {
         return ['exchanges ', v(top), ' and ', v(stack[stack.length - Number(at.argument)]), ' on the stack'];
     }
     if (at.name in ADDS) {
-        return ['takes ', ...list(taken),
-            ` and adds ${taken.length > 1 ? 'them' : 'it'} to the ${ADDS[at.name]} on the stack`];
+        const what = !/_(APPEND|ADD)$/.test(at.name) ? 'its items' : taken.length > 1 ? 'them' : 'it';
+        return ['takes ', ...list(taken), ` and adds ${what} to the ${ADDS[at.name]} on the stack`];
     }
     const known = pushed ? BEFORE[at.name] : WITHOUT[at.name];
     if (known) {
