@@ -200,9 +200,14 @@ def cut(text, longest):
     return printable(text)
 
 
+def plain(text):
+    """Return a str as one whose methods are not the program's."""
+    return text if type(text) is str else str.__str__(text)
+
+
 def type_name(x):
     """Return the name of the type of x, without calling code of the program."""
-    return cut(type.__dict__['__name__'].__get__(type(x)), 40)
+    return cut(plain(type.__dict__['__name__'].__get__(type(x))), 40)
 
 
 def without_repr(value, error):

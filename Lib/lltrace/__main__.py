@@ -138,7 +138,7 @@ def sink_of(options):
 def check_writable(path):
     """Exit with an error, before the program runs, if the file cannot be written."""
     folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
+    if os.path.isdir(os.path.abspath(path)):
         refuse(f'cannot write {path}: Is a directory')
     if not os.path.isdir(folder):
         refuse(f'cannot write {path}: No such file or directory')

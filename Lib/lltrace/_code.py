@@ -89,8 +89,9 @@ class CodeInfos:
 
     def add(self, frame):
         code = frame.f_code
-        module = frame.f_globals.get('__name__')
-        module = module if isinstance(module, str) else ''
+        # Any code of the program may be behind these, as in exec() with a dictionary of its own.
+        module = dict.get(frame.f_globals, '__name__')
+        module = module if type(module) is str else ''
         if len(self.known) >= self.LIMIT:
             for key in list(self.known)[:self.LIMIT // 4]:
                 self.known.pop(key, None)

@@ -17,7 +17,10 @@ except ImportError:     # condcov also runs programs on stock CPython
 
 __all__ = ['run']
 
-_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '')
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+# The files of this package, and those beside it that its trace functions call.
+_OURS = os.path.join(_FOLDER, ''), *(os.path.join(os.path.dirname(_FOLDER), name)
+                                     for name in ('_bytecodeview.py', '_ownmodules.py'))
 
 # The modules that the interpreter starts with, and this one.
 _KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodings', 'genericpath', 'io', 'lltrace',
@@ -162,7 +165,7 @@ def without_our_frames(traceback):
     """Return the traceback without the frames of this package."""
     kept = []
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
+        if not traceback.tb_frame.f_code.co_filename.startswith(_OURS):
             kept.append(traceback)
         elif len(kept) > 1 and kept[-1].tb_frame is kept[-2].tb_frame:
             del kept[-1]                    # a second entry for the frame, from its trace function
@@ -177,7 +180,7 @@ def without_our_context(error):
     while error.__context__ is not None:
         context = error.__context__
         traceback = context.__traceback__
-        if traceback is None or not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
+        if traceback is None or not traceback.tb_frame.f_code.co_filename.startswith(_OURS):
             break
         error.__context__ = context.__context__
 

@@ -244,6 +244,69 @@ class ValuesTest(ReplayTestCase):
         """Return the global variables at the end of a program."""
         return self.run_text(text, **how).steps[-1]['globals']
 
+    def test_no_code_of_the_program_runs_behind_the_library(self):
+        text = """
+            import datetime, functools, itertools, os, threading, urllib.error, weakref
+            calls = []
+            class Meta(type):
+                __repr__ = lambda cls: calls.append('meta') or ''
+            class Loud(metaclass=Meta):
+                __repr__ = lambda self: calls.append('repr') or ''
+                __getattr__ = lambda self, name: calls.append('getattr')
+            class Zone(datetime.tzinfo):
+                __repr__ = lambda self: calls.append('zone') or ''
+            class Unreachable(urllib.error.URLError):
+                reason = property(lambda self: calls.append('reason'), lambda self, value: None)
+            class Text(str):
+                __repr__ = __str__ = lambda self: calls.append('text') or ''
+                __format__ = lambda self, how: calls.append('format') or ''
+                __len__ = lambda self: calls.append('len') or 0
+            class Key:
+                __hash__ = lambda self: calls.append('hash') or 1
+                __eq__ = lambda self, other: calls.append('eq')
+            class Named(threading.Thread):
+                name = property(lambda self: calls.append('name') or '', lambda self, value: None)
+            def function():
+                pass
+            one = Loud()
+            values = [weakref.ref(one), datetime.datetime(2000, 1, 1, tzinfo=Zone()), itertools.repeat(Loud),
+                      functools.partial(Loud), OSError(2, 'm', one), Unreachable(one), slice(one)]
+            Loud.__qualname__ = Loud.__name__ = function.__qualname__ = Text('t')
+            globals()[Key()] = 1
+            calls.clear()
+            other = 1
+            thread = Named(target=function)
+            calls.clear()
+            thread.start()
+            thread.join()
+            for error in values[4:6]:
+                try:
+                    raise error
+                except OSError:
+                    pass
+            exec('x = 1', {'__name__': Text('module')})
+            print(calls)
+            """
+        self.last(text)
+        self.assertEqual(self.done.stdout, '[]\n')
+
+    def test_values_that_are_difficult_to_show(self):
+        found = self.last("""
+            import re
+            a = range(10 ** 5000)
+            b = [range(10 ** 5000), 1]
+            c = type('C', (), {1: int.real})()
+            d = ['x' * 1000, 1]
+            e = re.compile('x'), re.match('.', 'abc')
+            f = range(3), range(1, 9, 2), str.join
+            """)
+        self.assertEqual(found['a'], 'range(0, <int of 16610 bits>)')
+        self.assertEqual(found['b'], '[range(0, <int of 16610 bits>), 1]')
+        self.assertEqual(found['c'], '<C object>')
+        self.assertLess(len(found['d']), 300)
+        self.assertEqual(found['e'], "(re.compile('x'), <re.Match object; span=(0, 1), match='a'>)")
+        self.assertEqual(found['f'], "(range(0, 3), range(1, 9, 2), <method 'join' of 'str' objects>)")
+
     def test_no_code_of_the_program_runs(self):
         text = """
             import collections, dataclasses, enum
@@ -460,6 +523,45 @@ class ValuesTest(ReplayTestCase):
 
 
 class RecordingTest(ReplayTestCase):
+
+    def test_endless_recursion(self):
+        replay = self.run_text("""
+            def f(x):
+                return f([x])
+            f(1)
+            """, status=1)
+        self.assertNotIn('lltrace', self.done.stderr.partition('RecursionError')[0])
+        self.assertNotIn('_bytecodeview', self.done.stderr)
+        self.assertIn('trace', replay.head['lost'])
+
+    def test_what_is_printed_is_recorded_once(self):
+        replay = self.run_text("""
+            import sys, threading
+            try:
+                sys.stdout.reconfigure(encoding='ascii')
+                print('\\xe9')
+            except UnicodeEncodeError:
+                pass
+            sys.stdout.reconfigure(encoding='latin-1')
+            print('two')
+            sys.stdout.reconfigure(encoding='utf-8', errors='backslashreplace')
+            print('three\\udc80')
+            sys.stdout.buffer.write(b'four')
+            sys.stdout.flush()
+            def work():
+                for i in range(20):
+                    sys.stderr.write('e')
+                    print('x', end='')
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            print()
+            """)
+        printed = replay.steps[-1]['printed']
+        self.assertEqual(printed[1], 'two\nthree\udc80\nfour' + 60 * 'x' + '\n')
+        self.assertEqual(printed[2], 60 * 'e')
 
     def test_what_is_printed(self):
         replay = self.run_text("""

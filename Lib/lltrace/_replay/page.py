@@ -12,7 +12,7 @@ from lltrace._replay.codes import tables
 
 try:
     import zlib
-except ImportError:                         # the recording is then stored as it is
+except ImportError:                         # then the recording is not compressed
     zlib = None
 
 _FOLDER = os.path.join(os.path.dirname(__file__), 'page')

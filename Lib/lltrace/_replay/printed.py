@@ -1,10 +1,11 @@
 """What the program writes to sys.stdout and sys.stderr.
 
-The streams stay the same objects, because programs compare, inspect and replace them.  Only their write() methods are
-replaced.  Text that a program writes to the underlying buffer is found there.
+The streams stay the same objects, because programs compare, inspect and replace them.  Only their write() and flush()
+methods are replaced, and write() of the underlying buffer, for what the program itself writes there.
 """
 
 import sys
+from _thread import get_ident
 
 from _ownmodules import __builtins__
 
@@ -13,38 +14,50 @@ class _Tap:
     """Calls prints(number, text) for what is written to a text stream or to its buffer."""
 
     def __init__(self, stream, number, prints):
-        self._stream = stream
-        self._buffer = getattr(stream, 'buffer', None)
         self._number, self._prints = number, prints
-        self._pending = b''                 # what the text stream has yet to write to its buffer
-        self._text_write = stream.write
-        stream.write = self._write
+        self._inside = set()                # the threads in a method of the text stream, which writes to its buffer
+        self._replaced = []
+        self._write, self._flush = stream.write, stream.flush
+        self._replace(stream, 'write', self._write_text)
+        self._replace(stream, 'flush', self._flush_text)
         try:
-            self._bytes_write = self._buffer.write
-            self._buffer.write = self._write_bytes
+            self._buffer_write = stream.buffer.write
+            self._replace(stream.buffer, 'write', self._write_bytes)
         except AttributeError:              # there is none
-            self._buffer = None
+            pass
+
+    def _replace(self, stream, name, method):
+        setattr(stream, name, method)
+        self._replaced.append((stream, name, method))
 
     def remove(self):
-        for stream, ours in (self._stream, self._write), (self._buffer, self._write_bytes):
-            if stream is not None and vars(stream).get('write') == ours:
-                del stream.write
+        for stream, name, method in self._replaced:
+            if vars(stream).get(name) is method:
+                delattr(stream, name)
 
-    def _write(self, text):
-        if type(text) is str and self._buffer is not None:
-            self._pending += text.encode(self._stream.encoding, 'replace')
-        written = self._text_write(text)
+    def _write_text(self, text):
+        written = self._run(self._write, text)
         if type(text) is str:
             self._prints(self._number, text)
         return written
 
+    def _flush_text(self):
+        return self._run(self._flush)
+
+    def _run(self, method, *args):
+        thread = get_ident()
+        if thread in self._inside:          # such as a signal handler
+            return method(*args)
+        self._inside.add(thread)
+        try:
+            return method(*args)
+        finally:
+            self._inside.discard(thread)
+
     def _write_bytes(self, data):
-        written = self._bytes_write(data)
-        found = bytes(data)
-        if self._pending.startswith(found):
-            self._pending = self._pending[len(found):]
-        else:
-            self._prints(self._number, found.decode('utf-8', 'replace'))
+        written = self._buffer_write(data)
+        if get_ident() not in self._inside:
+            self._prints(self._number, bytes(data).decode('utf-8', 'replace'))
         return written
 
 

@@ -38,8 +38,8 @@ class _Code:
         self.opcodes = info.opcodes
         self.handlers = info.handlers
         self.variables = len(variables_of(info.code))
-        # A module stores its variables in its globals, which are compared.
         self._quiet = {}                    # offset: whether the instruction changes no object
+        # A module stores its variables in its globals, which are compared.
         self.stores = not info.code.co_flags & CO_OPTIMIZED and info.code.co_name != '<module>'
 
     def quiet(self, offset):
@@ -183,7 +183,8 @@ class Recorder(Tracing):
         thread.visits = []
         thread.number = len(self.recording.threads)
         found = threading._active.get(get_ident())
-        self.recording.threads.append('' if found is None else cut(str(found.name), 60))
+        name = '' if found is None else vars(found).get('_name')    # not the property, which a subclass can replace
+        self.recording.threads.append(cut(name, 60) if type(name) is str else '')
 
     def _code_of(self, info):
         found = self._codes.get(id(info))

@@ -73,12 +73,12 @@ class FrameState:
 class _Module:
     """The global variables of a module when they were last looked at."""
 
-    __slots__ = ('number', 'namespace', 'keys', 'ids', 'variables', 'mutable', 'epoch')
+    __slots__ = ('number', 'namespace', 'keys', 'key_ids', 'ids', 'variables', 'mutable', 'epoch')
 
     def __init__(self, number, namespace):
         self.number = number
         self.namespace = namespace          # keeps its id() valid
-        self.keys, self.ids = [], []
+        self.keys, self.key_ids, self.ids = [], [], []      # comparing keys could call the program's __eq__
         self.variables = {}                 # {name: number}
         self.mutable = ()                   # names of variables whose objects can change
         self.epoch = -1
@@ -202,7 +202,7 @@ class State:
             self._compare_module(module, info, frame.f_globals)
         if self._released:
             self._release()
-        if self._result is not None:        # by now, whoever wanted it has it
+        if self._result is not None:        # the caller has read it by now
             self._count(self._result.references[0], 0)
             self._result.references[0] = 0
             self._result = None
@@ -269,16 +269,17 @@ class State:
         if module is None:
             module = self._modules[id(namespace)] = _Module(self._recording.module(info.module), namespace)
         module.epoch = self.epoch
-        keys = list(dict.keys(namespace))
+        key_ids = list(map(id, dict.keys(namespace)))
         ids = list(map(id, dict.values(namespace)))
-        if ids != module.ids or keys != module.keys:
-            self._compare_names(module, namespace, keys, ids)
+        if ids != module.ids or key_ids != module.key_ids:
+            self._compare_names(module, namespace, key_ids, ids)
         if module.mutable:
             self._read_again([dict.get(namespace, name) for name in module.mutable])
 
-    def _compare_names(self, module, namespace, keys, ids):
-        known = dict(zip(module.keys, module.ids))
-        for name in known.keys() - set(keys):
+    def _compare_names(self, module, namespace, key_ids, ids):
+        keys = list(dict.keys(namespace))
+        known = {name: one for name, one in zip(module.keys, module.ids) if type(name) is str}
+        for name in known.keys() - {name for name in keys if type(name) is str}:
             if name in module.variables:
                 self._put_named(module.variables[name], 0)
         mutable = []
@@ -292,4 +293,4 @@ class State:
                 self._put_named(number, self.reference(x))
             if id(type(x)) not in ATOMS and id(type(x)) not in CONSTANT:
                 mutable.append(name)
-        module.keys, module.ids, module.mutable = keys, ids, mutable
+        module.keys, module.key_ids, module.ids, module.mutable = keys, key_ids, ids, mutable

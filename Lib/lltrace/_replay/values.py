@@ -3,16 +3,21 @@
 Unlike repr(), this runs no code of the program: the program must do the same with and without a recording.
 """
 
+import builtins
+import datetime
+import decimal
 import enum
-import gc
-import os
+import fractions
+import pathlib
+import re
 import sys
 import types
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
+from gc import get_referents
 from itertools import islice
 
-from _bytecodeview import cut, printable, type_name
+from _bytecodeview import cut, plain, printable, type_name
 from _ownmodules import __builtins__
 
 LONGEST = 240                               # characters; the page shortens it further, until the reader opens it
@@ -26,7 +31,6 @@ _ATOMS = (int, float, bool, type(None), type(Ellipsis), type(NotImplemented), st
 ATOMS = frozenset(map(id, _ATOMS))
 _ITERATORS = tuple(type(iter(x)) for x in ([], (), '', b'', {}, {}.values(), {}.items(), set(), range(0),
                                                range(1 << 70), bytearray(), reversed([]), reversed({})))
-_LIBRARY = os.path.join(os.path.dirname(os.__file__), '')
 _FUNDAMENTAL = (dict, list, set, frozenset, tuple, deque, str, bytes, int, float)
 
 _mro_of = type.__dict__['__mro__'].__get__
@@ -37,7 +41,7 @@ _args_of = BaseException.__dict__['args'].__get__
 
 def _method(x):
     function = x.__func__
-    return f'<bound method {function.__qualname__ if type(function) is types.FunctionType else "?"}>'
+    return f'<bound method {plain(function.__qualname__) if type(function) is types.FunctionType else "?"}>'
 
 
 def _builtin(x):
@@ -53,19 +57,19 @@ def _module(x):
 
 
 def _class_name(kind):
-    return cut(_qualname_of(kind), 60)
+    return cut(plain(_qualname_of(kind)), 60)
 
 
 # Objects that are known by their name.  Their repr() has an address, which differs from run to run.
 _NAMED = {
-    types.FunctionType: lambda x: f'<function {x.__qualname__}>',
+    types.FunctionType: lambda x: f'<function {plain(x.__qualname__)}>',
     types.MethodType: _method,
     types.BuiltinFunctionType: _builtin,
     types.CodeType: lambda x: f'<code object {x.co_name}>',
     types.ModuleType: _module,
-    types.GeneratorType: lambda x: f'<generator object {x.__qualname__}>',
-    types.CoroutineType: lambda x: f'<coroutine object {x.__qualname__}>',
-    types.AsyncGeneratorType: lambda x: f'<async_generator object {x.__qualname__}>',
+    types.GeneratorType: lambda x: f'<generator object {plain(x.__qualname__)}>',
+    types.CoroutineType: lambda x: f'<coroutine object {plain(x.__qualname__)}>',
+    types.AsyncGeneratorType: lambda x: f'<async_generator object {plain(x.__qualname__)}>',
 }
 # Types of objects whose text never changes.
 CONSTANT = frozenset(map(id, [*_NAMED, type]))
@@ -84,6 +88,9 @@ def atom(x):
             return cut(repr(x[:LONGEST]), LONGEST - 20) + f'... {len(x)} in all'
         text = repr(x)
         return text if len(text) <= LONGEST and text.isprintable() else cut(text, LONGEST)
+    if kind is range:
+        ends = [x.start, x.stop] if x.step == 1 else [x.start, x.stop, x.step]
+        return f'range({", ".join(map(atom, ends))})'
     return cut(repr(x), LONGEST)
 
 
@@ -99,14 +106,17 @@ def describe(x):
         try:
             writer.write(x, 0)
             text = ''.join(writer.parts)
-        except RuntimeError:                # too deep, or another thread changes it
+        except Exception:                   # too deep, or another thread changes it, or whatever its type raises
             text = f'<{type_name(x)} object>'
     return text if len(text) <= LONGEST and text.isprintable() else _cut_end(text)
 
 
 def _all_atoms(items):
+    """Return whether repr() of all items is quick."""
     for item in items:
-        if id(type(item)) not in ATOMS or type(item) is int and not -1 << 64 < item < 1 << 64:
+        kind = type(item)
+        if id(kind) not in ATOMS or kind is range or kind is int and not -1 << 64 < item < 1 << 64 \
+                or (kind is str or kind is bytes) and len(item) > LONGEST:
             return False
     return True
 
@@ -123,7 +133,7 @@ def _cut_end(text):
 def exception(error):
     """Return the type and message of an exception, as in the last line of a traceback."""
     args = _args_of(error)
-    if _all_atoms(args) and not _defined_by_program(type(error), '__str__'):
+    if id(type(error)) in _BUILTIN_EXCEPTIONS and _all_atoms(args) and _all_atoms(_attributes_of(error)):
         try:
             message = str(error)
         except Exception:
@@ -132,6 +142,19 @@ def exception(error):
         message = args[0] if len(args) == 1 and type(args[0]) is str else ', '.join(map(describe, args))
     name = type_name(error)
     return cut(f'{name}: {message}' if message else name, LONGEST)
+
+
+_BUILTIN_EXCEPTIONS = frozenset(id(x) for x in vars(builtins).values()
+                                if type(x) is type and issubclass(x, BaseException))
+
+
+def _attributes_of(error):
+    """Return the attributes that str() of a built-in exception reads."""
+    for kind, names in ((OSError, ('filename', 'filename2')), (SyntaxError, ('msg', 'filename', 'lineno')),
+                        (ImportError, ('msg',))):
+        if issubclass(type(error), kind):
+            return [kind.__dict__[name].__get__(error) for name in names]
+    return ()
 
 
 def _find(kind, name):
@@ -143,14 +166,6 @@ def _find(kind, name):
     return None
 
 
-def _defined_by_program(kind, name):
-    """Return whether a method of a class is in Python, and not in the standard library."""
-    method = _find(kind, name)
-    if type(method) in (types.WrapperDescriptorType, types.MethodDescriptorType):
-        return False
-    return not (type(method) is types.FunctionType and method.__code__.co_filename.startswith((_LIBRARY, '<frozen ')))
-
-
 class _Kind:
     """How to describe the objects of a type."""
 
@@ -158,10 +173,11 @@ class _Kind:
 
     def __init__(self, kind):
         self.type = kind                    # keeps its id() valid
-        self.name = cut(type.__dict__['__name__'].__get__(kind), 40)
+        self.name = cut(plain(type.__dict__['__name__'].__get__(kind)), 40)
         self.write = _way(kind)
         self.slots = [(name, found.__get__) for base in _mro_of(kind) for name, found in _dict_of(base).items()
-                      if type(found) is types.MemberDescriptorType and not name.startswith('__')]
+                      if type(found) is types.MemberDescriptorType and type(name) is str
+                      and not name.startswith('__')]
         self.namespace = None               # a function that returns the __dict__ of an object
         for base in _mro_of(kind):
             found = _dict_of(base).get('__dict__')
@@ -260,9 +276,6 @@ def _way(kind):
             return way
     if issubclass(kind, tuple) and type(_find(kind, '_fields')) is tuple:
         return _write_named_tuple
-    if not issubclass(kind, _FUNDAMENTAL) and not _defined_by_program(kind, '__repr__') \
-            and _find(kind, '__repr__') is not object.__repr__:
-        return _write_library
     for base in _FUNDAMENTAL:
         if issubclass(kind, base):
             return _write_derived
@@ -326,21 +339,17 @@ def _write_size(writer, kind, x, level):
 
 
 def _write_cell(writer, kind, x, level):
-    contents = gc.get_referents(x)
+    contents = get_referents(x)
     if contents:
         writer.items('<cell of ', contents, '>', level)
     else:
         writer.add('<empty cell>')
 
 
-def _write_library(writer, kind, x, level):
-    """An object of the standard library, or of an extension module, with its own repr()."""
-    if not _only_atoms(x):
-        _write_instance(writer, kind, x, level)
-        return
-    try:
+def _write_by_repr(writer, kind, x, level):
+    if _all_atoms(_REPR_READS[kind.type](x)):
         writer.add(cut(repr(x), 80))
-    except Exception:
+    else:
         writer.add(f'<{kind.name} object>')
 
 
@@ -375,22 +384,17 @@ def _write_derived(writer, kind, x, level):
         writer.items(f'{kind.name}([', _first(base.__iter__(x)), '])', level)
 
 
-_WAYS_BY_TYPE = dict.fromkeys(_NAMED, _write_named) | dict.fromkeys(_ITERATORS, _write_iterator) | {
+# Types whose repr() is known to run no code of the program, and what it reads of an object besides atoms.
+_REPR_READS = dict.fromkeys(
+    (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType,
+     types.GetSetDescriptorType, types.MemberDescriptorType, datetime.date, datetime.timedelta, decimal.Decimal,
+     fractions.Fraction, pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath), lambda x: ()) | {
+    datetime.datetime: lambda x: (x.tzinfo,), datetime.time: lambda x: (x.tzinfo,),
+    slice: lambda x: (x.start, x.stop, x.step), re.Pattern: lambda x: (x.pattern,), re.Match: lambda x: ()}
+
+_WAYS_BY_TYPE = dict.fromkeys(_NAMED, _write_named) | dict.fromkeys(_ITERATORS, _write_iterator) \
+    | dict.fromkeys(_REPR_READS, _write_by_repr) | {
     list: _write_list, tuple: _write_tuple, dict: _write_dict, OrderedDict: _write_dict, defaultdict: _write_dict,
     Counter: _write_dict, set: _write_set, frozenset: _write_set, deque: _write_deque, types.CellType: _write_cell,
     bytearray: _write_size, array: _write_size}
 _WAYS_BY_BASE = (type, _write_class), (BaseException, _write_exception), (enum.Enum, _write_enum)
-
-
-def _only_atoms(x):
-    """Return whether repr() of an object of the standard library can reach only atoms."""
-    for one in gc.get_referents(x):
-        if type(one) is dict:
-            if len(one) > _MOST or not _all_atoms(one) or not _all_atoms(one.values()):
-                return False
-        elif type(one) is tuple or type(one) is list:
-            if len(one) > _MOST or not _all_atoms(one):
-                return False
-        elif id(type(one)) not in ATOMS and not issubclass(type(one), (type, types.ModuleType)):
-            return False
-    return True
