@@ -77,6 +77,65 @@ except KeyError as error:
         pass
 '''
 
+CONDITIONS = '''\
+flag, zero, some, d = False, 0, [1], {'k': 0}
+if flag:
+    pass
+else:
+    x = 2
+if not flag:
+    x = 3
+if some:
+    x = 7
+w = some and 0 or 5
+y = 3 if some else 4
+assert some, 'x'
+keys = [k for k in d if d[k]]
+if zero < 1 < 0:
+    x = 14
+while zero:
+    x = 16
+if some is None:
+    x = 18
+try:
+    d['no']
+except ValueError:
+    x = 22
+except KeyError:
+    x = 24
+match some:
+    case [p, q]:
+        x = 27
+    case [p] if p:
+        x = 29
+match x:
+    case 5:
+        x = 32
+    case 29:
+        x = 34
+try:
+    x = 36
+except KeyError:
+    pass
+else:
+    # nothing was raised
+    x = 41
+class Manager:
+    def __enter__(self):
+        pass
+    def __exit__(self, *about):
+        return True
+with Manager():
+    1 / 0
+try:
+    raise ExceptionGroup('several', [KeyError(1)])
+except* ValueError:
+    x = 52
+except* KeyError:
+    x = 54
+x = (not zero) and 0
+'''
+
 THREADS = '''\
 import threading
 go, done = threading.Event(), threading.Event()
@@ -490,6 +549,47 @@ def test_the_words(read):
     assert "asks <tuple_iterator object, 3 left> for its next item, pushes ('Ada', '72')" in list(words.values())[2] or \
         "<list_iterator object, 3 left>" in list(words.values())[2]
     assert list(words.values())[3] == "CALL 1 calls read with '72'; the next step is in read, which will give 72."
+
+
+def test_the_reasons(read):
+    """Each names what was tested: the value under a conditional jump, not the statement of the jump."""
+    page = read(CONDITIONS)
+    reasons = page.run('''
+        const page = document.body.page, found = {};
+        for (let step = 1; step < page.recording.length; step++) {
+            page.go(step);
+            const text = document.getElementById('reason').innerText.replace(/ at step [\\d,]+ [(]line \\d+[)]/g, '')
+                .replace('Control came here because ', '').replace(/ of step .*/, '');
+            const line = page.recording.line(step);
+            if (text && !text.includes('the jump') && !(found[line] ||= []).includes(text)) {
+                found[line].push(text);
+            }
+        }
+        return found;''')
+    assert {int(line): found for line, found in reasons.items() if line != 'null'} == {
+        5: ['flag was False.'],
+        7: ['flag was False.'],
+        9: ['some was true, where some was [1].'],
+        10: ['some was true, where some was [1].', '0 was false.'],
+        11: ['some was true, where some was [1].'],
+        13: ['some was true, where some was [1].', 'The loop', "d[k] was false, where d was {'k': 0} and k was 'k'.",
+             'the loop'],
+        14: ['0 < 1 was true.'],
+        16: ['zero < 1 < 0 was false, where zero was 0.'],
+        18: ['zero was false, where zero was 0.'],
+        20: ['some was not None, where some was [1].'],
+        24: ['the exception does not match ValueError.', 'the exception matches KeyError.'],
+        27: ['the pattern [p, q] matched so far.', 'the pattern [p, q] did not match.'],
+        29: ['the pattern [p] matched so far.', 'the pattern [p] matched.'],
+        30: ['p was true, where p was 1.'],
+        34: ['the pattern 5 did not match.'],
+        35: ['the pattern 29 matched.'],
+        42: ['No exception was raised in the try block.'],
+        48: ['of the exception', '__exit__ returned True.'],
+        52: ['the exception group has no exceptions that match ValueError.'],
+        54: ['the exception group has exceptions that match KeyError.'],
+        56: ['zero was false, where zero was 0.'],
+    }
 
 
 def test_the_names_of_arguments(read):

@@ -17,7 +17,14 @@ function place(recording, step, offset) {
     return line === null ? `offset ${offset}` : `offset ${offset}, line ${line}`;
 }
 
-const TRUTH = {TRUE: 'true', FALSE: 'false', NONE: 'None', NOT_NONE: 'not None'};
+const OUTCOMES = {TRUE: ['true', 'false'], FALSE: ['false', 'true'], NONE: ['None', 'not None'],
+                  NOT_NONE: ['not None', 'None']};
+
+// What a conditional jump found its value to be; undefined for other instructions.
+function outcome(name, jumped) {
+    const [, wanted] = name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
+    return wanted && OUTCOMES[wanted][jumped ? 0 : 1];
+}
 
 // How a program calls a function or class: by its name.
 function callable(value) {
@@ -41,7 +48,7 @@ function namedArguments(recording, step) {
     return [];
 }
 
-function call(recording, step, stack, pushed) {
+function call(recording, step, stack) {
     const {argument} = recording.at(step);
     const [what, given] = calledBy(stack, Number(argument));
     const names = namedArguments(recording, step);
@@ -159,13 +166,11 @@ function jump(recording, step, at, stack) {
         return ['passes ', v(top), ' on to ', v(stack[stack.length - 2]),
                 jumped ? `, which has ended, and jumps to ${where}` : ', which yields a value'];
     }
-    const [, wanted] = at.name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
-    if (wanted === undefined) {
+    const is = outcome(at.name, jumped);
+    if (is === undefined) {
         return [jumped ? `jumps to ${where}` : 'does not jump'];
     }
     const keeps = at.name.endsWith('_OR_POP');
-    const is = jumped ? TRUTH[wanted]
-        : {TRUE: 'false', FALSE: 'true', NONE: 'not None', NOT_NONE: 'None'}[wanted];
     return [keeps ? 'looks at ' : 'takes ', v(top), `, which is ${is}, so it `,
             ...(jumped ? [`jumps to ${where}`, keeps ? ', and leaves the value on the stack' : '']
                 : [keeps ? 'takes the value away and goes on with the next instruction' : 'does not jump'])];
@@ -288,7 +293,8 @@ export function reason(recording, step) {
             return reasonOf(recording, step);
         }
         if (recording.line(before) !== recording.line(step)) {
-            return null;
+            return startsElse(recording.files[recording.code(step).file].lines, recording.line(step))
+                ? ['No exception was raised in the ', c('try'), ' block'] : null;
         }
         step = before;
     }
@@ -314,13 +320,76 @@ function reasonOf(recording, step) {
         return jumped ? ['Control came here because the loop of ', {step: before}, ' had no more items']
             : ['The loop of ', {step: before}, ' goes on: there was one more item'];
     }
-    const test = recording.source(before), values = heldBy(recording, before, test);
-    const [, wanted] = at.name.match(/IF_(NOT_NONE|NONE|TRUE|FALSE)/) || [];
-    if (wanted === undefined) {
-        return jumped ? ['Control came here by the jump of ', {step: before}] : null;
+    const is = outcome(at.name, jumped);
+    return is !== undefined ? ['Control came here because ', ...condition(recording, before, is)]
+        : jumped ? ['Control came here by the jump of ', {step: before}] : null;
+}
+
+// What a conditional jump tested, and what it was.  The position of the jump itself is often the whole statement.
+function condition(recording, step, is) {
+    const stack = recording.stack(step), where = [' at ', {step}];
+    let made = recording.before[step];                  // the step that made the value
+    for (; made >= 0 && !recording.kind(made); made = recording.before[made]) {
+        const {name} = recording.at(made);
+        if (name === 'UNARY_NOT') {
+            is = is === 'true' ? 'false' : 'true';
+        } else if (name !== 'COPY' && name !== 'NOP' && !name.endsWith('_OR_POP')) {
+            break;
+        }
     }
-    const truth = (wanted === 'TRUE') === jumped ? 'true' : 'false';
-    const is = wanted.endsWith('NONE') ? ((wanted === 'NONE') === jumped ? 'None' : 'not None') : truth;
-    return ['Control came here because ', c(test || 'the value'), ` was ${is} at `, {step: before},
-            ...(values.length ? [', where ', ...values] : [])];
+    if (made < 0 || recording.kind(made)) {
+        return ['the value ', v(stack[stack.length - 1]), ` was ${is}`, ...where];
+    }
+    const {name, argument, taken} = recording.at(made), source = recording.source(made), truth = is === 'true';
+    switch (name) {
+    case 'CHECK_EXC_MATCH':
+        return [`the exception ${truth ? 'matches' : 'does not match'} `, c(recording.source(recording.before[made])
+            || 'the type'), ...where];
+    case 'CHECK_EG_MATCH':
+        return [`the exception group has ${is === 'None' ? 'no exceptions' : 'exceptions'} that match `,
+            c(recording.source(recording.before[made]) || 'the type'), ...where];
+    case 'PREP_RERAISE_STAR':
+        return [is === 'None' ? 'all exceptions of the group were handled'
+            : 'some exceptions of the group were not handled', ...where];
+    case 'WITH_EXCEPT_START':
+        return [c('__exit__'), ' returned ', v(stack[stack.length - 1]), ...where];
+    }
+    const copied = recording.before[made];
+    if (name === 'COMPARE_OP' && copied >= 0 && recording.at(copied).name === 'COPY') {
+        // One comparison of several, as in a < b < c.
+        const [left, right] = recording.stack(made).slice(-taken);
+        return [v(left), ' ', c(argument), ' ', v(right), ` was ${is}`, ...where];
+    }
+    if (name.startsWith('MATCH_') || name === 'COMPARE_OP' && source && !source.includes(argument)
+        || name === 'IS_OP' && source && !/\bis\b/.test(source)) {
+        const matched = is === 'true' || is === 'not None';
+        return [...(source ? ['the pattern ', c(source)] : ['the pattern']),
+            !matched ? ' did not match' : name.startsWith('MATCH_') ? ' matched so far' : ' matched', ...where];
+    }
+    const values = heldBy(recording, step, source);
+    if (values.length === 4 && values[1].code === source && /^(True|False|None)$/.test(values[3].value.text)) {
+        return [...values, ...where];
+    }
+    return [...(source ? [c(source)] : ['the value ', v(stack[stack.length - 1])]), ` was ${is}`, ...where,
+        ...(values.length ? [', where ', ...values] : [])];
+}
+
+// Whether a line is the first in the else clause of a try statement.
+function startsElse(lines, line) {
+    const indent = text => text.length - text.trimStart().length;
+    const skipped = text => /^\s*(#|$)/.test(text);
+    let i = line - 1;
+    if (!/^\s*else\s*:/.test(lines[i])) {
+        do {
+            i--;
+        } while (i >= 0 && skipped(lines[i]));
+    }
+    if (i < 0 || !/^\s*else\s*:/.test(lines[i])) {
+        return false;
+    }
+    const margin = indent(lines[i]);
+    do {
+        i--;
+    } while (i >= 0 && (skipped(lines[i]) || indent(lines[i]) > margin));
+    return i >= 0 && /^\s*except\b/.test(lines[i]);
 }
