@@ -339,6 +339,21 @@ def test_to_the_exception_and_back_to_its_cause(read):
     assert page.text('#said') == 'No earlier exception led here.'
 
 
+def test_the_cause_is_never_later(read):
+    page = read('def g():\n    raise ValueError\ndef f():\n    a = 1\n    g()\n'
+                'for i in range(2):\n    try:\n        f()\n    except ValueError:\n        pass\n')
+    steps = page.run('''
+        const page = document.body.page, found = [];
+        for (let step = 0; step < page.recording.length; step++) {
+            page.go(step);
+            document.querySelector('[aria-label^="Back to the cause"]').click();
+            found.push([step, page.step]);
+        }
+        return found;''')
+    assert [step for step, cause in steps if cause > step] == []
+    assert len({cause for step, cause in steps if cause < step}) == 2
+
+
 def test_the_exception_that_was_being_handled(read):
     page = read(OBJECTS).press('End', 'E')
     assert 'ZeroDivisionError: division by zero' in page.text('#words')

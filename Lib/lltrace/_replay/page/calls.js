@@ -69,8 +69,8 @@ export class Calls {
     // The last step of each generator or coroutine that has started, is not running, and can go on.
     suspended(step) {
         const recording = this.recording, found = [];
-        for (const [, visits] of recording.frameVisits) {
-            const i = lastAtMost(visits.map(visit => recording.first[visit]), step);
+        for (const [frame, visits] of recording.frameVisits) {
+            const i = lastAtMost(recording.frameFirsts.get(frame), step);
             if (i < 0) {
                 continue;
             }

@@ -54,11 +54,15 @@ export function toChange(recording, place, step, direction) {
 // Where the exception that matters at this step was raised; from there, the exception that was being handled.
 export function toCause(recording, step) {
     const {raise_step: steps, raise_origin: origins, raise_cause: causes} = recording.columns;
-    const raise = lastAtMost(steps, step);              // sorted, since raises are recorded in order
-    if (raise < 0) {
+    let origin = -1;
+    for (const raise of origins) {                      // an exception that callers do not handle has a raise in each
+        if (steps[raise] <= step && (origin < 0 || steps[raise] > steps[origin])) {
+            origin = raise;
+        }
+    }
+    if (origin < 0) {
         return -1;
     }
-    const origin = origins[raise];
     return steps[origin] !== step ? steps[origin] : causes[origin] >= 0 ? steps[origins[causes[origin]]] : -1;
 }
 

@@ -110,7 +110,12 @@ export class Recording {
         for (let v = 0; v < visits; v++) {
             this.level[v] = parents[v] < 0 ? 0 : this.level[parents[v]] + 1;
             if (this.codes[codes[frames[v]]].suspends) {
-                this.frameVisits.set(frames[v], (this.frameVisits.get(frames[v]) || []).concat(v));
+                const others = this.frameVisits.get(frames[v]);
+                if (others) {
+                    others.push(v);
+                } else {
+                    this.frameVisits.set(frames[v], [v]);
+                }
             }
         }
         for (let step = 0; step < length; step++) {
@@ -136,6 +141,8 @@ export class Recording {
             this.lineStart[step] = line !== null && !(at[step] & 7) && (before < 0 || this.first[v] === step
                 || this.line(before) !== line || this.instruction[step] < this.instruction[before]) ? 1 : 0;
         }
+        this.frameFirsts = new Map([...this.frameVisits].map(
+            ([frame, visits]) => [frame, visits.map(v => this.first[v])]));
     }
 
     findRaises() {
