@@ -766,7 +766,7 @@ class RecordingTest(ReplayTestCase):
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(10)
             except KeyboardInterrupt:
-                print('interrupted')
+                print('interrupted', flush=True)
             def after(): return 1
             after()
             os.kill(os.getpid(), signal.SIGTERM)
