@@ -7,6 +7,7 @@ import marshal
 import os
 import random
 import sys
+import textwrap
 import warnings
 
 import hypothesis
@@ -109,6 +110,18 @@ def test_paths_are_those_of_the_interpretation(recorder, share):
     assert compared >= settings.max_examples // share
     assert share > 1 or kinds.keys() == KINDS and marks == set('TF-e!')
     print(f'{compared} programs, {sum(kinds.values())} decisions')
+
+
+@pytest.mark.parametrize('before', ['', 'case 7: return', 'case 1: pass', 'case 1 if c(): continue', 'case 1:\n if c(): f()',
+                                    'case 1:\n  try: return c()\n  finally:\n   if c(): f()'])
+@pytest.mark.parametrize('pattern', ['1', 'None', 'None|1', '[1]', '[a, None]', 'str(a)', '1 as x', '1 if c()', '(1|None) if c()'])
+def test_the_last_case_of_a_loop(before, pattern):
+    """A jump back is inverted from 3.12 on. The jump of `case None` tests no value computed just before it."""
+    text = ('def main():\n for _ in range(6):\n  try: loop()\n  except Boom: f()\n'
+            'def loop():\n for _ in range(3):\n  match n():\n'
+            f'{textwrap.indent(before, "   ")}\n   case {pattern}: f()\n')
+    for number in range(4):
+        assert difference(text, [number, 0, 3, 5, 1], exact)[0] == {}
 
 
 @traces

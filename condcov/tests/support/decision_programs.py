@@ -119,7 +119,8 @@ def statements(draw, kind='def', depth=0):
                 cases += '    case _:\n        f()\n'
             return f'match {subject}:\n{cases}'
         case 'for':
-            return f'for i in (1, 2):\n{block()}\n    if {test(3)}:\n        continue\n    f()\nelse:\n    f()'
+            parts = [block(), f'    if {test(3)}:\n        continue', '    f()']
+            return 'for i in (1, 2):\n' + '\n'.join(draw(st.sampled_from([parts, parts[1::-1]]))) + '\nelse:\n    f()'
         case 'async for':
             leave = draw(st.sampled_from(['break', 'continue', 'f()']))
             other = draw(st.sampled_from(['', 'else:\n    f()']))

@@ -26,6 +26,9 @@ _TWO_IN_ONE = bytecode.ops('LOAD_FAST_LOAD_FAST', 'STORE_FAST_LOAD_FAST', 'LOAD_
 _MATCHED = bytecode.ops('CHECK_EG_MATCH')
 _LEFT_OVER = bytecode.ops('PREP_RERAISE_STAR', 'CALL_INTRINSIC_2')
 
+_BACK = bytecode.ops('JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT')
+_NOT_TAKEN = bytecode.ops('NOT_TAKEN')
+
 # What an await ends with.
 _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 
@@ -75,6 +78,8 @@ class _Matcher:
         if op == _GET_ANEXT:
             return self._async_for(index)
         tested = self._tested_at(index)
+        if tested is None:
+            return self._pattern(index) or Jump(index)
         return (self._none_test(index) or self._except(index, tested) or self._value_test(index, tested)
                 or self._pattern(index) or Jump(index, reason=self._reason(index, tested)))
 
@@ -98,19 +103,26 @@ class _Matcher:
         # A finally clause has several copies of its loops.
         return operands[number % len(operands)] if operands else None
 
-    def _tested_at(self, index: int) -> int:
-        """The index of the instruction that computes what the jump at `index` tests."""
-        instructions = self._instructions
-        before = index - 1
-        if instructions[before].op == _TO_BOOL and (
-                instructions[before - 1].op == _COPY or instructions[before].position not in self._table.values):
-            before -= 1
-        if instructions[before].op == _COPY and instructions[before - 1].op not in _MATCHED | _LEFT_OVER:
-            before -= 1
-        while (before and instructions[before].op == OP['NOP']
-               and instructions[before].position not in self._table.values):
-            before -= 1
+    def _tested_at(self, index: int) -> int | None:
+        """The index of the instruction that computes what the jump at `index` tests.
+
+        None if it is in another basic block, as with the subject of a match statement.
+        """
+        instructions, values = self._instructions, self._table.values
+        before = self._before(index)
+        if before and instructions[before].op == _TO_BOOL and (
+                instructions[before - 1].op == _COPY or instructions[before].position not in values):
+            before = self._before(before)
+        if before and instructions[before].op == _COPY and instructions[before - 1].op not in _MATCHED | _LEFT_OVER:
+            before = self._before(before)
+        while before and instructions[before].op == OP['NOP'] and instructions[before].position not in values:
+            before = self._before(before)
         return before
+
+    def _before(self, index: int) -> int | None:
+        """The index of the previous instruction, if control or the result of an await comes from there."""
+        before = self._instructions[index - 1]
+        return index - 1 if index - 1 in self._instructions[index].predecessors or before.op in _AWAITED else None
 
     def _none_test(self, index: int) -> Jump | None:
         """A jump that compares with None itself."""
@@ -180,8 +192,18 @@ class _Matcher:
             return Jump(index, reason='a pattern that always matches')
         always = any(within(jump.position, alternative) for alternative in operand.always)
         assert jump.target is not None
-        return Jump(index, operand, None if self._stays(jump.target, condition.span) else always,
-                    None if self._stays(index + 1, condition.span) else True)
+        when_jumps, when_not = (always, True) if not self._is_inverted(index) else (True, always)
+        return Jump(index, operand, None if self._stays(jump.target, condition.span) else when_jumps,
+                    None if self._stays(index + 1, condition.span) else when_not)
+
+    def _is_inverted(self, index: int) -> bool:
+        """Whether a jump skips a jump back: from 3.12 on, conditional jumps go only forward."""
+        jump = self._instructions[index]
+        index += 1
+        while self._instructions[index].op in _NOT_TAKEN:
+            index += 1
+        back = self._instructions[index]
+        return back.op in _BACK and back.position == jump.position and jump.target == index + 1
 
     def _pattern_at(self, position: Span) -> Operand | None:
         if position.line is None:
