@@ -356,6 +356,27 @@ def test_pools_end(folder):
     assert 'return number ** 2' in folder.lines('prog.py')
 
 
+def test_a_signal_that_does_not_interrupt_a_system_call(folder):
+    """Python calls handlers in the main thread, which waits. Without condcov, SIGTERM would end the process at once."""
+    folder.write('prog.py', """
+        import os, signal, sys, threading
+        if 'child' in sys.argv and os.fork():
+            sys.exit(os.waitstatus_to_exitcode(os.wait()[1]) + 128)
+        receiver, sender = os.pipe()
+        def terminate():
+            os.read(receiver, 1)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        threading.Thread(target=terminate).start()
+        os.write(sender, b'.')
+        os.read(os.pipe()[0], 1)
+        print('not reached')
+    """)
+    for arguments, status in ((), -signal.SIGTERM), (('child',), 128 - signal.SIGTERM):
+        done = folder.condcov('run', 'prog.py', *arguments, status=status)
+        assert (done.stdout, done.stderr) == ('', '')
+        assert 'threading.Thread(target=terminate).start()' in folder.lines('prog.py')
+
+
 @pytest.mark.slow
 def test_a_fork_waits_for_a_thread_that_saves(folder):
     """SQLite has its own locks, which nobody would release in the child."""

@@ -5,7 +5,8 @@ Recorder            records code objects, with the interface of codeprobes.Recor
 UNSUPPORTED_OPCODES opcodes of the instructions that it cannot record
 FORK_WARNS          whether a fork in a process with several threads makes a warning
 SEES_EMPTY_JUMPS    whether it sees which way a jump goes that leads to the next instruction either way
-repeat_signal(), signal_arrived()   arm() and disarm() of _signalrepeat
+repeat_signal(), signal_arrived()   arm() and disarm() of _signalrepeat, or of late_signals
+repeat_late_signal()    to be called from time to time by a thread that gets no signals
 
 Importing this raises CondcovError if the interpreter cannot record.
 """
@@ -17,8 +18,8 @@ from typing import Any
 
 from condcov.errors import CondcovError
 
-__all__ = ['FACTS', 'FORK_WARNS', 'SEES_EMPTY_JUMPS', 'SUPPORTED', 'UNSUPPORTED_OPCODES', 'Recorder', 'repeat_signal',
-           'run_program', 'signal_arrived']
+__all__ = ['FACTS', 'FORK_WARNS', 'SEES_EMPTY_JUMPS', 'SUPPORTED', 'UNSUPPORTED_OPCODES', 'Recorder',
+           'repeat_late_signal', 'repeat_signal', 'run_program', 'signal_arrived']
 
 FORK_WARNS = sys.version_info >= (3, 12)
 
@@ -38,6 +39,9 @@ if importlib.util.find_spec('codeprobes'):
         raise _refuse(str(error)) from None
     FACTS = 'code probes'
     SEES_EMPTY_JUMPS = True
+
+    def repeat_late_signal() -> None:
+        """Do nothing: a timer repeats the signal."""
 elif sys.implementation.name != 'cpython':
     raise _refuse(f'it is {sys.implementation.name}, whose bytecode is different')
 elif not hasattr(sys, 'monitoring'):
@@ -47,14 +51,11 @@ elif sys.version_info >= (3, 15):
 elif sysconfig.get_config_var('Py_GIL_DISABLED'):
     raise _refuse('it is a free-threaded build, on which threads can record at the same time')
 else:
+    from condcov.record.late_signals import arm as repeat_signal
+    from condcov.record.late_signals import disarm as signal_arrived
+    from condcov.record.late_signals import repeat as repeat_late_signal
     from condcov.record.monitoring import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder
     FACTS = 'sys.monitoring'
-
-    def repeat_signal(signum: int, seconds: float) -> None:
-        """Do nothing: a handler in Python may run late, when a system call has ended."""
-
-    def signal_arrived() -> None:
-        """Do nothing."""
 
 
 def run_program(argv: list[str], **options: Any) -> None:

@@ -166,6 +166,7 @@ class Recording:
         while not stopped.acquire(timeout=INTERVAL / 2) and _current is self and process == os.getpid():
             with contextlib.suppress(CondcovError, OSError):    # the end may report why
                 self.save()
+            interpreter.repeat_late_signal()
 
     def stop_saving(self) -> None:
         """Wait until the thread that saves from time to time is gone; resume_saving() starts another."""
