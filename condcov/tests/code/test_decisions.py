@@ -124,6 +124,17 @@ def test_the_last_case_of_a_loop(before, pattern):
         assert difference(text, [number, 0, 3, 5, 1], exact)[0] == {}
 
 
+@pytest.mark.parametrize('statement', [
+    'return (c() and [q async for q in items()]) and c()', 'if (c() and c() and [q async for q in items() if q]) is None: f()',
+    'if c() and [q async for q in items() if q or n()]: f()', 'return [q async for q in items()] is not None and c()'])
+def test_the_end_of_an_asynchronous_comprehension(statement):
+    """From 3.12 on, it is in a handler at the end of the function, far from the jump that tests the value."""
+    text = (f'async def one():\n {statement}\n'
+            'def main():\n for _ in range(6):\n  try: one().send(None)\n  except (Boom, StopIteration): f()\n')
+    for number in range(4):
+        assert difference(text, [number, 0, 3, 1, 0], exact)[0] == {}
+
+
 @traces
 def test_a_wrong_path_is_found():
     """The comparison can fail: inverting any jump changes a path."""

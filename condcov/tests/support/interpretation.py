@@ -46,7 +46,7 @@ class _Log:
         """A condition has this value; first, whether the decision begins with it."""
         truth = bool(value)
         place = sys._getframe(1), key
-        if first:
+        if first or place not in self.pending:       # the compiler may have removed the first
             self.begin(place)
         self.pending[place][index] = 'T' if truth else 'F'
         return value

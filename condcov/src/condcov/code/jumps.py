@@ -120,16 +120,24 @@ class _Matcher:
         return before
 
     def _before(self, index: int) -> int | None:
-        """The index of the previous instruction, if control or the result of an await comes from there."""
-        before = self._instructions[index - 1]
-        return index - 1 if index - 1 in self._instructions[index].predecessors or before.op in _AWAITED else None
+        """The index of the instruction that is executed before this one, where no conditional jump leads here.
+
+        The end of an asynchronous comprehension, for example, is in a handler that jumps back. None if there is none.
+        """
+        instructions = self._instructions
+        before = instructions[index].predecessors
+        if index - 1 in before or instructions[index - 1].op in _AWAITED:
+            return index - 1
+        jump = next((each for each in before if len(instructions[each].successors) == 1), None)
+        return None if jump is None else self._before(jump)
 
     def _none_test(self, index: int) -> Jump | None:
         """A jump that compares with None itself."""
         jump = self._instructions[index]
         if jump.op not in _IF_NONE and jump.op not in _IF_NOT_NONE:
             return None
-        operand = self._table.fused.get(jump.position) or self._redirected(index - 1)
+        before = self._before(index)
+        operand = self._table.fused.get(jump.position) or before and self._redirected(before) or None
         return _two_way(index, operand, (jump.op in _IF_NONE) == (operand.argument == 0)) if operand else None
 
     def _redirected(self, index: int) -> Operand | None:
