@@ -163,7 +163,7 @@ def test_data_that_does_not_fit():
 
 def library_files():
     folder = os.path.dirname(dataclasses.__file__)
-    names = ['argparse', 'configparser', 'difflib', 'enum', 'inspect', 'pathlib', 'shutil', 'tarfile', 'textwrap',
+    names = ['argparse', 'configparser', 'difflib', 'enum', 'inspect', 'shutil', 'subprocess', 'tarfile', 'textwrap',
              'typing']
     return [f'{folder}/{name}.py' for name in names]
 
