@@ -87,7 +87,8 @@ class Selection:
         self._names = set()                 # patterns for the code that ran, while there are unused patterns
 
     def selects(self, code, module):
-        if code.co_filename.startswith(_HERE):
+        # runner raises KeyboardInterrupt in code that it compiles from a string.
+        if code.co_filename.startswith(_HERE) or module == 'lltrace.runner':
             return False
         # All patterns are tried, to know those that match nothing.
         matched = {name: True in [pattern.matches(code, module) for pattern in patterns]

@@ -26,7 +26,8 @@ class Tracing:
     """Base class of objects that trace.  A subclass defines
 
     _call       the global trace function
-    _local_of   a function that returns the local trace function for a frame that is already running, or None
+    _enter      a function that returns the local trace function for a frame of selected code, whose CodeInfo it gets
+    _infos      the CodeInfos
     _flags      the keyword arguments for sys.settracestate()
     """
 
@@ -83,11 +84,23 @@ class Tracing:
         self._saved = sys.gettracestate()
         self._saved_threads = threading.gettracestate()
         threading.settracestate(self._call, **self._flags)
-        local = None if frame is None else self._local_of(frame)
+        local = None
+        if frame is not None and (info := self._infos.add(frame)).shown:
+            local = self._enter(frame, info)
         if local is not None:
             self._adopted = frame, local, frame.f_trace
             frame.f_trace = local
         sys.settracestate(self._call, **self._flags)
+
+    def _trace_again(self, frame, event, arg):
+        """The local trace function of a suspended generator.
+
+        A generator continues without a 'call' event if throw() has ended the iterator that it was waiting for.
+        """
+        if self.ended:
+            return None
+        frame.f_trace = local = self._enter(frame, self._infos.add(frame))
+        return local(frame, event, arg)
 
     def _finish(self):
         """Called at the end, for subclasses."""

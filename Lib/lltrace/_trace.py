@@ -192,20 +192,6 @@ class Trace(Tracing):
             local(frame, self._step, info.resumes[offset])
         return local
 
-    def _trace_again(self, frame, event, arg):
-        """The local trace function of a suspended generator.
-
-        A generator continues without a 'call' event if throw() has ended the iterator that it was waiting for.
-        """
-        if self._output.closed:
-            return None
-        frame.f_trace = local = self._enter(frame, self._infos.add(frame))
-        return local(frame, event, arg)
-
-    def _local_of(self, frame):
-        info = self._infos.add(frame)
-        return self._enter(frame, info) if info.shown else None
-
     def _renew(self):
         """In a forked child, replace the local trace functions, since their lines start with the parent's number."""
         frames, frame = [], sys._getframe(1)
