@@ -17,7 +17,7 @@ from lltrace._replay.state import FOR_ITER, FrameState, State, is_quiet
 from lltrace._state import Restart, Tracing
 
 _LEAVES = {'return': RETURN, 'yield': YIELD}
-_STORE_NAME = dis.opmap['STORE_NAME']
+_STORE_NAME, _DELETE_NAME = dis.opmap['STORE_NAME'], dis.opmap['DELETE_NAME']
 _context_of = BaseException.__dict__['__context__'].__get__
 _cause_of = BaseException.__dict__['__cause__'].__get__
 
@@ -30,7 +30,7 @@ class _Thread(threading.local):
 class _Code:
     """What the events of the frames of one code object need to know."""
 
-    __slots__ = ('number', 'info', 'opcodes', 'handlers', 'variables', 'stores', '_quiet')
+    __slots__ = ('number', 'info', 'opcodes', 'handlers', 'variables', '_quiet')
 
     def __init__(self, number, info):
         self.number = number
@@ -39,8 +39,6 @@ class _Code:
         self.handlers = info.handlers
         self.variables = len(variables_of(info.code))
         self._quiet = {}                    # offset: whether the instruction changes no object
-        # A module stores its variables in its globals, which are compared.
-        self.stores = not info.code.co_flags & CO_OPTIMIZED and info.code.co_name != '<module>'
 
     def quiet(self, offset):
         found = self._quiet.get(offset)
@@ -52,10 +50,13 @@ class _Code:
 class _Frame:
     """A frame in the recording, with all its visits."""
 
-    __slots__ = ('number', 'code', 'state', 'offset', 'step')
+    __slots__ = ('number', 'code', 'state', 'offset', 'step', 'stores')
 
-    def __init__(self, number, code):
+    def __init__(self, number, code, frame):
         self.number = number
+        # Whether STORE_NAME stores neither in the variables of a function nor in the globals: both are compared.
+        self.stores = not code.info.code.co_flags & CO_OPTIMIZED and (
+            code.info.code.co_name != '<module>' or frame.f_locals is not frame.f_globals)
         self.code = code
         self.state = FrameState(number, code.variables, code.info.code.co_stacksize)
         self.offset = self.step = -1        # of the last instruction
@@ -146,20 +147,6 @@ class Recorder(Tracing):
             local(frame, 'instruction', info.resumes[offset])
         return local
 
-    def _trace_again(self, frame, event, arg):
-        """The local trace function of a suspended generator.
-
-        A generator continues without a 'call' event if throw() has ended the iterator that it was waiting for.
-        """
-        if self.ended:
-            return None
-        frame.f_trace = local = self._enter(frame, self._infos.add(frame))
-        return local(frame, event, arg)
-
-    def _local_of(self, frame):
-        info = self._infos.add(frame)
-        return self._enter(frame, info) if info.shown else None
-
     def _enter(self, frame, info, thrown=False):
         """Return a local trace function for a frame, up to its next yield or return."""
         thread, recording = self._thread, self.recording
@@ -168,7 +155,7 @@ class Recorder(Tracing):
                 self._introduce()
             found = self._suspended.pop(id(frame), None)
             if found is None or found.code.info is not info or info.resumes.get(frame.f_lasti, 0) is None:
-                found = _Frame(len(recording.frame_code), self._code_of(info))
+                found = _Frame(len(recording.frame_code), self._code_of(info), frame)
                 recording.frame_code.append(found.code.number)
             parent = thread.visits[-1] if thread.visits else None
             visit = _Visit(len(recording.visit_frame), found, parent, thrown)
@@ -241,8 +228,9 @@ class Recorder(Tracing):
                 self._state.epoch += 1
             iterated = last is visit and code.opcodes[record.offset] == FOR_ITER
             depth = self._state.update(record.state, code.info, frame, iterated, entered)
-            if code.stores and code.opcodes[offset] == _STORE_NAME:
-                self._state.stores(record.state, code.info.instructions[offset].argval, depth)
+            if record.stores and code.opcodes[offset] in (_STORE_NAME, _DELETE_NAME):
+                self._state.stores(record.state, code.info.instructions[offset].argval,
+                                   depth if code.opcodes[offset] == _STORE_NAME else None)
             if source != record.offset and source is not None:
                 self.recording.sources.append((len(self.recording.at), source))
             record.offset = offset

@@ -228,6 +228,9 @@ class State:
         self.put_reference(frame_state, 0, reference)
         if ends:
             self._released += [-one for one in frame_state.references[1:] if one < 0]
+            for number in (frame_state.names or {}).values():
+                self._count(self._named[number], 0)
+                self._named[number] = 0
             self._release()
         self._result = frame_state
 
@@ -247,8 +250,11 @@ class State:
     # Variables that are known by name
 
     def stores(self, frame_state, name, depth):
-        """The next instruction stores the value at the top of the stack, of this size, in a variable of a class."""
-        frame_state.storing = name, frame_state.references[frame_state.bottom + depth - 1]
+        """The next instruction stores the value at the top of the stack, of this size, in a variable known by name.
+
+        It deletes the variable if depth is None.
+        """
+        frame_state.storing = name, 0 if depth is None else frame_state.references[frame_state.bottom + depth - 1]
 
     def _store(self, frame_state, entered):
         (name, reference), frame_state.storing = frame_state.storing, None

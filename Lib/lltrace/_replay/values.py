@@ -39,9 +39,14 @@ _qualname_of = type.__dict__['__qualname__'].__get__
 _args_of = BaseException.__dict__['args'].__get__
 
 
+def _name_of(function):
+    """Return the name that the function was defined with, which functools.wraps() does not change."""
+    return plain(function.__code__.co_qualname)
+
+
 def _method(x):
     function = x.__func__
-    return f'<bound method {plain(function.__qualname__) if type(function) is types.FunctionType else "?"}>'
+    return f'<bound method {_name_of(function) if type(function) is types.FunctionType else "?"}>'
 
 
 def _builtin(x):
@@ -62,7 +67,7 @@ def _class_name(kind):
 
 # Objects that are known by their name.  Their repr() has an address, which differs from run to run.
 _NAMED = {
-    types.FunctionType: lambda x: f'<function {plain(x.__qualname__)}>',
+    types.FunctionType: lambda x: f'<function {_name_of(x)}>',
     types.MethodType: _method,
     types.BuiltinFunctionType: _builtin,
     types.CodeType: lambda x: f'<code object {x.co_name}>',
@@ -353,6 +358,17 @@ def _write_by_repr(writer, kind, x, level):
         writer.add(f'<{kind.name} object>')
 
 
+def _write_time(writer, kind, x, level):
+    if x.tzinfo is None:
+        writer.add(repr(x))
+    else:                                   # whose class can be the program's
+        writer.items(f'{repr(x.replace(tzinfo=None))[:-1]}, tzinfo=', [x.tzinfo], ')', level)
+
+
+def _write_zone(writer, kind, x, level):
+    writer.items('datetime.timezone(', x.__getinitargs__(), ')', level)
+
+
 def _write_named_tuple(writer, kind, x, level):
     writer.pairs(f'{kind.name}(', zip(_find(kind.type, '_fields'), tuple.__iter__(x)), ')', level, '=')
 
@@ -389,12 +405,12 @@ _REPR_READS = dict.fromkeys(
     (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType,
      types.GetSetDescriptorType, types.MemberDescriptorType, datetime.date, datetime.timedelta, decimal.Decimal,
      fractions.Fraction, pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath), lambda x: ()) | {
-    datetime.datetime: lambda x: (x.tzinfo,), datetime.time: lambda x: (x.tzinfo,),
     slice: lambda x: (x.start, x.stop, x.step), re.Pattern: lambda x: (x.pattern,), re.Match: lambda x: ()}
 
 _WAYS_BY_TYPE = dict.fromkeys(_NAMED, _write_named) | dict.fromkeys(_ITERATORS, _write_iterator) \
     | dict.fromkeys(_REPR_READS, _write_by_repr) | {
     list: _write_list, tuple: _write_tuple, dict: _write_dict, OrderedDict: _write_dict, defaultdict: _write_dict,
     Counter: _write_dict, set: _write_set, frozenset: _write_set, deque: _write_deque, types.CellType: _write_cell,
-    bytearray: _write_size, array: _write_size}
+    bytearray: _write_size, array: _write_size, datetime.datetime: _write_time, datetime.time: _write_time,
+    datetime.timezone: _write_zone}
 _WAYS_BY_BASE = (type, _write_class), (BaseException, _write_exception), (enum.Enum, _write_enum)
