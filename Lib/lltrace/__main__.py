@@ -211,15 +211,17 @@ class Replay:
         check_writable(options.replay)
         self.path = os.path.abspath(options.replay)
         self.title = os.path.basename(options.argv[0])
-        self.write = options.write_page
+        self.write, self.options = options.write_page, options
         self.lost = None                    # why the recording ended early
         self.tracing = options.recorder(options.selection, options.limit or MOST_STEPS)
 
     def finish(self):
         try:
-            self.write(self.tracing, self.title, self.lost, self.path)
+            self.write(self.tracing, self.title, self.lost, self.options.syntax_error, self.path)
         except OSError as error:
             say(f'error: cannot write {self.path}: {error.strerror}')
+        except Exception as error:          # such as one of a library function that the program has replaced
+            say(f'error: cannot write {self.path}: {type(error).__name__}')
         if self.tracing.limited:
             say(f'the recording ended at the limit of {_report.plural(self.tracing.limit, "step")}')
 
@@ -262,7 +264,16 @@ def start(options, filename):
 
 def main():
     options = parse(sys.argv[1:])
-    runner.run(options.argv, is_module=options.module is not None, start=lambda filename: start(options, filename))
+    options.syntax_error = None
+
+    def failed(error):
+        if type(error) in (SyntaxError, IndentationError, TabError):
+            filename = error.filename or options.selection.main or ''
+            options.syntax_error = (f'{type(error).__name__}: {error.msg}', filename, error.lineno, error.offset,
+                                    error.end_lineno, error.end_offset)
+
+    runner.run(options.argv, is_module=options.module is not None, start=lambda filename: start(options, filename),
+               failed=failed)
 
 
 if __name__ == '__main__':

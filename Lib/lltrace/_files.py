@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from os import chmod, replace               # the program can replace those of the module
 
 from _ownmodules import __builtins__
 
@@ -29,8 +30,8 @@ def put(path, text):
             file.write(text)
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+        chmod(temporary, 0o666 & ~mask)
+        replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise

@@ -73,7 +73,7 @@ def dot(found):
     """Return the graph in DOT, the language of Graphviz."""
     code, taken = found.code, found.edges
     blocks = codeblocks.basic_blocks(code)
-    lines = source_of(code)
+    lines = source_of(code.co_filename)
     entered = {block.start: sum(taken.get(edge[:2], 0) for edge in block.predecessors) for block in blocks}
     title = printable(f'{code.co_qualname}  ({os.path.basename(code.co_filename)}:{code.co_firstlineno})')
     out = ['digraph {',

@@ -132,7 +132,7 @@ def _link(code, files, modules):
 
 
 def _file(number, filename, module, codes, most):
-    lines = source_of(codes[0][0])
+    lines = source_of(codes[0][0].co_filename)
     at = {}                                 # line: [(code, instruction at its offset, count)]
     for code, executed in codes:
         line = code.co_firstlineno

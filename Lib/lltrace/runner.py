@@ -127,10 +127,13 @@ class StandardInput(Program):
     def __init__(self):
         _set_path('')
 
+    source = None                           # bytes, for those who show it
+
     def compile(self, main):
         main.__file__ = '<stdin>'
         main.__cached__ = None
-        return _compile(sys.stdin.buffer.read(), '<stdin>')
+        StandardInput.source = sys.stdin.buffer.read()
+        return _compile(self.source, '<stdin>')
 
 
 class Module(Program):

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import unittest
+import zipfile
 import zlib
 from array import array
 from lltrace._replay import page
@@ -407,6 +408,36 @@ class ValuesTest(ReplayTestCase):
                 self.assertEqual(found[f'_{name}'], text)
         self.assertEqual(found['own'], '[<itself>]')
 
+    def test_functions_keep_their_names(self):
+        replay = self.run_text('''
+            import functools
+            def deco(function):
+                @functools.wraps(function)
+                def wrapper():
+                    return function()
+                return wrapper
+            @deco
+            def hello():
+                pass
+            hello()
+            ''')
+        self.assertEqual({step['globals'].get('hello') for step in replay.steps}, {None, '<function deco.<locals>.wrapper>'})
+
+    def test_times(self):
+        found = self.last('''
+            import datetime
+            class Zone(datetime.tzinfo):
+                pass
+            a = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+            b = datetime.time(3, tzinfo=datetime.timezone(datetime.timedelta(hours=1), 'CET'))
+            c = datetime.datetime(2026, 1, 2, tzinfo=Zone())
+            d = datetime.datetime(2026, 1, 2, 3)
+            ''')
+        self.assertEqual([found[name] for name in 'abcd'], [
+            'datetime.datetime(2026, 1, 2, 0, 0, tzinfo=datetime.timezone(datetime.timedelta(0)))',
+            "datetime.time(3, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600), 'CET'))",
+            'datetime.datetime(2026, 1, 2, 0, 0, tzinfo=<Zone object>)', 'datetime.datetime(2026, 1, 2, 3, 0)'])
+
     def test_long_values(self):
         found = self.last("""
             text = 'x' * 100_000
@@ -502,6 +533,51 @@ class ValuesTest(ReplayTestCase):
         self.assertEqual((last['shared'], last['later']), ('6', '1'))
         names = [step['globals'].get('attribute') for step in of('K', 'RETURN_VALUE')]
         self.assertEqual(of('K', 'RETURN_VALUE')[0]['globals'].get('method'), '<function K.method>')
+        self.assertNotIn('attribute', of('K', 'RETURN_VALUE')[0]['globals'])
+
+    def test_variables_of_exec(self):
+        replay = self.run_text('''
+            def f():
+                exec('w = 7; w += 1; v = 2; del v')
+                exec('u = 1', globals(), {})
+            f()
+            ''')
+        texts = lambda name: list(dict.fromkeys(step['globals'].get(name) for step in replay.steps))
+        self.assertEqual(texts('w'), [None, '7', '8'])
+        self.assertEqual([texts('v'), texts('u')], [[None, '2'], [None, '1']])
+        self.assertNotIn('v', replay.steps[-1]['globals'])
+
+    def test_objects_of_a_class_body_that_has_ended(self):
+        """Another object can have the address of one that was in a class body."""
+        replay = self.run_text('''
+            for i in range(5):
+                class K:
+                    class Inner: pass
+                del K.Inner
+                import gc; gc.collect()
+                x = type(f'T{i}', (), {})
+                del x
+            ''')
+        texts = dict.fromkeys(step['globals'].get('x') for step in replay.steps)
+        self.assertEqual(list(texts), [None, *(f"<class 'T{i}'>" for i in range(5))])
+
+    def test_a_class_whose_namespace_is_an_object_of_the_program(self):
+        replay = self.run_text('''
+            calls = []
+            class Namespace(dict):
+                __delitem__ = lambda self, name: calls.append(name) or dict.__delitem__(self, name)
+            class Meta(type):
+                @classmethod
+                def __prepare__(cls, *about): return Namespace()
+            class K(metaclass=Meta):
+                x = 1
+                def method(self): return __class__
+                del x
+            print(calls)
+            ''')
+        self.assertEqual(self.done.stdout, "['x']\n")
+        last = [step for step in replay.steps if step['code']['name'] == 'K'][-1]
+        self.assertNotIn('x', last['globals'])
 
     def test_objects_that_change(self):
         replay = self.run_text("""
@@ -670,6 +746,53 @@ class RecordingTest(ReplayTestCase):
         self.assertIn('the recording ended before the program: its trace function was removed', self.done.stderr)
         self.assertIn('its trace function was removed', replay.head['lost'])
         self.assertIsNone(self.run_text('x = 1').head['lost'])
+
+    def test_a_syntax_error(self):
+        replay = self.run_text('x = 1\nyz= (\nif', status=1)
+        self.assertEqual(replay.steps, [])
+        self.assertEqual(replay.head['failed'], {
+            'text': "SyntaxError: '(' was never closed", 'file': 0, 'line': 2, 'endLine': 2, 'column': 4, 'endColumn': 5})
+        self.assertEqual(replay.files[0]['lines'], ['x = 1', 'yz= (', 'if'])
+        self.assertIn("SyntaxError: '(' was never closed", replay.head['printed'][0][2])
+        self.write('later.py', 'x =')
+        replay = self.run_text('import later', status=1)
+        self.assertNotEqual(replay.steps, [])
+        self.assertIsNone(replay.head['failed'])
+        for text in 'for i in 1:\nx', '# coding: nosuch\n':
+            self.assertIn('Error: ', self.run_text(text, status=1).head['failed']['text'])
+
+    def test_sources(self):
+        """The page has the source of a program on standard input, and of modules in zip archives."""
+        replay = self.replay('-', input='x = "\xe9"\n')
+        self.assertEqual(replay.files, [{'name': '<stdin>', 'lines': ['x = "\xe9"'], 'elses': []}])
+        with zipfile.ZipFile(self.path('a.zip'), 'w') as archive:
+            archive.writestr('inside.py', 'x = 1\ny = 2\n')
+            archive.writestr('__main__.py', 'import inside\n')
+        replay = self.replay(self.path('a.zip'))
+        self.assertEqual(sorted(file['lines'] for file in replay.files), [['import inside'], ['x = 1', 'y = 2']])
+
+    def test_functions_that_the_program_replaces(self):
+        self.run_text('''
+            import base64, linecache, os, zlib
+            linecache.checkcache = linecache.getlines = os.chmod = os.replace = None
+            ''')
+        self.assertEqual(self.done.stderr, '')
+        os.unlink(self.path('page.html'))
+        program = self.write('a.py', 'import base64; base64.b64encode = None')
+        done = self.lltrace('--replay', self.path('page.html'), program)
+        self.assertEqual(done.stderr, f"lltrace: error: cannot write {self.path('page.html')}: TypeError\n")
+
+    def test_a_program_that_ends_without_cleanup(self):
+        for text in 'import os; print(1, flush=True); os._exit(3)', \
+                'import os, sys; os.execv(sys.executable, [sys.executable, "-c", "print(1); raise SystemExit(3)"])':
+            done = self.lltrace('--replay', self.path('page.html'), self.write('a.py', text), status=3)
+            self.assertEqual((done.stdout, done.stderr), ('1\n', ''))
+            self.assertFalse(os.path.exists(self.path('page.html')))
+
+    def test_ctrl_c_ends_the_program(self):
+        text = 'import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor i in range(10**9): pass\n'
+        replay = self.run_text(text, '--include', '*', '--exclude', 'signal', status=-signal.SIGINT)
+        self.assertNotIn('lltrace.runner', {code['module'] for code in replay.codes})
 
     def test_threads_that_outlive_the_program(self):
         for _ in range(3):

@@ -1,6 +1,8 @@
 """What the page needs to know about the code that ran: its instructions, and its source."""
 
+import ast
 import dis
+import re
 
 from _bytecodeview import cut, taken
 from _ownmodules import __builtins__
@@ -25,14 +27,43 @@ def tables(infos):
     for info in infos:
         code = info.code
         if code.co_filename not in files:
-            files[code.co_filename] = len(files), source_of(code)
+            files[code.co_filename] = len(files), source_of(code.co_filename, info.module)
         number, lines = files[code.co_filename]
         found.append({
             'name': short_name(code), 'module': info.module, 'file': number, 'line': code.co_firstlineno,
             'variables': variables_of(code), 'cells': code.co_cellvars, 'free': code.co_freevars,
             'size': 1 + len(variables_of(code)) + code.co_stacksize, 'suspends': bool(code.co_flags & _GENERATORS),
             'kind': _kind(code), 'instructions': _instructions(info, lines)})
-    return found, [{'name': shown(name), 'lines': lines} for name, (_, lines) in files.items()]
+    return found, [{'name': shown(name), 'lines': lines, 'elses': _elses(lines)} for name, (_, lines) in files.items()]
+
+
+def _elses(lines):
+    """Return the first line in the else clause of each try statement."""
+    try:
+        tree = ast.parse('\n'.join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    first = [node.orelse[0] for node in ast.walk(tree) if isinstance(node, (ast.Try, ast.TryStar)) and node.orelse]
+    return [min(one.lineno for one in [node, *getattr(node, 'decorator_list', ())]) for node in first]
+
+
+def failure(error):
+    """Return what the page shows of a SyntaxError, and its file.  error is its text, filename, line, and so on."""
+    text, filename, line, column, end_line, end_column = error
+    lines = source_of(filename)
+    line = min(max(line or 1, 1), max(len(lines), 1))
+    end_line = min(end_line, len(lines)) if end_line and end_line > line else line
+    # The compiler counts bytes, or characters if the source names its encoding.
+    in_bytes = not re.search('coding[:=]', ''.join(lines[:2]))
+
+    def units(line, column):
+        return _units(lines, line, column if in_bytes else len(lines[line - 1][:column].encode()))
+
+    place = {'line': line, 'endLine': end_line, 'column': None}
+    if lines and column and column > 0:
+        ends = end_column and (end_line, end_column) > (line, column)
+        place |= {'column': units(line, column - 1), 'endColumn': units(end_line, end_column - 1 if ends else column)}
+    return {'text': text, 'file': 0} | place, {'name': shown(filename), 'lines': lines, 'elses': []}
 
 
 def _kind(code):

@@ -8,7 +8,7 @@ from html import escape
 
 from _ownmodules import __builtins__
 from lltrace._files import put
-from lltrace._replay.codes import tables
+from lltrace._replay.codes import failure, tables
 
 try:
     import zlib
@@ -39,11 +39,19 @@ def _hash(text):
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def page(recorder, title, lost=None):
-    """Return the page.  lost is why the recording ended before the program, or None."""
+def page(recorder, title, lost=None, error=None):
+    """Return the page.
+
+    lost    why the recording ended before the program, or None
+    error   text, filename, line, column, end line and end column of the SyntaxError of the program, or None
+    """
     codes, files = tables(recorder.recording.infos)
+    failed = None
+    if error is not None and not codes:
+        failed, file = failure(error)
+        files = [file]
     stored = recorder.recording.stored({
-        'title': title, 'lost': lost,
+        'title': title, 'lost': lost, 'failed': failed,
         'limit': recorder.limit if recorder.limited else None, 'codes': codes, 'files': files})
     packed = 'deflate' if zlib is not None else 'none'
     if zlib is not None:
@@ -56,6 +64,6 @@ def page(recorder, title, lost=None):
         packed=packed, recording=base64.b64encode(stored).decode())
 
 
-def write(recorder, title, lost, path):
+def write(recorder, title, lost, error, path):
     """Write the page.  Raises OSError."""
-    put(path, page(recorder, title, lost))
+    put(path, page(recorder, title, lost, error))
