@@ -175,12 +175,13 @@ def write(python, tmp_path_factory):
     """Writes the page of a program, once for the module, and returns its path."""
     written = {}
 
-    def write(program, *options, name='program.py'):
+    def write(program, *options, name='program.py', status=0):
         if (program, options, name) not in written:
             folder = tmp_path_factory.mktemp('replay')
             (folder / name).write_text(program)
-            subprocess.run([python, '-m', 'lltrace', '--replay', 'page.html', *options, name], cwd=folder, check=True,
-                           stdin=subprocess.DEVNULL, capture_output=True)
+            done = subprocess.run([python, '-m', 'lltrace', '--replay', 'page.html', *options, name], cwd=folder,
+                                  stdin=subprocess.DEVNULL, capture_output=True)
+            assert done.returncode == status, done.stderr
             written[program, options, name] = folder / 'page.html'
         return written[program, options, name]
     return write
@@ -326,7 +327,7 @@ def test_calls_and_returns(read):
 def test_to_the_exception_and_back_to_its_cause(read):
     page = read(GRADES).press('e')
     assert page.line == 9
-    assert "It raises ValueError: invalid literal for int() with base 10: 'x9'. Control goes to the handler at offset 34" \
+    assert "It raises ValueError: invalid literal for int() with base 10: 'x9'. Control goes to the handler at line 10 (offset 34)" \
         in page.text('#words')
     raised = page.step
     page.press('ArrowRight', 'ArrowRight', 'ArrowRight', 'b')
@@ -352,6 +353,66 @@ def test_the_cause_is_never_later(read):
         return found;''')
     assert [step for step, cause in steps if cause > step] == []
     assert len({cause for step, cause in steps if cause < step}) == 2
+
+
+def test_the_cause_is_the_exception_that_is_being_handled(read):
+    page = read('''\
+import threading
+go = threading.Event()
+def other():
+    try:
+        raise IndexError('other thread')
+    except IndexError:
+        go.set()
+        threading.Event().wait(.2)
+def f():
+    try:
+        raise KeyError('inner')
+    except KeyError:
+        pass
+    x = 14
+    raise LookupError
+thread = threading.Thread(target=other)
+try:
+    raise ValueError('outer')
+except ValueError:
+    thread.start()
+    go.wait()
+    x = 22
+    try:
+        f()
+    except LookupError:
+        x = 26
+    x = 27
+    thread.join()
+x = 29
+''')
+    causes = {}
+    for line in 11, 14, 15, 22, 26, 27, 29:
+        page.press('Home').click(f'[data-line="{line}"]').press('b')
+        causes[line] = page.line if 'raises' in page.text('#words') else page.text('#said')
+    assert causes == {11: 18, 14: 18, 15: 18, 22: 18, 26: 15, 27: 18, 29: 'No earlier exception led here.'}
+
+
+def test_the_cause_of_an_exception_that_is_raised_again(read):
+    page = read('''\
+def f():
+    try:
+        raise KeyError('first')
+    except KeyError:
+        raise
+try:
+    f()
+except KeyError:
+    x = 9
+''').find('recording.kind(step) === 3')
+    assert page.text('#words') == "f does not handle KeyError: 'first', and ends."
+    page.press('b')
+    assert (page.line, page.text('#words')) == (3, "RAISE_VARARGS 1 takes KeyError('first'). It raises KeyError: 'first'. "
+                                                "Control goes to the handler at line 4 (offset 26).")
+    page.click('[data-line="7"]').find('recording.raiseAt.has(step) && recording.line(step) === 7')
+    assert "What it calls raises KeyError: 'first' at step 21 (line 3). Control goes to the handler at line 8" \
+        in page.text('#words')
 
 
 def test_the_exception_that_was_being_handled(read):
@@ -459,6 +520,13 @@ def test_source_marks_the_columns(read):
     assert page.texts('#source mark') == ['ü']
     page = read('def f(x):\n    if x:\n        return 1\n    return 2\nf(0)\n').press('c')
     assert page.texts('#source .cold .number') == ['3']
+    # Of a statement with a block, the first line is marked.
+    page = read('for i in [1,\n          2]:\n    if (i ==\n        2):\n        x = 1\n')
+    assert page.line == 1 and page.run('return document.getElementById("scrubber").ariaValueText') == 'step 1, line 1'
+    page.find('recording.at(step).name === "FOR_ITER"')
+    assert page.texts('#source mark') == ['for i in [1,']
+    page.find('recording.at(step).name === "COMPARE_OP"')
+    assert page.texts('#source mark') == ['i ==', '2']
 
 
 def test_arrows_of_jumps(read):
@@ -529,6 +597,36 @@ def test_calls_generators_and_their_variables(read):
     assert page.texts('#calls h3') == []
 
 
+def test_many_calls_and_generators(read):
+    page = read('''\
+def one():
+    yield 1
+held = [one() for _ in range(30)]
+for each in held:
+    next(each)
+def deep(n):
+    return deep(n - 1) if n else len(held)
+deep(100)
+for each in held[:20]:
+    next(each, None)
+''').find('recording.code(step).name === "deep" && recording.kind(step) === 1')
+    assert page.count('#calls .frames .link') == 39 + 12
+    assert page.texts('#calls .note') == ['and 62 more', 'and 18 more']
+    page.press('End')
+    assert page.count('#calls .frames .link') == 10
+    # The ones that are suspended are found at every step.
+    assert page.run('''
+        const recording = document.body.page.recording, {visit_frame: frames} = recording.columns, wrong = [];
+        for (let step = 0; step < recording.length; step += 7) {
+            const last = new Map();                     // frame: its last step
+            for (let i = 0; i <= step; i++) { last.set(recording.frame(i), i); }
+            const expected = [...last.values()].filter(i => recording.kind(i) === 2 && i < step).sort((a, b) => b - a);
+            const [found, count] = recording.suspendedAt(step, 12);
+            if (count !== expected.length || found.join() !== expected.slice(0, 12).join()) { wrong.push(step); }
+        }
+        return wrong;''') == []
+
+
 def test_threads(read):
     page = read(THREADS).find('recording.at(step).argument === "local" && recording.at(step).name === "STORE_FAST"')
     assert page.texts('#calls h3') == ['Thread MainThread']
@@ -543,11 +641,26 @@ def test_what_was_printed(read):
     page = read(GRADES).press('e')
     assert page.text('#printed') == 'Nothing yet.'
     page.find('recording.at(step).name === "POP_TOP" && recording.line(step) === 11')
-    assert page.text('#printed') == 'not a number: x9'
+    assert (page.text('#printed'), page.count('#printed .new')) == ('not a number: x9', 1)
+    page.press('ArrowRight')
+    assert (page.text('#printed'), page.count('#printed .new')) == ('not a number: x9', 0)
     page.press('End')
     assert page.text('#printed') == 'not a number: x9 Ada passed Bob failed Cyd failed'
     page = read(OBJECTS).press('End')
     assert page.texts('#printed .error') == ['error']
+
+
+def test_much_output(read):
+    page = read('import sys\nfor i in range(1000):\n    print("line", i)\nprint("error", file=sys.stderr)\n').press('End')
+    text = page.run('return document.getElementById("printed").innerText')
+    everything = ''.join(f'line {i}\n' for i in range(1000)) + 'error\n'
+    skipped = len(everything) - 8000
+    assert text == f'Show the first {skipped:,} characters too\n' + everything[skipped:]
+    assert page.texts('#printed span.error') == ['error']
+    page.click('#printed button')
+    assert page.run('return document.getElementById("printed").innerText') == everything
+    page.press('Home')
+    assert page.text('#printed') == 'Nothing yet.'
 
 
 def test_the_words(read):
@@ -561,9 +674,9 @@ def test_the_words(read):
     assert list(words.values())[0] == 'COMPARE_OP >= takes 72 and 50, pushes True.'
     assert list(words.values())[1] == "LOAD_CONST 'failed' pushes the constant 'failed'. Control came here because " \
         "points >= 50 was false at step 87 (line 2), where points was 0."
-    assert "asks <tuple_iterator object, 3 left> for its next item, pushes ('Ada', '72')" in list(words.values())[2] or \
+    assert "asks <tuple_iterator object, 3 left> for the next item, pushes it: ('Ada', '72')" in list(words.values())[2] or \
         "<list_iterator object, 3 left>" in list(words.values())[2]
-    assert list(words.values())[3] == "CALL 1 calls read with '72'; the next step is in read, which will give 72."
+    assert list(words.values())[3] == "CALL 1 calls read with '72'; the next step is in read. The result will be 72."
 
 
 def test_the_reasons(read):
@@ -574,7 +687,7 @@ def test_the_reasons(read):
         for (let step = 1; step < page.recording.length; step++) {
             page.go(step);
             const text = document.getElementById('reason').innerText.replace(/ at step [\\d,]+ [(]line \\d+[)]/g, '')
-                .replace('Control came here because ', '').replace(/ of step .*/, '');
+                .replace('Control came here because ', '');
             const line = page.recording.line(step);
             if (text && !text.includes('the jump') && !(found[line] ||= []).includes(text)) {
                 found[line].push(text);
@@ -587,8 +700,8 @@ def test_the_reasons(read):
         9: ['some was true, where some was [1].'],
         10: ['some was true, where some was [1].', '0 was false.'],
         11: ['some was true, where some was [1].'],
-        13: ['some was true, where some was [1].', 'The loop', "d[k] was false, where d was {'k': 0} and k was 'k'.",
-             'the loop'],
+        13: ['some was true, where some was [1].', 'The loop goes on, because there was another item.',
+             "d[k] was false, where d was {'k': 0} and k was 'k'.", 'there was no other item.'],
         14: ['0 < 1 was true.'],
         16: ['zero < 1 < 0 was false, where zero was 0.'],
         18: ['zero was false, where zero was 0.'],
@@ -599,12 +712,52 @@ def test_the_reasons(read):
         30: ['p was true, where p was 1.'],
         34: ['the pattern 5 did not match.'],
         35: ['the pattern 29 matched.'],
-        42: ['No exception was raised in the try block.'],
-        48: ['of the exception', '__exit__ returned True.'],
+        42: ['the try block raised no exception.'],
+        48: ['step 160 (line 49) raised ZeroDivisionError: division by zero.', '__exit__ returned True.'],
         52: ['the exception group has no exceptions that match ValueError.'],
         54: ['the exception group has exceptions that match KeyError.'],
         56: ['zero was false, where zero was 0.'],
     }
+
+
+def test_the_reason_of_else_does_not_depend_on_the_layout(read):
+    page = read('try:\n    x = 1\nexcept KeyError:\n    \'\'\'\ntext\n\'\'\'\nelse: x = 7\n'
+                'text = \'\'\'\nexcept x:\nelse:\n\'\'\'; y = (text,\n    \'z\')\n')
+    page.click('[data-line="7"]')
+    assert page.text('#reason') == 'Control came here because the try block raised no exception.'
+    page.click('[data-line="11"]')
+    assert page.text('#reason') == ''
+
+
+def test_the_words_of_coroutines(read):
+    page = read('''\
+async def inner():
+    await Pause()
+    return 3
+class Pause:
+    def __await__(self):
+        yield 7
+async def outer():
+    return await inner()
+running = outer()
+running.send(None)
+try:
+    running.send(None)
+except StopIteration:
+    pass
+''')
+    found = []
+    for name in 'SEND', 'RESUME':
+        for count in 0, 1:
+            page.find(f'recording.code(step).name === "outer" && recording.at(step).name === "{name}" && !recording.kind(step)'
+                      f' && [...Array(step).keys()].filter(i => recording.code(i).name === "outer"'
+                      f' && recording.at(i).name === "{name}" && !recording.kind(i)).length === {count}')
+            found.append(page.text('#words'))
+    assert found == [
+        'SEND to 44 sends None to <coroutine object inner>; the next step is in inner. It will yield a value.',
+        'SEND to 44 sends None to <coroutine object inner>; the next step is in inner. It will end, and control will go on '
+        'at line 8 (offset 44).',
+        'RESUME starts outer.', 'RESUME continues outer after the await that suspended it.']
 
 
 def test_the_names_of_arguments(read):
@@ -648,7 +801,7 @@ def test_the_tutorial(read, root):
     assert page.instruction == '12 POP_JUMP_FORWARD_IF_FALSE to 18'
     page.press('E')
     assert (page.step, page.line) == (61, 9)
-    assert "It raises ValueError" in page.text('#words') and 'the handler at offset 34' in page.text('#words')
+    assert "It raises ValueError" in page.text('#words') and 'the handler at line 10 (offset 34)' in page.text('#words')
     returned = [page.press('ArrowRight').text('#words') for _ in range(15)][-1]
     assert returned == 'read returns 0.'
     for name in re.findall(r'image:: (.*)', text):
@@ -798,6 +951,31 @@ def test_the_limit(read):
     assert read(GRADES).run('return document.getElementById("missing").hidden') is True
 
 
+def test_a_recording_that_ended_early(read):
+    page = read('import sys\nx = 1\nsys.settrace(None)\ny = 2\n')
+    assert page.text('#missing') == 'The recording ended before the program: its trace function was removed, by the ' \
+        'program or by an exception (for example, at the recursion limit).'
+    page.press('End')
+    assert page.line == 3
+
+
+def test_a_syntax_error(chromium, write):
+    page = Reader(chromium, write('x = 1\nprint("é💩", x +* 2)\n', status=1))
+    chromium.resize(1280, 720)
+    chromium.problems.clear()
+    chromium.open(page.path.as_uri())
+    page.run('while (!document.getElementById("words").innerText) await new Promise(go => setTimeout(go, 10));')
+    assert page.text('#words') == 'The program did not run: SyntaxError: invalid syntax.'
+    assert page.text('#reason') == 'Python noticed this in line 2. The mistake is there or before it.'
+    assert (page.line, page.texts('#source mark')) == (2, ['*'])
+    assert 'SyntaxError: invalid syntax' in page.text('#printed')
+    for panel in 'bytecode', 'stack', 'variables', 'calls', 'moves', 'flame', 'scrubber':
+        assert page.run(f'return document.getElementById("{panel}").offsetParent') is None
+    page.click('#help-button')
+    assert page.run('return document.getElementById("help").hidden') is False
+    assert chromium.problems == []
+
+
 def test_nothing_was_executed(chromium, write):
     page = Reader(chromium, write('x = 1', '--only', 'nosuch'))
     chromium.open(page.path.as_uri())
@@ -810,3 +988,6 @@ def test_without_source(read):
     page = read('exec(compile("def f(x):\\n  return x\\nf(1)", "<made>", "exec"))').press('c', 'c')
     assert page.text('#source') == 'The source of this code is not available.'
     assert page.text('#words').startswith('RESUME starts f')
+    page.press('C')
+    assert page.text('#words') == 'RESUME starts code in <made>.'
+    assert page.texts('#calls li') == ['code in <made> line 1', 'main program line 1']

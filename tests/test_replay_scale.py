@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = 200_000
 
-PROGRAM = '''
+PROGRAMS = {'mixed': '''
 import random
 import sys
 
@@ -57,15 +57,45 @@ while sys.gettracestate()['tracefunc'] is not None:
     print(sort(numbers)[:2], fib(7))
     for word, count in words('The quick brown fox jumps over the lazy dog. The dog sleeps.'):
         total = f'{word}: {count}'
-'''
+''', 'generators': '''
+import sys
+
+def numbers(n):
+    for i in range(n):
+        yield i
+
+held = []
+while sys.gettracestate()['tracefunc'] is not None:
+    held.append(numbers(3))
+    next(held[-1])
+    total = sum(x for x in numbers(2))
+''', 'deep recursion': '''
+import sys
+
+def deep(n, items):
+    if n == 0:
+        return 0
+    return 1 + deep(n - 1, [n, items])
+
+while sys.gettracestate()['tracefunc'] is not None:
+    deep(900, [])
+''', 'much output': '''
+import sys
+
+i = 0
+while sys.gettracestate()['tracefunc'] is not None:
+    i += 1
+    print('A line of seventy characters or so, as programs print them, number', i)
+    print(i, end=' ', file=sys.stderr)
+'''}
 
 
-def processor_time(python, folder, *options):
+def processor_time(python, folder, program, *options):
     """The processor time of the trace of a program, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     before = usage.ru_utime + usage.ru_stime
     # The program ends when the limit is reached, so that no time is spent after it.
-    (folder / 'program.py').write_text(PROGRAM)
+    (folder / 'program.py').write_text(PROGRAMS[program])
     subprocess.run([python, '-m', 'lltrace', *options, '--limit', str(STEPS), 'program.py'], cwd=folder, check=True,
                    capture_output=True)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -81,17 +111,19 @@ def folder(python, tmp_path_factory):
     return tmp_path_factory.mktemp('scale')
 
 
-def test_recording_costs_at_most_three_times_the_output_with_stacks(python, folder):
-    replay = min(processor_time(python, folder, '--replay', 'page.html') for _ in range(3))
-    stack = min(processor_time(python, folder, '--stack', '-o', 'lines') for _ in range(3))
-    print(f'\nrecording: {replay:.2f} s, with --stack: {stack:.2f} s, ratio {replay / stack:.2f}')
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_recording_costs_at_most_three_times_the_output_with_stacks(python, folder, program):
+    replay = min(processor_time(python, folder, program, '--replay', f'{program}.html') for _ in range(3))
+    stack = min(processor_time(python, folder, program, '--stack', '-o', 'lines') for _ in range(3))
+    print(f'\n{program}: recording: {replay:.2f} s, with --stack: {stack:.2f} s, ratio {replay / stack:.2f}')
     assert replay <= 3 * stack
 
 
-def test_the_page(python, folder):
-    page = folder / 'page.html'
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_the_page(python, folder, program):
+    page = folder / f'{program}.html'
     if not page.exists():
-        processor_time(python, folder, '--replay', 'page.html')
+        processor_time(python, folder, program, '--replay', page.name)
     size = page.stat().st_size
     assert size <= 10_000_000
     if not browser.PATH:
@@ -125,7 +157,7 @@ def test_the_page(python, folder):
                                  }}''')
                 found.append((busy() - before) / 15 * 1000)
             figures[name] = min(found)
-        print(f'\n{STEPS:,} steps: {size / 1e6:.1f} MB, opens in {opened:.2f} s;',
+        print(f'\n{program}: {STEPS:,} steps: {size / 1e6:.1f} MB, opens in {opened:.2f} s;',
               ', '.join(f'{name} {time:.1f} ms' for name, time in figures.items()))
         assert opened <= 2
         assert figures.pop('jump') <= 33                # two frames, for a step of another function far away

@@ -40,6 +40,10 @@ export class Bytecode {
                     element('span', {class: 'number'}, String(line)), element('code', {},
                         (lines[line - 1] || '').trim())));
                 last = line;
+            } else if (line === null && code.handlers.has(offset)) {
+                parts.push(element('div', {class: 'heading', 'aria-hidden': 'true'},
+                    element('span', {class: 'number'}), 'if an exception is raised'));
+                last = null;
             }
             rows.push(element(
                 'div', {class: `instruction${code.executed.has(i) ? '' : ' cold'}`, 'data-index': i, role: 'button',

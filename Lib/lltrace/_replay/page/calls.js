@@ -3,6 +3,14 @@
 import {element, valueElement} from './values.js';
 import {lastAtMost} from './recording.js';
 
+export const MOST_FRAMES = 40;                          // of a thread, from the innermost
+const MOST_SUSPENDED = 12;
+
+// A note on those that are left out.
+function more(count, name = 'p') {
+    return count ? [element(name, {class: 'note'}, `and ${count.toLocaleString('en')} more`)] : [];
+}
+
 export class Calls {
     constructor(box, recording, go) {
         Object.assign(this, {box, recording, go});
@@ -11,13 +19,10 @@ export class Calls {
     show(step, counts) {
         const recording = this.recording;
         const parts = [element('ol', {class: 'frames'}, ...this.frames(step, step, counts))];
-        const suspended = this.suspended(step);
-        if (suspended.length) {
-            parts.push(element('h3', {}, 'Suspended'), element('ul', {class: 'frames'}, ...suspended.slice(0, 12).map(
-                last => this.frame(last, step, counts, false))));
-            if (suspended.length > 12) {
-                parts.push(element('p', {class: 'note'}, `and ${suspended.length - 12} more`));
-            }
+        const [suspended, count] = recording.suspendedAt(step, MOST_SUSPENDED);
+        if (count) {
+            parts.push(element('h3', {}, 'Suspended'), element('ul', {class: 'frames'}, ...suspended.map(
+                last => this.frame(last, step, counts, false))), ...more(count - suspended.length));
         }
         recording.threadSteps.forEach((steps, thread) => {
             const last = lastAtMost(steps, step);
@@ -42,14 +47,12 @@ export class Calls {
         const recording = this.recording, found = [];
         let at = now;
         const parents = recording.columns.visit_parent;
-        for (let visit = recording.visit(now); visit >= 0 && found.length < 100; visit = parents[visit]) {
+        let visit = recording.visit(now);
+        for (; visit >= 0 && at >= 0 && found.length < MOST_FRAMES; visit = parents[visit]) {
             found.push(this.frame(at, step, counts, at === step));
             at = recording.caller[visit];
-            if (at < 0) {
-                break;
-            }
         }
-        return found;
+        return [...found, ...more(visit >= 0 && at >= 0 ? recording.level[visit] + 1 : 0, 'li')];
     }
 
     frame(at, step, counts, current) {
@@ -64,21 +67,5 @@ export class Calls {
             current ? element('span', {}, ...title) : link,
             current ? null : element('span', {class: 'held'}, ...variables.slice(0, 6).flatMap(
                 ([name, value]) => [element('code', {}, `${name} = `), valueElement(value, counts), ' '])));
-    }
-
-    // The last step of each generator or coroutine that has started, is not running, and can go on.
-    suspended(step) {
-        const recording = this.recording, found = [];
-        for (const [frame, visits] of recording.frameVisits) {
-            const i = lastAtMost(recording.frameFirsts.get(frame), step);
-            if (i < 0) {
-                continue;
-            }
-            const last = recording.last[visits[i]];
-            if (last < step && recording.kind(last) === 2) {
-                found.push(last);
-            }
-        }
-        return found.sort((one, two) => two - one);
     }
 }

@@ -7,7 +7,7 @@
 //     source.js, bytecode.js, stack.js, variables.js, calls.js, printed.js, flame.js    the panels
 
 import {Bytecode} from './bytecode.js';
-import {Calls} from './calls.js';
+import {Calls, MOST_FRAMES} from './calls.js';
 import {Flame} from './flame.js';
 import {MOVES, toCause, toChange, toInstruction, toLine} from './moves.js';
 import {Printed} from './printed.js';
@@ -43,11 +43,6 @@ class Page {
         const scrubber = byId('scrubber');
         scrubber.max = recording.length;
         scrubber.addEventListener('input', () => go(Number(scrubber.value) - 1));
-        byId('help-button').addEventListener('click', event => {
-            const help = byId('help');
-            help.hidden = !help.hidden;
-            event.target.setAttribute('aria-expanded', !help.hidden);
-        });
         if (recording.head.limit) {
             byId('missing').hidden = false;
             const limit = recording.head.limit.toLocaleString('en');
@@ -125,8 +120,8 @@ class Page {
             'The run starts here. → goes to the next instruction, ↓ to the next line. Help explains this page.']));
         const number = at => at.toLocaleString('en');
         byId('counter').textContent = `Step ${number(step + 1)} of ${number(recording.length)}`;
-        byId('words').parentElement.classList.toggle(
-            'alarm', recording.kind(step) > 2 || recording.raiseAt.has(step) || recording.handles(step));
+        byId('words').parentElement.classList.toggle('alarm',
+            recording.kind(step) > 2 || recording.raiseAt.has(step) || recording.handles(step));
         byId('scrubber').value = step + 1;
         byId('scrubber').setAttribute('aria-valuetext',
             `step ${step + 1}, line ${recording.nearLine(step) ?? 'unknown'}`);
@@ -144,7 +139,7 @@ class Page {
         recording.stack(step).forEach(count);
         recording.globals(recording.code(step).module).forEach(({place}) => count(recording.value(place, step)));
         let visit = recording.visit(step);
-        for (let i = 0; visit >= 0 && i < 100; i++) {
+        for (let i = 0; visit >= 0 && i < MOST_FRAMES; i++) {
             recording.variables(recording.columns.visit_frame[visit]).forEach(
                 ({place}) => count(recording.value(place, step)));
             visit = recording.columns.visit_parent[visit];
@@ -172,7 +167,7 @@ class Page {
         byId('moves').append(
             pair('instruction', ['←', '→']), pair('line', ['↑', '↓']), pair('call', ['C', 'c']),
             pair('return', ['R', 'r']), pair('exception', ['E', 'e']),
-            button('its cause', 'Back to the cause of the exception (b)', () => this.cause()),
+            button('↩ to its cause', 'Back to the cause of the exception (b)', () => this.cause()),
             this.play, this.speed);
     }
 
@@ -251,10 +246,33 @@ class Page {
     }
 }
 
+// The page of a program that did not run: its source and the error, if it could not be compiled.
+function showFailure(recording) {
+    const {failed} = recording.head, words = byId('words');
+    document.body.classList.add('not-run');
+    if (failed) {
+        words.parentElement.classList.add('alarm');
+        words.append(element('p', {}, 'The program did not run: ', ...sentence([{value: {text: failed.text}}]), '.'));
+        byId('reason').append(`Python noticed this in line ${failed.line}. The mistake is there or before it.`);
+        const source = new Source(byId('source'), byId('file'), recording, () => {});
+        source.mark(failed.file, failed);
+        source.settle();
+    } else {
+        words.append('No selected code was executed.');
+        byId('source').append(element('p', {class: 'note'}, 'Choose other code with --only or --include.'));
+    }
+    new Printed(byId('printed'), recording).show(0);
+}
+
+byId('help-button').addEventListener('click', event => {
+    const help = byId('help');
+    help.hidden = !help.hidden;
+    event.target.setAttribute('aria-expanded', !help.hidden);
+});
 const recorded = await decode(byId('recording'));
 if (recorded.length) {
     document.body.page = new Page(recorded);
     performance.mark('ready');
 } else {
-    byId('words').append('No selected code was executed.');
+    showFailure(recorded);
 }

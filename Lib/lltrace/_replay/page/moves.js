@@ -54,16 +54,11 @@ export function toChange(recording, place, step, direction) {
 // Where the exception that matters at this step was raised; from there, the exception that was being handled.
 export function toCause(recording, step) {
     const {raise_step: steps, raise_origin: origins, raise_cause: causes} = recording.columns;
-    let origin = -1;
-    for (const raise of origins) {                      // an exception that callers do not handle has a raise in each
-        if (steps[raise] <= step && (origin < 0 || steps[raise] > steps[origin])) {
-            origin = raise;
-        }
+    const raise = recording.exceptionAt(step);
+    if (raise < 0 || steps[raise] !== step) {
+        return raise < 0 ? -1 : steps[raise];
     }
-    if (origin < 0) {
-        return -1;
-    }
-    return steps[origin] !== step ? steps[origin] : causes[origin] >= 0 ? steps[origins[causes[origin]]] : -1;
+    return causes[raise] < 0 ? -1 : steps[origins[causes[raise]]];
 }
 
 // The next execution of an instruction, or of a line of a file, after a step; the first one if there is none after it.

@@ -46,10 +46,14 @@ export class Recording {
             code.bottom = 1 + code.variables.length;
             code.executed = new Set();
             code.handlers = new Set(code.instructions.map(one => one[5]));
+            // The RESUME of a module is in line 0.
+            code.instructions.filter(one => one[6] === 0).forEach(one => { one[6] = null; });
         }
         this.sortChanges();
-        this.followFrames();
+        this.sortNames();
         this.findRaises();
+        this.followFrames();
+        this.findSuspended();
     }
 
     // Places are numbered through: those of each frame, then the objects, then the variables known by name.
@@ -105,18 +109,10 @@ export class Recording {
         this.level = new Int32Array(visits);
         this.caller = new Int32Array(visits).fill(-1);  // the step of the parent that called
         this.threadSteps = this.head.threads.map(() => []);
+        this.handling = new Int32Array(length).fill(-1);
         const lastOfFrame = new Int32Array(codes.length).fill(-1);
-        this.frameVisits = new Map();                   // of generators and coroutines
         for (let v = 0; v < visits; v++) {
             this.level[v] = parents[v] < 0 ? 0 : this.level[parents[v]] + 1;
-            if (this.codes[codes[frames[v]]].suspends) {
-                const others = this.frameVisits.get(frames[v]);
-                if (others) {
-                    others.push(v);
-                } else {
-                    this.frameVisits.set(frames[v], [v]);
-                }
-            }
         }
         for (let step = 0; step < length; step++) {
             const v = visit[step], frame = frames[v], code = this.codes[codes[frame]];
@@ -129,6 +125,10 @@ export class Recording {
             this.before[step] = before;
             if (before >= 0) {
                 this.after[before] = step;
+                const name = this.kind(before) ? '' : code.instructions[this.instruction[before]][1];
+                const handler = this.handling[before];
+                this.handling[step] = name === 'PUSH_EXC_INFO' ? before
+                    : name === 'POP_EXCEPT' && handler >= 0 ? this.handling[handler] : handler;
             }
             lastOfFrame[frame] = step;
             if (this.first[v] < 0) {
@@ -141,15 +141,81 @@ export class Recording {
             this.lineStart[step] = line !== null && !(at[step] & 7) && (before < 0 || this.first[v] === step
                 || this.line(before) !== line || this.instruction[step] < this.instruction[before]) ? 1 : 0;
         }
-        this.frameFirsts = new Map([...this.frameVisits].map(
-            ([frame, visits]) => [frame, visits.map(v => this.first[v])]));
+    }
+
+    // Of each time that a generator or coroutine is suspended, the step at which it yields, and the next step in it.
+    findSuspended() {
+        const {visit_frame: frames} = this.columns, found = [];
+        const yieldOf = new Int32Array(this.columns.frame_code.length).fill(-1);
+        frames.forEach((frame, v) => {
+            if (this.first[v] < 0) {
+                return;
+            }
+            if (yieldOf[frame] >= 0) {
+                found.push([yieldOf[frame], this.first[v]]);
+            }
+            yieldOf[frame] = this.kind(this.last[v]) === 2 ? this.last[v] : -1;
+        });
+        yieldOf.forEach(step => step >= 0 && found.push([step, this.length]));
+        found.sort(([one], [two]) => one - two);
+        this.yields = Int32Array.from(found, ([step]) => step);
+        this.resumes = Int32Array.from(found, ([, step]) => step);
+        this.resumesSorted = this.resumes.slice().sort();
+    }
+
+    // The last steps of the generators and coroutines that are suspended, the latest first, and how many there are.
+    suspendedAt(step, most) {
+        let i = lastAtMost(this.yields, step - 1);
+        const count = i + 1 - (lastAtMost(this.resumesSorted, step) + 1), found = [];
+        for (; found.length < Math.min(count, most); i--) {
+            if (this.resumes[i] > step) {
+                found.push(this.yields[i]);
+            }
+        }
+        return [found, count];
     }
 
     findRaises() {
-        const {raise_step: steps, raise_origin: origins} = this.columns;
+        const {raise_step: steps, raise_origin: origins, raise_object: objects} = this.columns;
         this.raiseAt = new Map();                       // step: raise
-        steps.forEach((step, raise) => this.raiseAt.set(step, raise));
+        this.raisesOf = new Map();                      // object: its raises
+        steps.forEach((step, raise) => {
+            this.raiseAt.set(step, raise);
+            if (!this.raisesOf.has(objects[raise])) {
+                this.raisesOf.set(objects[raise], []);
+            }
+            this.raisesOf.get(objects[raise]).push(raise);
+        });
         this.origins = Int32Array.from(new Set(origins)).map(raise => steps[raise]).sort();
+    }
+
+    // The entry of the raise that threw the exception that matters at a step: the one that is raised there, that led
+    // to the step, or that is being handled.  -1 if there is none.
+    exceptionAt(step) {
+        const {visit_parent: parents, raise_origin: origins, raise_step: steps} = this.columns;
+        const raise = this.raiseAt.get(step);
+        if (raise !== undefined && steps[origins[raise]] <= step) {
+            return origins[raise];
+        }
+        const leaves = this.kind(step) > 2;
+        if (leaves || this.handles(step) || this.at(step).name === 'RERAISE') {
+            return this.raiseOf(leaves ? this.result(step) : this.stack(step).pop(), step);
+        }
+        for (let at = step, visit = this.visit(step); at >= 0; at = this.caller[visit], visit = parents[visit]) {
+            if (this.handling[at] >= 0) {
+                return this.raiseOf(this.stack(this.handling[at]).pop(), step);
+            }
+        }
+        return -1;
+    }
+
+    // The last raise of an exception up to a step.  An exception of which only the text is known was raised again.
+    raiseOf(value, step) {
+        const {raise_origin: origins, raise_step: steps, raise_text: texts} = this.columns;
+        const found = value && value.object ? this.raisesOf.get(value.object) || []
+            : value ? [...texts.keys()].filter(raise => texts[raise] === value.reference) : [];
+        return found.reduce((best, raise) => steps[origins[raise]] <= step
+            && (best < 0 || steps[origins[raise]] > steps[best]) ? origins[raise] : best, -1);
     }
 
     // Facts of a step
@@ -159,8 +225,9 @@ export class Recording {
     }
 
     title(code) {
-        return code.kind !== 'module' ? code.name : code.module === '__main__'
-            ? 'main program' : `module ${code.module}`;
+        const file = this.files[code.file].name;
+        return code.kind !== 'module' ? code.name : file.startsWith('<') && file !== '<stdin>' ? `code in ${file}`
+            : code.module === '__main__' ? 'main program' : `module ${code.module}`;
     }
 
     frame(step) {
@@ -193,8 +260,9 @@ export class Recording {
         return this.code(step).instructions[this.instruction[step]][6];
     }
 
-    // The line of the step, or of the last step before it in its frame that has one.
+    // The line of the step, or of the last step before it in its frame that has one, or where the code starts.
     nearLine(step) {
+        const code = this.code(step);
         while (step >= 0) {
             const line = this.line(step);
             if (line !== null) {
@@ -202,7 +270,7 @@ export class Recording {
             }
             step = this.before[step];
         }
-        return null;
+        return code.line;
     }
 
     source(step) {                                      // what the instruction was compiled from, if it is short
@@ -287,27 +355,26 @@ export class Recording {
             kind: code.free.includes(name) ? 'outer' : code.cells.includes(name) ? 'shared' : 'local'}));
     }
 
-    globals(module) {
-        const found = [];
-        this.head.names.forEach(([name, owner], i) => {
-            if (this.head.modules[owner] === module) {
-                found.push({name, place: this.named + i, kind: 'global'});
+    // Those that are known by name: of a module, or of the body of a class.
+    sortNames() {
+        this.ofModule = new Map();
+        this.ofBody = new Map();                        // frame: its variables
+        this.head.names.forEach(([name, owner, creator], i) => {
+            const [map, key, kind] = owner < 0 ? [this.ofBody, creator, 'class']
+                : [this.ofModule, this.head.modules[owner], 'global'];
+            if (!map.has(key)) {
+                map.set(key, []);
             }
+            map.get(key).push({name, place: this.named + i, kind});
         });
-        return found;
     }
 
-    // The variables of a class body, while it runs.
-    classVariables(frame, step) {
-        if (this.codes[this.columns.frame_code[frame]].kind !== 'class') {
-            return [];
-        }
-        const found = [];
-        this.head.names.forEach(([name, owner, creator], i) => {
-            if (owner < 0 && creator === frame) {
-                found.push({name, place: this.named + i, kind: 'class'});
-            }
-        });
-        return found;
+    globals(module) {
+        return this.ofModule.get(module) || [];
+    }
+
+    // The variables of the body of a class, or of code that exec() runs with local variables of its own.
+    bodyVariables(frame) {
+        return this.ofBody.get(frame) || [];
     }
 }

@@ -2,6 +2,9 @@
 
 import {element} from './values.js';
 
+// What a statement that contains others starts with.
+const BLOCK = /^(async |for|while|if|with|try|def|class)\b/;
+
 export class Source {
     constructor(box, title, recording, goToLine) {
         Object.assign(this, {box, title, recording, goToLine});
@@ -40,26 +43,33 @@ export class Source {
     }
 
     show(step) {
-        const recording = this.recording, code = recording.code(step);
+        const recording = this.recording, code = recording.code(step), at = recording.at(step);
+        const lines = recording.files[code.file].lines;
+        // RESUME, which starts a function, and instructions of a whole block mark their first line only.
+        const whole = at.line === null || at.column === null || at.name === 'RESUME' || at.endLine - at.line > 12;
+        const block = at.endLine > at.line && BLOCK.test((lines[at.line - 1] || '').slice(at.column));
+        this.mark(code.file, whole ? {line: recording.nearLine(step), endLine: recording.nearLine(step), column: null}
+            : block ? {...at, endLine: at.line, endColumn: lines[at.line - 1].length} : at);
+    }
+
+    // Mark columns of lines, or a line if column is null.
+    mark(file, {line, column, endLine, endColumn}) {
         for (const [row, text] of this.marked) {
             row.classList.remove('now');
             row.removeAttribute('aria-current');
             row.tabIndex = -1;
             row.lastChild.textContent = text || ' ';
         }
-        if (code.file !== this.file) {
-            this.open(code.file);
+        if (file !== this.file) {
+            this.open(file);
         }
         this.marked = [];
         this.now = null;
-        const at = recording.at(step), lines = recording.files[this.file].lines;
-        const line = at.line === null ? recording.nearLine(step) : at.line;
-        if (line === null || !this.rows[line - 1]) {
+        const lines = this.recording.files[file].lines;
+        if (!this.rows[line - 1]) {
             return;
         }
-        // RESUME, which starts a function, and instructions of a whole block mark their first line only.
-        const whole = at.line === null || at.column === null || at.name === 'RESUME' || at.endLine - at.line > 12;
-        for (let i = line; i <= (whole ? line : at.endLine); i++) {
+        for (let i = line; i <= endLine; i++) {
             const row = this.rows[i - 1], text = lines[i - 1];
             if (!row) {
                 break;
@@ -67,11 +77,11 @@ export class Source {
             this.marked.push([row, text]);
             row.classList.add('now');
             row.tabIndex = 0;
-            if (whole) {
+            if (column === null) {
                 continue;
             }
-            const first = i === at.line ? at.column : text.length - text.trimStart().length;
-            const end = i === at.endLine ? at.endColumn : text.length;
+            const first = i === line ? column : text.length - text.trimStart().length;
+            const end = i === endLine ? endColumn : text.length;
             row.lastChild.replaceChildren(text.slice(0, first), element('mark', {}, text.slice(first, end)),
                 text.slice(end));
         }

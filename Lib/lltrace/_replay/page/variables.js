@@ -15,8 +15,10 @@ export class Variables {
     show(step, since, counts) {
         const recording = this.recording, code = recording.code(step), frame = recording.frame(step);
         const groups = [];
-        if (code.kind === 'class') {
-            groups.push(['Names of the class', recording.classVariables(frame, step)]);
+        const body = recording.bodyVariables(frame);
+        if (code.kind === 'class' || body.length) {
+            groups.push([code.kind === 'class' ? 'Names of the class' : `Local variables of ${recording.title(code)}`,
+                body]);
         }
         if (code.variables.length) {
             groups.push([`Local variables of ${code.name}`, recording.variables(frame)]);
@@ -77,9 +79,7 @@ export class Variables {
 
     button(name, place, direction) {
         const label = `${direction < 0 ? 'Previous' : 'Next'} change of ${name}`;
-        return element('button', {type: 'button', 'aria-label': label, title: label, onclick: () => {
-            this.chosen = place;
-            this.goToChange(place, direction);
-        }}, direction < 0 ? '◂' : '▸');
+        return element('button', {type: 'button', 'aria-label': label, title: label, onclick: () =>
+            this.goToChange(place, direction)}, direction < 0 ? '◂' : '▸');
     }
 }

@@ -10,11 +10,15 @@ function list(values) {
     return values.flatMap((value, i) => [i === 0 ? '' : i === values.length - 1 ? ' and ' : ', ', v(value)]).slice(1);
 }
 
+// The place that a jump leads to, by its line: its own, or the one of the next instruction that has one.
 function place(recording, step, offset) {
     const code = recording.code(step);
-    const index = code.index.get(offset);
-    const line = index === undefined ? null : code.instructions[index][6];
-    return line === null ? `offset ${offset}` : `offset ${offset}, line ${line}`;
+    for (let i = code.index.get(offset) ?? Infinity; i < code.instructions.length; i++) {
+        if (code.instructions[i][6] !== null) {
+            return `line ${code.instructions[i][6]} (offset ${offset})`;
+        }
+    }
+    return `offset ${offset}`;
 }
 
 const OUTCOMES = {TRUE: ['true', 'false'], FALSE: ['false', 'true'], NONE: ['None', 'not None'],
@@ -63,7 +67,7 @@ const BEFORE = {                                        // what each instruction
     LOAD_CONST: (at, taken, pushed) => ['pushes the constant ', v(pushed[0])],
     LOAD_FAST: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of the local variable ', c(at.argument)],
     LOAD_DEREF: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument),
-                                        ', a variable that functions share'],
+                                        ', a variable that several functions share'],
     LOAD_CLASSDEREF: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument)],
     LOAD_NAME: (at, taken, pushed) => ['pushes ', v(pushed[0]), ', the value of ', c(at.argument)],
     LOAD_GLOBAL: (at, taken, pushed) => pushed.length === 2
@@ -74,51 +78,59 @@ const BEFORE = {                                        // what each instruction
     LOAD_ATTR: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its attribute ', c(at.argument), ': ',
         v(pushed[0])],
     LOAD_METHOD: (at, taken) => ['takes ', v(taken[0]), ', looks up its method ', c(at.argument),
-                                 ', and pushes what a call of it needs'],
-    LOAD_BUILD_CLASS: () => ['pushes the function that makes a class'],
+                                 ', and pushes what the call needs'],
+    LOAD_BUILD_CLASS: () => ['pushes the built-in function that makes a class'],
     LOAD_ASSERTION_ERROR: () => ['pushes AssertionError'],
     STORE_FAST: (at, taken) => ['takes ', v(taken[0]), ' and stores it in the local variable ', c(at.argument)],
     STORE_NAME: (at, taken) => ['takes ', v(taken[0]), ' and stores it in ', c(at.argument)],
     STORE_GLOBAL: (at, taken) => ['takes ', v(taken[0]), ' and stores it in the global variable ', c(at.argument)],
     STORE_DEREF: (at, taken) => ['takes ', v(taken[0]), ' and stores it in ', c(at.argument),
-                                 ', a variable that functions share'],
-    STORE_ATTR: (at, taken) => ['takes ', v(taken[0]), ' and ', v(taken[1]), ', and makes the first the attribute ',
+                                 ', a variable that several functions share'],
+    STORE_ATTR: (at, taken) => ['takes ', v(taken[0]), ' and ', v(taken[1]), ', and stores the first in the attribute ',
                                 c(at.argument), ' of the second'],
-    STORE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and stores the first in the second, at position or key ',
-                                  v(taken[2])],
+    STORE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and stores the first in the second, at ',
+                                  c('['), v(taken[2]), c(']')],
     DELETE_FAST: at => ['deletes the local variable ', c(at.argument)],
     DELETE_NAME: at => ['deletes the variable ', c(at.argument)],
     DELETE_ATTR: (at, taken) => ['takes ', v(taken[0]), ' and deletes its attribute ', c(at.argument)],
     DELETE_GLOBAL: at => ['deletes the global variable ', c(at.argument)],
-    DELETE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and deletes that item of the first'],
-    BINARY_SUBSCR: (at, taken, pushed) => ['takes ', ...list(taken), ', pushes the item ', c('[ ]'), ' of the first: ',
-                                           v(pushed[0])],
-    CONTAINS_OP: (at, taken, pushed) => ['takes ', ...list(taken),
-        ', asks whether the second contains the first, pushes ',
+    DELETE_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', and deletes the item ', c('['), v(taken[1]), c(']'),
+                                   ' of the first'],
+    BINARY_SUBSCR: (at, taken, pushed) => ['takes ', ...list(taken), ', pushes the item ', c('['), v(taken[1]), c(']'),
+                                           ' of the first: ', v(pushed[0])],
+    CONTAINS_OP: (at, taken, pushed) => ['takes ', ...list(taken), ', checks whether the first is ',
+                                         at.argument === '1' ? 'missing from' : 'in', ' the second, pushes ',
                                          v(pushed[0])],
+    IS_OP: (at, taken, pushed) => ['takes ', ...list(taken), ', checks whether they are ',
+                                   at.argument === '1' ? 'different objects' : 'the same object',
+                                   ', pushes ', v(pushed[0])],
     GET_ITER: (at, taken, pushed) => ['takes ', v(taken[0]),
-        ', pushes an iterator, which will give one item after another'],
-    POP_TOP: (at, taken) => ['takes ', v(taken[0]), ' away, because nothing uses it'],
+                                      ', pushes an iterator over it, from which a loop gets one item at a time'],
+    GET_AWAITABLE: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes what ', c('await'), ' waits for: ',
+                                           v(pushed[0])],
+    POP_TOP: (at, taken) => ['removes ', v(taken[0]), ' from the stack, because it is not needed'],
+    SETUP_ANNOTATIONS: () => ['makes sure that there is a dictionary for annotations, ', c('__annotations__')],
     PUSH_NULL: () => ['pushes an empty slot, which a call needs below the function'],
-    PRECALL: () => ['prepares the call that follows'],
-    KW_NAMES: at => ['remembers the names of arguments for the call: ', c(at.argument)],
-    NOP: () => ['does nothing; it marks a line that needs no other instruction'],
+    PRECALL: () => ['prepares the next instruction, which is a call'],
+    KW_NAMES: at => ['sets the names of keyword arguments for the next call: ', c(at.argument)],
+    NOP: () => ['does nothing: this line needs no other instruction'],
     RETURN_VALUE: (at, taken) => ['takes ', v(taken[0]), ' and returns it to the caller'],
-    YIELD_VALUE: (at, taken) => ['takes ', v(taken[0]), ', hands it out, and suspends the function here'],
+    YIELD_VALUE: (at, taken) => ['takes ', v(taken[0]), ' and yields it to the caller: the function is suspended here'],
     MAKE_FUNCTION: (at, taken, pushed) => ['makes a function from its code, pushes ', v(pushed[0])],
     BUILD_STRING: (at, taken, pushed) => ['takes ', ...list(taken), ', joins them, pushes ', v(pushed[0])],
     FORMAT_VALUE: (at, taken, pushed) => ['takes ', v(taken[0]), ', formats it as text, pushes ', v(pushed[0])],
     UNPACK_SEQUENCE: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its items: ',
         ...list([...pushed].reverse())],
     IMPORT_NAME: (at, taken, pushed) => ['imports ', c(at.argument), ', pushes ', v(pushed[0])],
-    IMPORT_FROM: (at, taken, pushed) => ['pushes ', c(at.argument), ' of the module: ', v(pushed[pushed.length - 1])],
-    BEFORE_WITH: (at, taken, pushed) => ['takes ', v(taken[0]), ', keeps its ', c('__exit__'),
-        ' for the end, and calls its ',
-                                         c('__enter__'), ', which gives ', v(pushed[1])],
+    IMPORT_FROM: (at, taken, pushed) => ['looks up ', c(at.argument), ' in the module, pushes ',
+                                         v(pushed[pushed.length - 1])],
+    BEFORE_WITH: (at, taken, pushed) => ['takes ', v(taken[0]), ', pushes its method ', c('__exit__'),
+                                         ' for later, calls its method ', c('__enter__'), ', pushes the result ',
+                                         v(pushed[1])],
     WITH_EXCEPT_START: (at, taken, pushed) => ['calls ', c('__exit__'), ' with the exception, pushes its result, ',
                                                v(pushed[pushed.length - 1])],
-    CHECK_EXC_MATCH: (at, taken, pushed) => ['asks whether ', v(taken[0]), ' is an exception of type ', v(taken[1]),
-                                             ', pushes ', v(pushed[1])],
+    CHECK_EXC_MATCH: (at, taken, pushed) => ['takes ', v(taken[1]), ', checks whether the exception ', v(taken[0]),
+                                             ' matches it, pushes ', v(pushed[1])],
     POP_EXCEPT: () => ['ends the handling of the exception'],
     RERAISE: () => ['raises the exception again'],
 };
@@ -127,21 +139,22 @@ const WITHOUT = {
     LOAD_CONST: () => ['pushes a constant'],
     LOAD_METHOD: BEFORE.LOAD_METHOD,
     GET_ITER: (at, taken) => ['asks ', v(taken[0]), ' for an iterator'],
-    BINARY_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', looks for the item ', c('[ ]'), ' of the first'],
-    LOAD_ATTR: (at, taken) => ['takes ', v(taken[0]), ', looks for its attribute ', c(at.argument)],
-    UNPACK_SEQUENCE: (at, taken) => ['takes ', v(taken[0]), ' to push its items'],
+    BINARY_SUBSCR: (at, taken) => ['takes ', ...list(taken), ', looks up the item ', c('['), v(taken[1]), c(']'),
+                             ' of the first'],
+    LOAD_ATTR: (at, taken) => ['takes ', v(taken[0]), ', looks up its attribute ', c(at.argument)],
+    UNPACK_SEQUENCE: (at, taken) => ['takes ', v(taken[0]), ', in order to push its items'],
     BEFORE_WITH: (at, taken) => ['takes ', v(taken[0]), ' and calls its ', c('__enter__')],
     WITH_EXCEPT_START: () => ['calls ', c('__exit__'), ' with the exception'],
-    FORMAT_VALUE: (at, taken) => ['takes ', v(taken[0]), ' to format it as text'],
+    FORMAT_VALUE: (at, taken) => ['takes ', v(taken[0]), ' and formats it as text'],
     IMPORT_NAME: at => ['imports ', c(at.argument)],
 };
 for (const name of ['LOAD_FAST', 'LOAD_NAME', 'LOAD_GLOBAL', 'LOAD_DEREF', 'LOAD_CLASSDEREF', 'IMPORT_FROM']) {
-    WITHOUT[name] = at => ['looks for ', c(at.argument.replace('NULL + ', ''))];
+    WITHOUT[name] = at => ['looks up ', c(at.argument.replace('NULL + ', ''))];
 }
 for (const name of ['STORE_FAST', 'STORE_NAME', 'STORE_GLOBAL', 'STORE_DEREF', 'STORE_ATTR', 'STORE_SUBSCR', 'POP_TOP',
                     'PUSH_NULL', 'PRECALL', 'KW_NAMES', 'NOP', 'RETURN_VALUE', 'YIELD_VALUE', 'POP_EXCEPT', 'RERAISE',
                     'DELETE_FAST', 'DELETE_NAME', 'DELETE_GLOBAL', 'DELETE_SUBSCR', 'LOAD_CLOSURE',
-                    'LOAD_BUILD_CLASS']) {
+                    'LOAD_BUILD_CLASS', 'SETUP_ANNOTATIONS']) {
     WITHOUT[name] = BEFORE[name];
 }
 
@@ -154,26 +167,32 @@ function jump(recording, step, at, stack) {
         return [at.name.startsWith('JUMP_BACKWARD') ? 'jumps back to ' : 'jumps to ', where];
     }
     if (after < 0 || recording.raiseAt.has(step)) {
-        return top ? ['looks at ', v(top), ', to decide whether to jump'] : ['decides whether to jump'];
+        return top ? ['checks ', v(top), ' to decide whether to jump'] : ['decides whether to jump'];
     }
     if (at.name === 'FOR_ITER') {
         const pushed = recording.pushed(step);
         return jumped
-            ? ['asks ', v(top), ' for its next item: there is none, so the loop ends and control jumps to ', where]
-            : ['asks ', v(top), ' for its next item, pushes ', v(pushed && pushed[pushed.length - 1])];
+            ? ['asks ', v(top), ' for the next item: there is none, so the loop ends, and control goes on at ', where]
+            : ['asks ', v(top), ' for the next item, pushes it: ', v(pushed && pushed[pushed.length - 1])];
     }
     if (at.name === 'SEND') {
-        return ['passes ', v(top), ' on to ', v(stack[stack.length - 2]),
-                jumped ? `, which has ended, and jumps to ${where}` : ', which yields a value'];
+        const sends = ['sends ', v(top), ' to ', v(stack[stack.length - 2])];
+        if (enters(recording, step)) {
+            return [...sends, '; the next step is in ', c(recording.title(recording.code(step + 1))),
+                jumped ? `. It will end, and control will go on at ${where}` : '. It will yield a value'];
+        }
+        const pushed = recording.pushed(step);
+        return [...sends, ...(jumped ? [`, which ends: control goes on at ${where}`]
+            : [', pushes the value that this yields: ', v(pushed && pushed[pushed.length - 1])])];
     }
     const is = outcome(at.name, jumped);
     if (is === undefined) {
-        return [jumped ? `jumps to ${where}` : 'does not jump'];
+        return [jumped ? `goes on at ${where}` : 'does not jump'];
     }
-    const keeps = at.name.endsWith('_OR_POP');
-    return [keeps ? 'looks at ' : 'takes ', v(top), `, which is ${is}, so it `,
-            ...(jumped ? [`jumps to ${where}`, keeps ? ', and leaves the value on the stack' : '']
-                : [keeps ? 'takes the value away and goes on with the next instruction' : 'does not jump'])];
+    const keeps = at.name.endsWith('_OR_POP'), known = /^(True|False|None)$/.test(top.text);
+    return [keeps ? 'checks ' : 'takes ', v(top), known ? ', so it ' : `, which is ${is}, so it `,
+            ...(jumped ? [`jumps: control goes on at ${where}`, keeps ? ', and the value stays on the stack' : '']
+                : [keeps ? 'does not jump, and removes the value' : 'does not jump'])];
 }
 
 const ADDS = {LIST_APPEND: 'list', SET_ADD: 'set', LIST_EXTEND: 'list', SET_UPDATE: 'set', DICT_UPDATE: 'dictionary',
@@ -190,10 +209,10 @@ function instruction(recording, step) {
     case 'RESUME': {
         const before = recording.before[step];
         if (before < 0) {
-            const {kind, name} = recording.code(step);
-            return kind === 'module' ? ['starts the program'] : ['starts ', c(name)];
+            return ['starts ', ...subject(recording, step)];
         }
-        return ['continues ', c(recording.code(step).name), ' after the ', c('yield'), ' where it was suspended'];
+        return ['continues ', ...subject(recording, step), ' after the ', c(suspension(recording, step)),
+                ' that suspended it'];
     }
     case 'CALL':
         return [...call(recording, step, stack), ...result(recording, step, pushed)];
@@ -201,16 +220,18 @@ function instruction(recording, step) {
         return ['calls ', v(taken.find(one => one.text !== '<NULL>')), ' with unpacked arguments',
                 ...result(recording, step, pushed)];
     case 'PUSH_EXC_INFO':
-        return ['starts to handle ', v(top), ', and remembers which exception was being handled before'];
+        return ['starts to handle the exception ', v(top),
+                '. The stack also keeps the one that was being handled before'];
     case 'RAISE_VARARGS':
-        return at.argument === '0' ? ['raises the current exception again'] : ['takes ', v(taken[0]), ' and raises it'];
+        return at.argument === '0' ? ['raises the exception that is being handled again']
+            : ['takes ', v(taken[0]), recording.raiseAt.has(step) ? '' : ' and raises it'];
     case 'COPY': {
         const depth = Number(at.argument);
-        return depth === 1 ? ['pushes ', v(top), ' once more']
-            : ['pushes ', v(stack[stack.length - depth]), ` once more, which is number ${depth} from the top`];
+        return ['copies ', v(stack[stack.length - depth]), depth === 1 ? ', the top of the stack'
+            : `, the ${['second', 'third', 'fourth'][depth - 2] || `${depth}th`} value from the top, to the top`];
     }
     case 'SWAP':
-        return ['exchanges ', v(top), ' and ', v(stack[stack.length - Number(at.argument)]), ' on the stack'];
+        return ['swaps ', v(top), ' and ', v(stack[stack.length - Number(at.argument)]), ' on the stack'];
     }
     if (at.name in ADDS) {
         const what = !/_(APPEND|ADD)$/.test(at.name) ? 'its items' : taken.length > 1 ? 'them' : 'it';
@@ -227,34 +248,48 @@ function instruction(recording, step) {
     if (pushed && pushed.length) {
         parts.push(taken.length ? ', pushes ' : 'pushes ', ...list(pushed));
     }
-    return parts.length ? parts : ['changes nothing that is visible here'];
+    return parts.length ? parts : ['changes nothing that this page shows'];
+}
+
+// Whether the next step is the first in what this step calls.
+function enters(recording, step) {
+    const next = step + 1;
+    return next < recording.length
+        && recording.columns.visit_parent[recording.visit(next)] === recording.visit(step)
+        && recording.first[recording.visit(next)] === next;
 }
 
 function result(recording, step, pushed) {
-    const next = step + 1;
-    const enters = next < recording.length
-        && recording.columns.visit_parent[recording.visit(next)] === recording.visit(step)
-        && recording.first[recording.visit(next)] === next;
+    const entered = enters(recording, step);
+    const where = entered ? ['; the next step is in ', c(recording.title(recording.code(step + 1)))] : [];
     if (!pushed) {
-        return enters ? ['; the next step is in ', c(recording.code(next).name)] : [];
+        return where;
     }
     const value = v(pushed[pushed.length - 1]);
-    return enters ? ['; the next step is in ', c(recording.code(next).name), ', which will give ',
-                     value]
-        : [', pushes the result ', value];
+    return entered ? [...where, '. The result will be ', value] : [', pushes the result ', value];
+}
+
+// What runs: a function by its name, or a module.
+function subject(recording, step) {
+    const code = recording.code(step), title = recording.title(code);
+    return title === 'main program' ? ['the main program'] : [c(title)];
+}
+
+// What suspends the code: in a coroutine, the yields are those of await.
+function suspension(recording, step) {
+    return recording.code(step).kind === 'coroutine' ? 'await' : 'yield';
 }
 
 // The sentences of a step: what it does, and what comes of an exception.
 export function explain(recording, step) {
-    const kind = recording.kind(step), {name, kind: what} = recording.code(step);
-    const function_ = what === 'module' ? ['the program'] : [c(name)];
+    const kind = recording.kind(step), function_ = subject(recording, step);
     if (kind) {
         const value = recording.result(step) || {text: 'an exception'};
         return [[[...function_, ' returns ', v(value)],
-                 [...function_, ' hands out ', v(value), ' and is suspended'],
-                 [...function_, ' is left by the exception ', v(value)],
-                 [...function_, ' continues, and the exception ', v(value), ' is raised at its ',
-                     c('yield')]][kind - 1]];
+                 [...function_, ' yields ', v(value), ' and is suspended'],
+                 [...function_, ' does not handle ', v(value), ', and ends'],
+                 [...function_, ' continues, and ', v(value), ' is raised at its ',
+                     c(suspension(recording, step))]][kind - 1]];
     }
     const {name: opname, argument} = recording.at(step);
     const sentences = [[c(argument && argument.length < 24 ? `${opname} ${argument}` : opname), ' ',
@@ -263,12 +298,12 @@ export function explain(recording, step) {
     if (raise !== undefined) {
         const text = {text: recording.head.texts[recording.columns.raise_text[raise] - 1]};
         const after = recording.after[step];
-        const first = recording.columns.raise_origin[raise] === raise;
-        const raises = first ? ['It raises '] : ['The exception comes from what it called: '];
+        const origin = recording.columns.raise_origin[raise];
+        const raises = origin === raise ? ['It raises ', v(text)]
+            : ['What it calls raises ', v(text), ' at ', {step: recording.columns.raise_step[origin]}];
         sentences.push(after >= 0 && recording.handles(after)
-            ? [...raises, v(text),
-                `. Control goes to the handler at ${place(recording, step, recording.at(after).offset)}`]
-            : [...raises, v(text), ". There is no handler here, so the exception leaves ", ...function_]);
+            ? [...raises, `. Control goes to the handler at ${place(recording, step, recording.at(after).offset)}`]
+            : [...raises, '. There is no handler here, so the exception ends ', ...function_]);
     }
     return sentences;
 }
@@ -277,7 +312,7 @@ export function explain(recording, step) {
 function heldBy(recording, step, test) {
     const names = new Set(test.replace(/'[^']*'|"[^"]*"|\.\s*\w+/g, ' ').match(/[A-Za-z_]\w*(?!\w*\s*\()/g) || []);
     const frame = recording.frame(step), code = recording.code(step);
-    const found = [...recording.globals(code.module), ...recording.classVariables(frame, step),
+    const found = [...recording.globals(code.module), ...recording.bodyVariables(frame),
         ...recording.variables(frame)]
         .filter(one => names.has(one.name)).map(one => [one.name, recording.value(one.place, step)])
         .filter(([name, value]) => value && value.text !== name);
@@ -293,8 +328,8 @@ export function reason(recording, step) {
             return reasonOf(recording, step);
         }
         if (recording.line(before) !== recording.line(step)) {
-            return startsElse(recording.files[recording.code(step).file].lines, recording.line(step))
-                ? ['No exception was raised in the ', c('try'), ' block'] : null;
+            return recording.files[recording.code(step).file].elses.includes(recording.line(step))
+                ? ['Control came here because the ', c('try'), ' block raised no exception'] : null;
         }
         step = before;
     }
@@ -305,11 +340,11 @@ function reasonOf(recording, step) {
     if (before < 0) {
         return null;
     }
-    const raise = recording.raiseAt.get(before);
     if (recording.handles(step)) {
-        const from = raise === undefined ? null : recording.columns.raise_step[recording.columns.raise_origin[raise]];
-        return from === null ? ['Control came here because an exception was raised again']
-            : ['Control came here because of the exception of ', {step: from}];
+        const origin = recording.exceptionAt(step), text = {text: recording.head.texts[
+            recording.columns.raise_text[origin] - 1]};
+        return origin < 0 ? ['Control came here because of an exception']
+            : ['Control came here because ', {step: recording.columns.raise_step[origin]}, ' raised ', v(text)];
     }
     const at = recording.at(before), now = recording.at(step);
     if (at.target === null || recording.kind(before)) {
@@ -317,12 +352,12 @@ function reasonOf(recording, step) {
     }
     const jumped = now.offset === at.target;
     if (at.name === 'FOR_ITER') {
-        return jumped ? ['Control came here because the loop of ', {step: before}, ' had no more items']
-            : ['The loop of ', {step: before}, ' goes on: there was one more item'];
+        return jumped ? ['Control came here because there was no other item at ', {step: before}]
+            : ['The loop goes on, because there was another item at ', {step: before}];
     }
     const is = outcome(at.name, jumped);
     return is !== undefined ? ['Control came here because ', ...condition(recording, before, is)]
-        : jumped ? ['Control came here by the jump of ', {step: before}] : null;
+        : jumped ? ['Control came here by the jump at ', {step: before}] : null;
 }
 
 // What a conditional jump tested, and what it was.  The position of the jump itself is often the whole statement.
@@ -372,24 +407,4 @@ function condition(recording, step, is) {
     }
     return [...(source ? [c(source)] : ['the value ', v(stack[stack.length - 1])]), ` was ${is}`, ...where,
         ...(values.length ? [', where ', ...values] : [])];
-}
-
-// Whether a line is the first in the else clause of a try statement.
-function startsElse(lines, line) {
-    const indent = text => text.length - text.trimStart().length;
-    const skipped = text => /^\s*(#|$)/.test(text);
-    let i = line - 1;
-    if (!/^\s*else\s*:/.test(lines[i])) {
-        do {
-            i--;
-        } while (i >= 0 && skipped(lines[i]));
-    }
-    if (i < 0 || !/^\s*else\s*:/.test(lines[i])) {
-        return false;
-    }
-    const margin = indent(lines[i]);
-    do {
-        i--;
-    } while (i >= 0 && (skipped(lines[i]) || indent(lines[i]) > margin));
-    return i >= 0 && /^\s*except\b/.test(lines[i]);
 }
