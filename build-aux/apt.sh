@@ -1,12 +1,32 @@
-# Get Debian's source package of the release from the apt sources of this machine. Sourced by archive.sh, which sets
-# $tmp.
+# Get a source package of Debian's from the apt sources of this machine. Sourced by archive.sh and peers.sh, which set
+# $source to the name of the package and $want to the SHA-256 of its .orig archive.
 # shellcheck shell=sh
 
-# Set $apt_versions to the versions whose .orig archive is the release, newest first. A run asks apt once.
+tmp=
+cleanup() { [ -z "$tmp" ] || rm -rf "$tmp"; }
+on_exit cleanup
+workplace() {
+    [ -z "$tmp" ] || return 0
+    { mkdir -p "$DOWNLOADS" && tmp=$(mktemp -d "$ROOT/$DOWNLOADS/tmp.XXXXXX"); } 2>/dev/null ||
+        die "cannot write to $DOWNLOADS; is the disk full, or does the folder belong to another user?"
+}
+
+# Set $apt_versions to the versions whose .orig archive is the one that is wanted, newest first. A run asks apt once.
+# If $apt_suite is not empty, the sources of this machine's release of Debian are changed to that suite.
+apt_suite=
 apt_versions=
 apt_why=
 apt_ask() { # fail, with the cause in $apt_why, if there are none
     [ -z "$apt_versions$apt_why" ] || { [ -n "$apt_versions" ]; return; }
+    apt_update || return
+    apt_versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
+        awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
+    [ -n "$apt_versions" ] || { apt_why="no version that apt lists has the archive${complaint:+ ($complaint)}"; return 1; }
+}
+
+apt=
+apt_update() { # make the private lists, or fail with the cause in $apt_why
+    [ -z "$apt" ] || return 0
     if ! have apt-get || ! have apt-cache; then apt_why='this machine has no apt-get'; return 1; fi
     workplace
     apt=$tmp/apt
@@ -43,15 +63,24 @@ Acquire::AllowWeakRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
 APT::Get::AllowUnauthenticated "false";
 CONF
+    [ -z "$apt_suite" ] || apt_change_suite
     [ "$(id -u)" != 0 ] || echo 'APT::Sandbox::User "root";' >>"$apt/conf"
     APT_CONFIG=$apt/conf
     export APT_CONFIG
 
     apt_run "apt: asking this machine's apt sources for the source package $source" apt-get -q update || :
     complaint=$(printf '%s\n' "$output" | grep '^[EW]:' | head -n 1) || :
-    apt_versions=$(apt-cache showsrc --only-source "$source" 2>/dev/null |
-        awk -v want="$want" '/^Version:/ { v = $2 } $1 == want && $3 ~ /\.orig\.tar/ { print v }' | sort -rVu) || :
-    [ -n "$apt_versions" ] || { apt_why="no version that apt lists has the archive${complaint:+ ($complaint)}"; return 1; }
+}
+
+apt_change_suite() { # whose checksums are known, so old lists will do: the clock may be wrong, or the mirror behind
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    sed -i -n "s/ $codename / $apt_suite /p" "$apt/parts/machine.list"
+    find "$apt/parts" -name '*.sources' | while IFS= read -r file; do
+        awk -v RS= -v ORS='\n\n' -v codename="$codename" '$0 ~ "Suites:[^\n]* " codename "( |\n|$)"' "$file" |
+            sed "s/^Suites:.*/Suites: $apt_suite/" >"$apt/stanzas"
+        mv "$apt/stanzas" "$file"
+    done
+    echo 'Acquire::Check-Valid-Until "false";' >>"$apt/conf"
 }
 
 apt_run() { # WHAT COMMAND...: set $output and show none of it: apt adds advice that does not apply here

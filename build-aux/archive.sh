@@ -17,15 +17,6 @@ url=$(upstream URL)
 source=$(upstream DEBIAN_SOURCE)
 cached=$DOWNLOADS/$archive
 
-tmp=
-cleanup() { [ -z "$tmp" ] || rm -rf "$tmp"; }
-on_exit cleanup
-workplace() {
-    [ -z "$tmp" ] || return 0
-    { mkdir -p "$DOWNLOADS" && tmp=$(mktemp -d "$ROOT/$DOWNLOADS/tmp.XXXXXX"); } 2>/dev/null ||
-        die "cannot write to $DOWNLOADS; is the disk full, or does the folder belong to another user?"
-}
-
 differs() { # FILE: whether it is not the archive; sets $cause
     differs_sum=$(sum_of "$1" 2>/dev/null) || differs_sum='unreadable'
     cause="SHA-256 $differs_sum instead of $want, $(wc -c <"$1" 2>/dev/null || echo 0) bytes"

@@ -138,7 +138,7 @@ builddir_of() { # DIR as the user wrote it: print build/NAME
     case $builddir_name in
         '' | .* | -* | *[!A-Za-z0-9._-]* | build)
             die "a builddir is build/NAME, with letters, digits and . _ - in NAME; '$1' is not" ;;
-        bare.* | downloads | src | venv | clients | bench | bench-* | lint-* | doc | doc-* | stock | stock-* | *.patch | *.log | *.new)
+        bare.* | downloads | peers | pyodide | src | venv | venv-* | clients | bench | bench-* | lint-* | doc | doc-* | stock | stock-* | *.patch | *.log | *.new)
             die "build/$builddir_name is reserved; choose another NAME for the builddir build/NAME" ;;
     esac
     printf 'build/%s\n' "$builddir_name"

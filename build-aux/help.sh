@@ -17,7 +17,7 @@ make test-clients            the tests of coverage.py, hunter, greenlet, pytest 
 make test-condcov            the tests of condcov, the coverage tool
 make test-condcov-packages   compare condcov with coverage.py on the tests of six packages; a quarter of an hour
 make test-statements         compare condcov with coverage.py on 5,000 random programs; a quarter of an hour
-make test-condcov-everywhere the tests of condcov on CPython 3.12, 3.13 and 3.14, which must be on PATH or in pyenv
+make test-condcov-everywhere the tests of condcov on CPython 3.12, 3.13 and 3.14, on PATH, in pyenv or in build/peers
 make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; half an hour
 make lint                    check the sources with ruff, mypy, shellcheck and against PEP 7
 
@@ -27,6 +27,7 @@ make bench-condcov           measure what condcov, coverage.py and SlipCover cos
 make bench-fuzzing           measure the speed of a fuzzer on the fork, with three ways to record; two minutes
 
 make condcov                 reinstall condcov into the build (needs a package index the first time)
+make condcov-peers           build stock CPython 3.13 for make test-condcov-everywhere, in build/peers
 make stock                   build stock CPython with the same fixes and options:
                              $(stockdir_of "$(builddir_of "$1")")/python
 make docs                    build the documentation with Sphinx: build/doc/html/index.html

@@ -1,8 +1,8 @@
 #!/bin/sh
 # test-everywhere.sh any|all BUILDDIR: the tests of condcov on the fork and on each stock CPython that it supports, and
-# the same random programs on all of them. The interpreters are those on PATH and those of pyenv. If 3.14 is not there,
-# but Node is, the programs run on the build of 3.14 for WebAssembly in the npm package pyodide. "any" says what was left
-# out; "all" fails if an interpreter is missing.
+# the same random programs on all of them. The interpreters are those on PATH, else in pyenv, else those that make
+# condcov-peers has built. If 3.14 is not there, but Node is, the programs run on the build of 3.14 for WebAssembly in the
+# npm package pyodide. "any" says what was left out; "all" fails if an interpreter is missing.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
@@ -33,7 +33,8 @@ fi
 missing='' peers=''
 for version in 3.12 3.13 3.14; do
     python=
-    for candidate in $(command -v "python$version" || :) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python; do
+    for candidate in $(command -v "python$version" || :) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python \
+        "$ROOT"/build/peers/"$version".*/bin/python"$version"; do
         if [ -z "$python" ] && [ -x "$candidate" ] && "$candidate" -c 'import sys, sysconfig
 sys.exit(sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))'; then
             python=$candidate
@@ -48,7 +49,7 @@ sys.exit(sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("
 done
 set -f
 [ -z "$programs" ] || say 'CPython 3.14 in Node runs only the random programs'
-[ -z "$missing" ] || say "left out, because there is no such interpreter on PATH or in pyenv: CPython$missing"
+[ -z "$missing" ] || say "left out, because there is no such interpreter on PATH, in pyenv or in build/peers: CPython$missing"
 [ -z "$missing" ] || [ "$1" = any ] || die "CPython$missing is missing; see above"
 
 temporary_folder
