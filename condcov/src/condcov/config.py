@@ -264,8 +264,9 @@ def reporting(rcfile: str | None = None) -> Reporting:
         json_show_contexts=theirs.json_show_contexts, pretty_print=theirs.json_pretty_print,
         package_depth=theirs.xml_package_depth, show_missing=theirs.show_missing,
         test_contexts=theirs.dynamic_context == 'test_function',
+        # COVERAGE_CORE is for coverage.py, which may run at the same time.
         ignored=(*(f'[{section}] {name.removeprefix(f"{section}_")}' for name, section in _IGNORED.items()
-                   if name in changed),
+                   if name in changed and not (name == 'core' and 'COVERAGE_CORE' in os.environ)),
                  *(f'[run] concurrency = {name}' for name in theirs.concurrency
                    if name not in ('thread', 'multiprocessing'))))
 

@@ -59,27 +59,6 @@ def test_the_source_of_facts_is_named(folder):
     assert f'records: with {interpreter.FACTS}\n' in folder.condcov('debug', 'sys').stdout
 
 
-@pytest.mark.parametrize('core', ['ctrace', 'sysmon', 'pytrace'])
-def test_with_coverage_py(folder, core):
-    if core == 'sysmon' and not hasattr(sys, 'monitoring'):
-        pytest.skip('there is no sys.monitoring')
-    folder.write('lib.py', """
-        def f(a, b):
-            if a and b:
-                return 1
-            return 2
-    """)
-    folder.write('prog.py', 'import lib\nlib.f(1, 0)\nlib.f(0, 1)\n')
-    folder.condcov('run', 'prog.py')
-    alone = folder.data().read()
-    folder.write('theirs.ini', f'[run]\ncore = {core}\n')
-    done = folder.condcov('run', '--include=prog.py,lib.py', '-m', 'coverage', 'run', '--rcfile=theirs.ini', 'prog.py')
-    assert done.stderr == ''
-    assert folder.data().read() == alone
-    report = folder.python('-m', 'coverage', 'report', '--format=total', '--include=prog.py,lib.py').stdout
-    assert report == '86\n'
-
-
 def test_an_evaluation_belongs_to_its_activation(folder):
     """Recursion in a condition, generators that take turns, and threads in the same decision."""
     folder.write('prog.py', """

@@ -6,20 +6,23 @@ UNSUPPORTED_OPCODES opcodes of the instructions that it cannot record
 FORK_WARNS          whether a fork in a process with several threads makes a warning
 SEES_EMPTY_JUMPS    whether it sees which way a jump goes that leads to the next instruction either way
 repeat_signal(), signal_arrived()   arm() and disarm() of _signalrepeat, or of late_signals
+start_thread()      call a function in a new thread, of which other tools of sys.monitoring get no events
 repeat_late_signal()    to be called from time to time by a thread that gets no signals
 
 Importing this raises CondcovError if the interpreter cannot record.
 """
 
+import _thread
 import importlib.util
 import sys
 import sysconfig
+from collections.abc import Callable
 from typing import Any
 
 from condcov.errors import CondcovError
 
 __all__ = ['FACTS', 'FORK_WARNS', 'SEES_EMPTY_JUMPS', 'SUPPORTED', 'UNSUPPORTED_OPCODES', 'Recorder',
-           'repeat_late_signal', 'repeat_signal', 'run_program', 'signal_arrived']
+           'repeat_late_signal', 'repeat_signal', 'run_program', 'signal_arrived', 'start_thread']
 
 FORK_WARNS = sys.version_info >= (3, 12)
 
@@ -42,6 +45,10 @@ if importlib.util.find_spec('codeprobes'):
 
     def repeat_late_signal() -> None:
         """Do nothing: a timer repeats the signal."""
+
+    def start_thread(function: Callable[[], None]) -> None:
+        """Call a function in a new thread."""
+        _thread.start_new_thread(function, ())
 elif sys.implementation.name != 'cpython':
     raise _refuse(f'it is {sys.implementation.name}, whose bytecode is different')
 elif not hasattr(sys, 'monitoring'):
@@ -54,7 +61,7 @@ else:
     from condcov.record.late_signals import arm as repeat_signal
     from condcov.record.late_signals import disarm as signal_arrived
     from condcov.record.late_signals import repeat as repeat_late_signal
-    from condcov.record.monitoring import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder
+    from condcov.record.monitoring import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder, start_thread
     FACTS = 'sys.monitoring'
 
 

@@ -6,6 +6,7 @@ end of an `async for` has no event of its own, only that of its exception. An ev
 left to learn from it.
 """
 
+import _thread
 import opcode
 import sys
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ _BRANCHES = _EVENTS.BRANCH_LEFT | _EVENTS.BRANCH_RIGHT if _TWO_SIDED else _EVENT
 
 # Debuggers, profilers and optimizers have ids of their own. That of coverage tools is left to others if possible.
 _TOOL_IDS = 3, 4, _monitoring.COVERAGE_ID
+_SECOND_IDS = _monitoring.OPTIMIZER_ID, 4, 3
 
 _getframe = sys._getframe
 
@@ -135,9 +137,11 @@ class Recorder:
         self._select = select
         self._counts = counts
         self._tool: int | None = None
+        self._second: int | None = None
         self._global = 0
         self._records: dict[int, _Record] = {}          # by id of the code object
         self._soon: Callable[[], None] | None = None
+        self._shared = False            # whether another tool has the event INSTRUCTION
 
     def start(self) -> None:
         """Start recording in all threads.  Raises CondcovError if other tools use all the ids there are."""
@@ -150,6 +154,12 @@ class Recorder:
             _monitoring.set_local_events(self._tool, record.code, record.events)
         self._global = _EVENTS.PY_START | _EVENTS.PY_RESUME
         _monitoring.set_events(self._tool, self._global)
+        # When a code object gets its second tool, CPython forgets which tool has the event INSTRUCTION. So each code
+        # object gets two at once.
+        self._second = _take_one_of(_SECOND_IDS)
+        if self._second is not None:
+            _monitoring.register_callback(self._second, _EVENTS.PY_START, _second_tool_starts)
+            _monitoring.set_events(self._second, _EVENTS.PY_START)
         self._watch_handlers()
         _monitoring.restart_events()        # what the last user of the id has disabled
 
@@ -166,6 +176,11 @@ class Recorder:
             _monitoring.set_local_events(tool, record.code, 0)
             self._end_evaluations(record)
         _monitoring.free_tool_id(tool)
+        if self._second is not None:
+            _monitoring.set_events(self._second, 0)
+            _monitoring.register_callback(self._second, _EVENTS.PY_START, None)
+            _monitoring.free_tool_id(self._second)
+            self._second = None
 
     def offer(self, code: CodeType) -> None:
         """Record a code object, if it is selected."""
@@ -182,6 +197,7 @@ class Recorder:
         tool = self._tool
         if tool is not None:
             _monitoring.set_local_events(tool, code, record.events)
+            self._shared = self._shared or _others_need_instructions(code, tool)
             if record.handlers:
                 self._watch_handlers()
 
@@ -281,7 +297,7 @@ class Recorder:
             record.executed.add(offset)
             record.fresh_lines[offset] = 1
             record.touched = True
-        return None if offset in record.single else _DISABLE
+        return None if self._shared or offset in record.single else _DISABLE
 
     def _branch(self, code: CodeType, place: int, destination: int) -> Any:
         record = self._records.get(id(code))
@@ -390,12 +406,47 @@ def _taken(fresh: dict[Any, int]) -> Iterable[tuple[Any, int]]:
     return [(key, fresh.pop(key)) for key in list(fresh)]
 
 
-def _take_tool_id() -> int:
-    for tool in _TOOL_IDS:
+def _others_need_instructions(code: CodeType, ours: int) -> bool:
+    """Whether another tool has the event INSTRUCTION of a code object."""
+    return any((_monitoring.get_events(tool) | _monitoring.get_local_events(tool, code)) & _EVENTS.INSTRUCTION
+               for tool in range(6) if tool != ours and _monitoring.get_tool(tool) is not None)
+
+
+def start_thread(function: Callable[[], None]) -> None:
+    """Call a function in a new thread.  Other tools, such as profilers, get no events of it.
+
+    While a callback runs, its thread has no events. So the callback of the second tool calls the function.
+    """
+    _thread.start_new_thread(_run, (function, []))
+
+
+def _run(function: Callable[[], None], called: list[bool]) -> None:
+    if not called:          # there is no second tool
+        function()
+
+
+def _second_tool_starts(code: CodeType, offset: int) -> Any:
+    if code is not _run.__code__:
+        return _DISABLE
+    arguments = _getframe(1).f_locals
+    arguments['called'].append(True)
+    arguments['function']()
+    return None
+
+
+def _take_one_of(tools: Iterable[int]) -> int | None:
+    for tool in tools:
         try:
             _monitoring.use_tool_id(tool, 'condcov')
         except ValueError:
             continue
+        return tool
+    return None
+
+
+def _take_tool_id() -> int:
+    tool = _take_one_of(_TOOL_IDS)
+    if tool is not None:
         return tool
     others = ', '.join(_monitoring.get_tool(tool) or 'another tool' for tool in _TOOL_IDS)
     raise CondcovError(f'cannot record: {others} use all ids of sys.monitoring that condcov can use; run without one '

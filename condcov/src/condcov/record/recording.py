@@ -154,7 +154,7 @@ class Recording:
         self._stopped = _thread.allocate_lock()
         self._stopped.acquire()
         try:
-            _thread.start_new_thread(self._keep_saving, (os.getpid(), self._stopped))
+            interpreter.start_thread(functools.partial(self._keep_saving, os.getpid(), self._stopped))
             self._saving = True
         except RuntimeError:        # there are too many threads
             pass
@@ -292,7 +292,7 @@ class Recording:
                 plans.append(self._plan_or_fail(code))
                 done.release()
 
-            _thread.start_new_thread(work, ())
+            interpreter.start_thread(work)
             done.acquire()
             return plans[0]
         except Exception as error:
