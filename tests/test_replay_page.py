@@ -411,7 +411,7 @@ except KeyError:
     assert (page.line, page.text('#words')) == (3, "RAISE_VARARGS 1 takes KeyError('first'). It raises KeyError: 'first'. "
                                                 "Control goes to the handler at line 4 (offset 34).")
     page.click('[data-line="7"]').find('recording.raiseAt.has(step) && recording.line(step) === 7')
-    assert "What it calls raises KeyError: 'first' at step 21 (line 3). Control goes to the handler at line 8" \
+    assert "What it calls raises KeyError: 'first' at step 16 (line 3). Control goes to the handler at line 8" \
         in page.text('#words')
 
 
