@@ -221,9 +221,9 @@ function instruction(recording, step) {
                 ...result(recording, step, pushed)];
     case 'PUSH_EXC_INFO':
         return ['starts to handle the exception ', v(top),
-                '. The stack also keeps the one that was being handled before'];
+                '. The stack now also holds the exception that was being handled before, or None'];
     case 'RAISE_VARARGS':
-        return at.argument === '0' ? ['raises the exception that is being handled again']
+        return at.argument === '0' ? ['raises again the exception that is being handled']
             : ['takes ', v(taken[0]), recording.raiseAt.has(step) ? '' : ' and raises it'];
     case 'COPY': {
         const depth = Number(at.argument);
@@ -352,8 +352,8 @@ function reasonOf(recording, step) {
     }
     const jumped = now.offset === at.target;
     if (at.name === 'FOR_ITER') {
-        return jumped ? ['Control came here because there was no other item at ', {step: before}]
-            : ['The loop goes on, because there was another item at ', {step: before}];
+        return jumped ? ['Control came here because there was no next item at ', {step: before}]
+            : ['The loop goes on, because there was a next item at ', {step: before}];
     }
     const is = outcome(at.name, jumped);
     return is !== undefined ? ['Control came here because ', ...condition(recording, before, is)]
