@@ -419,7 +419,9 @@ class ValuesTest(ReplayTestCase):
             @deco
             def hello():
                 pass
-            hello()
+            held = [hello]
+            del hello
+            hello = held.pop()
             ''')
         self.assertEqual({step['globals'].get('hello') for step in replay.steps}, {None, '<function deco.<locals>.wrapper>'})
 
