@@ -12,6 +12,8 @@ from condcov.data import Data
 # Seconds after which a program hangs. It is not a measure of speed: a busy machine takes its time.
 TIMEOUT = 900
 
+CORE = 'CONDCOV_CORE'       # which form of the recorder to test; see condcov.record.monitoring
+
 
 class Folder:
     """A folder with programs, which can be run in it."""
@@ -19,7 +21,7 @@ class Folder:
     def __init__(self, path):
         self.path = path
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith(('CONDCOV', 'COV', 'PYTEST', 'PYTHON'))}
+                            if not name.startswith(('CONDCOV', 'COV', 'PYTEST', 'PYTHON')) or name == CORE}
 
     def write(self, name, text):
         """Write a file with the text, dedented, and return its path."""
@@ -65,7 +67,7 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty Folder, which is the current folder of the test."""
-    for name in [name for name in os.environ if name.startswith(('CONDCOV', 'COV'))]:
+    for name in [name for name in os.environ if name.startswith(('CONDCOV', 'COV')) and name != CORE]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return Folder(tmp_path)

@@ -59,6 +59,21 @@ def test_the_source_of_facts_is_named(folder):
     assert f'records: with {interpreter.FACTS}\n' in folder.condcov('debug', 'sys').stdout
 
 
+@stock
+def test_the_form_of_the_recorder_can_be_chosen(folder):
+    folder.environment['CONDCOV_CORE'] = 'python'
+    assert 'records: with sys.monitoring, in Python\n' in folder.condcov('debug', 'sys').stdout
+    folder.environment['CONDCOV_CORE'] = 'pascal'
+    folder.write('prog.py', '')
+    assert folder.refused('run', 'prog.py') == 'condcov: CONDCOV_CORE must be c or python, not pascal'
+    folder.environment['CONDCOV_CORE'] = 'c'
+    if importlib.util.find_spec('condcov.record._monitoring_core'):
+        assert 'records: with sys.monitoring, in C\n' in folder.condcov('debug', 'sys').stdout
+    else:
+        assert folder.refused('run', 'prog.py').startswith(
+            'condcov: CONDCOV_CORE is c, but condcov was installed without it: ')
+
+
 def test_an_evaluation_belongs_to_its_activation(folder):
     """Recursion in a condition, generators that take turns, and threads in the same decision."""
     folder.write('prog.py', """

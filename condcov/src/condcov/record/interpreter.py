@@ -61,8 +61,8 @@ else:
     from condcov.record.late_signals import arm as repeat_signal
     from condcov.record.late_signals import disarm as signal_arrived
     from condcov.record.late_signals import repeat as repeat_late_signal
-    from condcov.record.monitoring import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder, start_thread
-    FACTS = 'sys.monitoring'
+    from condcov.record.monitoring import LANGUAGE, SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES, Recorder, start_thread
+    FACTS = f'sys.monitoring, in {LANGUAGE}'
 
 
 def run_program(argv: list[str], **options: Any) -> None:
