@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench.sh tracing BUILDDIR: the cost of tracing on the fork and on stock CPython.
 # bench.sh pyperformance BUILDDIR: the speed of both without tracing, by the benchmarks of pyperformance.
-# bench.sh condcov BUILDDIR: the cost of coverage on the fork, with condcov and with other tools.
+# bench.sh condcov BUILDDIR: the cost of coverage on the fork and on stock CPython 3.13, with condcov and other tools.
 # bench.sh fuzzing BUILDDIR: the speed of a fuzzer on the fork, with three ways to record what an input does.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
@@ -20,7 +20,14 @@ sh build-aux/build.sh fork "$dir"
 mkdir -p "$out" || full
 if [ "$what" = condcov ]; then
     sh build-aux/venv.sh bench-condcov build-aux/requirements/bench-condcov.txt "$ROOT/$dir/python" condcov
-    build/bench-condcov/bin/python -m qa.bench.coverages ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} \
+    python=$(stock_python 3.13)
+    if [ -n "$python" ]; then
+        sh build-aux/venv.sh bench-condcov-3.13 build-aux/requirements/bench-condcov.txt "$python" condcov
+        python=build/bench-condcov-3.13/bin/python
+    else
+        say 'there is no CPython 3.13 on PATH or in pyenv, so only the fork is measured'
+    fi
+    build/bench-condcov/bin/python -m qa.bench.coverages ${FAST:+--fast} ${CPU:+"--cpu=$CPU"} ${python:+"--stock=$python"} \
         --folder "$out/coverages" --output "$out/coverages.json" </dev/null
     say "all measurements are in $out/coverages.json"
     exit 0

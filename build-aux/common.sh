@@ -150,3 +150,17 @@ stockdir_of() { # BUILDDIR: print the builddir of the same build without the ove
         *) echo "build/stock-${1#build/}" ;;
     esac
 }
+
+# VERSION: print the path of stock CPython of this version: on PATH, else in pyenv, else one that make condcov-peers has
+# built; nothing if there is none.
+stock_python() (
+    set +f
+    for candidate in $(command -v "python$1" || :) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python \
+        "$ROOT"/build/peers/"$1".*/bin/python"$1"; do
+        if [ -x "$candidate" ] && "$candidate" -c 'import sys, sysconfig
+sys.exit(sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' >/dev/null 2>&1; then
+            printf '%s\n' "$candidate"
+            break
+        fi
+    done
+)

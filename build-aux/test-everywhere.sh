@@ -2,7 +2,8 @@
 # test-everywhere.sh any|all BUILDDIR: the tests of condcov on the fork and on each stock CPython that it supports, and
 # the same random programs on all of them. The interpreters are those on PATH, else in pyenv, else those that make
 # condcov-peers has built. If 3.14 is not there, but Node is, the programs run on the build of 3.14 for WebAssembly in the
-# npm package pyodide. "any" says what was left out; "all" fails if an interpreter is missing.
+# npm package pyodide. "any" says what was left out; "all" fails if an interpreter is missing. Where
+# the recorder was compiled, the tests run with that form, and those of the recorder also with its form in Python.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
@@ -32,14 +33,7 @@ if ! command -v python3.14 >/dev/null && have node && have npm && in_node "$ROOT
 fi
 missing='' peers=''
 for version in 3.12 3.13 3.14; do
-    python=
-    for candidate in $(command -v "python$version" || :) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python \
-        "$ROOT"/build/peers/"$version".*/bin/python"$version"; do
-        if [ -z "$python" ] && [ -x "$candidate" ] && "$candidate" -c 'import sys, sysconfig
-sys.exit(sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")))'; then
-            python=$candidate
-        fi
-    done
+    python=$(stock_python "$version")
     if [ -z "$python" ]; then
         missing="$missing $version"
         continue
@@ -62,5 +56,13 @@ for python in $(echo "$peers" | tr : ' '); do
     say "$("$python" -c 'import platform; print("CPython", platform.python_version())'): the tests of condcov"
     CONDCOV_PEERS='' $SIGNALS "$python" -m pytest -rs -p no:cacheprovider -n "$(nproc)" -c condcov/pyproject.toml \
         condcov/tests </dev/null || failed=1
+    if "$python" -c 'import condcov.record._monitoring_core' 2>/dev/null; then
+        say 'the tests of the recorder with its form in Python'
+        CONDCOV_CORE=python CONDCOV_PEERS='' $SIGNALS "$python" -m pytest -rs -p no:cacheprovider -n "$(nproc)" \
+            -c condcov/pyproject.toml condcov/tests/record condcov/tests/code </dev/null || failed=1
+    elif [ "$1" = all ]; then
+        say "$python has no compiled recorder; is there a C compiler?"
+        failed=1
+    fi
 done
 [ -z "$failed" ] || die "tests of condcov fail; see above"

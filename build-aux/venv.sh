@@ -10,7 +10,7 @@ everything_of() { # REQUIREMENTS: with the files that it names, which add packag
 }
 
 condcov_sources() { # the files that condcov is built of
-    find condcov \( -path condcov/tests -o -path condcov/docs -o -name __pycache__ \) -prune -o -type f -print
+    find -L condcov \( -path condcov/tests -o -path condcov/docs -o -name __pycache__ \) -prune -o -type f -print
 }
 
 venv=build/$1

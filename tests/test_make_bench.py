@@ -49,9 +49,22 @@ def test_make_bench_condcov(ready):
     ready.write('condcov/README.rst', '')
     ready.make()
     ready.write('build/release/python', PYTHON)
-    done = ready.make('bench-condcov', 'FAST=1', 'CPU=1')
+    done = ready.make('bench-condcov', 'FAST=1', 'CPU=1', 'PYENV_ROOT=/nowhere')
     calls = ready.read('build/bench-condcov/bin/calls').splitlines()
     assert calls[1].startswith('-m pip install') and calls[1].endswith(' ./condcov')
     assert calls[2] == ('-m qa.bench.coverages --fast --cpu=1 --folder build/bench/coverages '
                         '--output build/bench/coverages.json')
+    assert 'there is no CPython 3.13 on PATH or in pyenv, so only the fork is measured' in done.stdout + done.stderr
     assert 'build/bench/coverages.json' in done.stdout and not ready.exists('build/stock')
+
+
+def test_make_bench_condcov_measures_stock_cpython(ready):
+    ready.write('condcov/README.rst', '')
+    ready.make()
+    ready.write('build/release/python', PYTHON)
+    ready.write('pyenv/versions/3.13.9/bin/python', PYTHON).chmod(0o755)
+    ready.make('bench-condcov', f'PYENV_ROOT={ready.path}/pyenv')
+    calls = ready.read('build/bench-condcov/bin/calls').splitlines()
+    assert calls[-1] == ('-m qa.bench.coverages --stock=build/bench-condcov-3.13/bin/python '
+                         '--folder build/bench/coverages --output build/bench/coverages.json')
+    assert any(call.endswith(' ./condcov') for call in ready.read('build/bench-condcov-3.13/bin/calls').splitlines())

@@ -39,6 +39,8 @@ SETTINGS = HERE / 'coverages.toml'
 FORMAT = 'coverages-1'
 MUST = 2.5              # times the time without coverage; it must also be less than with coverage.py
 AIM = 1.10
+STOCK_MEAN_MUST = 2.0       # likewise on stock CPython: the geometric mean
+STOCK_MEAN_AIM = 1.3
 FAST = 3                # with --fast, the programs run a third as often
 FIRST = 'condcov, first run'     # with an empty cache
 STARTUP = 'start-up'    # the row of a program that does nothing
@@ -88,7 +90,18 @@ TOOLS = {
     'SlipCover': (lambda source, data, config: ['-m', 'slipcover', '--branch', '--json', '--out', data,
                                                 '--source', source], slipcover_lines),
 }
-PLAIN, *MEASURED = TOOLS
+PLAIN = next(iter(TOOLS))
+
+# Likewise on stock CPython, where condcov and coverage.py have two ways to record.
+STOCK_TOOLS = {
+    PLAIN: TOOLS[PLAIN],
+    'condcov': TOOLS['condcov'],
+    'condcov, in Python': TOOLS['condcov'],
+    'coverage.py': TOOLS['coverage.py'],
+    'coverage.py, sysmon': TOOLS['coverage.py'],
+    'SlipCover': TOOLS['SlipCover'],
+}
+VARIABLES = {'condcov, in Python': {'CONDCOV_CORE': 'python'}, 'coverage.py, sysmon': {'COVERAGE_CORE': 'sysmon'}}
 
 
 # --- What to run ------------------------------------------------------------------------
@@ -161,6 +174,7 @@ def package(name, about, folder, say):
 class Runner:
     """Runs the Works, with all files in one folder.
 
+    tools       STOCK_TOOLS; default: TOOLS
     samples     for each Work and tool: processor and wall-clock seconds of each round
     lines       for each Work and tool: the number of recorded lines
     """
@@ -170,22 +184,24 @@ class Runner:
     samples: dict = field(default_factory=dict)
     lines: dict = field(default_factory=dict)
     outcomes: dict = field(default_factory=dict)
+    tools: dict = None
 
     def __post_init__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / 'empty.cfg'     # without the settings of the packages: the same for each tool
         self.config.write_text('')
 
-    def environment(self, work, seed):
+    def environment(self, work, seed, tool=PLAIN):
         env = process.environment('PYTEST', 'COVERAGE', 'CONDCOV', 'HYPOTHESIS', 'LC_ALL', 'COLUMNS')
         env |= {'LC_ALL': 'C.UTF-8', 'PYTHONHASHSEED': str(seed), 'PYTHONPYCACHEPREFIX': str(self.folder / 'pycache'),
-                'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1', 'COVERAGE_CORE': 'ctrace'}
+                'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1', 'COVERAGE_CORE': 'ctrace'} | VARIABLES.get(tool, {})
         if work.path:
             env['PYTHONPATH'] = str(work.path)
         return env
 
     def run(self, work, tool, seed=0):
         """Run it once; return (processor seconds, wall-clock seconds)."""
-        before, count = TOOLS[tool]
+        before, count = (self.tools or TOOLS)[tool]
         if tool == FIRST:
             for plans in (self.folder / 'pycache').glob('**/*.condcov'):
                 plans.unlink()
@@ -194,7 +210,7 @@ class Runner:
             command = [self.python, *before(work.source, data, self.config), *work.arguments]
             said, errors = (open(os.path.join(scratch, name), 'w+') for name in ('stdout', 'stderr'))
             with said, errors:
-                ended = process.run(command, said, LIMIT, errors, cwd=work.folder, env=self.environment(work, seed))
+                ended = process.run(command, said, LIMIT, errors, cwd=work.folder, env=self.environment(work, seed, tool))
                 said.seek(0), errors.seek(0)
                 outcome, complaint = said.read(), errors.read()
             if ended.status != 0:
@@ -216,7 +232,7 @@ class Runner:
 
     def round(self, works, number):
         for work in works:
-            for tool in TOOLS:
+            for tool in self.tools or TOOLS:
                 sample = self.run(work, tool, number)
                 self.samples.setdefault(work.name, {}).setdefault(tool, []).append(sample)
 
@@ -239,6 +255,15 @@ def check_tools(runner):
     return {title: version(module) for module, title in found.items()}
 
 
+def check_stock(runner):
+    """Check that the tools are installed in stock CPython."""
+    facts = process.ask('cannot run condcov on stock CPython', runner.python, '-c', 'import coverage, slipcover, pytest; '
+                        'from condcov.record.interpreter import FACTS; print(FACTS)',
+                        env=runner.environment(Work('', [], HERE, HERE), 0)).strip()
+    if facts != 'sys.monitoring, in C':
+        raise Trouble(f'{runner.python} does not record with the compiled recorder of condcov, but with {facts}')
+
+
 def collect(args, say):
     """Measure; return the content of the output file, except for the rows of the table."""
     if args.cpu not in os.sched_getaffinity(0):
@@ -247,48 +272,73 @@ def collect(args, say):
     folder.mkdir(parents=True, exist_ok=True)
     runner = Runner(folder)
     versions = check_tools(runner)
+    runners = [runner]
+    if args.stock:
+        # With a folder of its own, because a first run removes all plans.
+        runners.append(Runner(folder / 'stock', os.path.abspath(args.stock), tools=STOCK_TOOLS))
+        check_stock(runners[1])
     settings = tomllib.loads(SETTINGS.read_text())
     names = args.works.split(',') if args.works else None
     todo = works(settings, names, folder, args.fast, say)
     os.sched_setaffinity(0, {args.cpu})         # inherited by the processes
     load = []
     rounds = args.rounds or (3 if args.fast else 5)
-    say(f'{rounds} rounds of {len(todo)} programs, {len(TOOLS)} runs each, on processor {args.cpu}')
+    runs = sum(len(one.tools or TOOLS) for one in runners)
+    say(f'{rounds} rounds of {len(todo)} programs, {runs} runs each, on processor {args.cpu}')
     (empty,) = works(settings, [STARTUP], folder, args.fast, say)
-    for work, tool in [*((empty, tool) for tool in TOOLS), *((work, PLAIN) for work in todo)]:
-        runner.run(work, tool)                  # compile the imported modules
+    for one in runners:
+        for work, tool in [*((empty, tool) for tool in one.tools or TOOLS), *((work, PLAIN) for work in todo)]:
+            one.run(work, tool)                 # compile the imported modules
+    if args.stock:
+        for work in todo:
+            runners[1].run(work, 'condcov')     # plan
     for number in range(rounds):
         load.append(os.getloadavg()[0])
         begun = time.monotonic()
-        runner.round(todo, number)
+        for one in runners:
+            one.round(todo, number)
         say(f'round {number + 1} of {rounds} took {time.monotonic() - begun:.0f} s')
+    packages = {work.name: settings['packages'][work.name]['version'] for work in todo if work.tests}
+    stock = {'interpreter': Interpreter('stock', args.stock).about, 'packages': packages,
+             'samples': runners[1].samples, 'lines': runners[1].lines} if args.stock else None
     return {'format': FORMAT, 'date': datetime.date.today().isoformat(), 'rounds': rounds, 'fast': args.fast,
             'machine': describe_machine(args.cpu) | {'load': round(max(load), 1)},
             'interpreter': Interpreter('fork', sys.executable).about, 'versions': versions,
-            'packages': {work.name: settings['packages'][work.name]['version'] for work in todo if work.tests},
-            'samples': runner.samples, 'lines': runner.lines}
+            'packages': packages, 'samples': runner.samples, 'lines': runner.lines, 'stock': stock}
 
 
 # --- Evaluating -------------------------------------------------------------------------
 
 def evaluate(data):
-    """Add the rows of the table: for each Work, the seconds without coverage, and the ratio for each tool."""
+    """Add the rows of the tables: for each Work, the seconds without coverage, and the ratio for each tool."""
+    evaluate_part(data)
+    for row in data['rows'].values():
+        if 'met' in row:
+            ratio = round(row['cpu']['condcov']['median'], 2)
+            row['met'] = row['met'] and ratio <= MUST
+            row['aim_met'] = ratio <= AIM
+    if data.get('stock'):
+        evaluate_part(data['stock'])
+
+
+def evaluate_part(data):
+    """Likewise for the fork or for stock CPython; met: whether condcov takes less than coverage.py."""
     rows = data['rows'] = {}
     for name, samples in data['samples'].items():
+        data['tools'] = list(samples)
         row = rows[name] = {}
         for place, clock in enumerate(('cpu', 'wall')):
             seconds = {tool: [sample[place] for sample in found] for tool, found in samples.items()}
             row[clock] = {PLAIN: spread(seconds[PLAIN])}
-            for tool in MEASURED:
+            for tool in data['tools'][1:]:
                 row[clock][tool] = spread([one / other for one, other in zip(seconds[tool], seconds[PLAIN])])
         if name == STARTUP:
             row['seconds'] = {tool: spread([sample[0] for sample in found]) for tool, found in samples.items()}
         else:
-            ratio = row['cpu']['condcov']['median']
-            row['met'] = round(ratio, 2) <= MUST and ratio < row['cpu']['coverage.py']['median']
-            row['aim_met'] = round(ratio, 2) <= AIM
+            row['met'] = row['cpu']['condcov']['median'] < row['cpu']['coverage.py']['median']
     judged = [row for name, row in rows.items() if name != STARTUP]
-    data['mean'] = {clock: {tool: geometric_mean([row[clock][tool]['median'] for row in judged]) for tool in MEASURED}
+    data['mean'] = {clock: {tool: geometric_mean([row[clock][tool]['median'] for row in judged])
+                            for tool in data['tools'][1:]}
                     for clock in ('cpu', 'wall')} if judged else {}
 
 
@@ -313,27 +363,32 @@ def ratio_text(found):
 
 def cells(data, clock='cpu', judged=False):
     """The rows of the table for one clock, titles first; judged: also whether processor times reach the targets."""
-    targets = [f'must: ≤ {MUST:.2f} and less than coverage.py', f'aim: ≤ {AIM:.2f}'] if judged else []
-    yield ['', PLAIN, *MEASURED, *targets]
+    stock = 'versions' not in data
+    tools = data['tools'][1:]
+    targets = []
+    if judged:
+        targets = (['must: less than coverage.py'] if stock else
+                   [f'must: ≤ {MUST:.2f} and less than coverage.py', f'aim: ≤ {AIM:.2f}'])
+    yield ['', PLAIN, *tools, *targets]
     for name, row in data['rows'].items():
         if name == STARTUP:
             continue
         label = f'{name} {data["packages"][name]}, tests' if name in data['packages'] else name
-        verdicts = ['yes' if row['met'] else 'NO', 'yes' if row['aim_met'] else 'no'] if judged else []
-        yield [label, f'{row[clock][PLAIN]["median"]:.2f} s', *(ratio_text(row[clock][tool]) for tool in MEASURED),
+        verdicts = ['yes' if row['met'] else 'NO', 'yes' if row.get('aim_met') else 'no'][:len(targets)]
+        yield [label, f'{row[clock][PLAIN]["median"]:.2f} s', *(ratio_text(row[clock][tool]) for tool in tools),
                *verdicts]
     if data['mean']:
-        yield ['geometric mean', '', *(f'{data["mean"][clock][tool]:.2f}' for tool in MEASURED), *([''] * len(targets))]
+        yield ['geometric mean', '', *(f'{data["mean"][clock][tool]:.2f}' for tool in tools), *([''] * len(targets))]
 
 
 def startup(data):
     """Rows for the time of an empty program and for the number of recorded lines, with a column for each tool."""
     if STARTUP in data['rows']:
         found = data['rows'][STARTUP]['seconds']
-        yield ['an empty program', *(f'{found[tool]["median"] * 1000:.0f} ms' for tool in TOOLS)]
+        yield ['an empty program', *(f'{found[tool]["median"] * 1000:.0f} ms' for tool in data['tools'])]
     for name, lines in data['lines'].items():
         if name != STARTUP:
-            yield [f'lines recorded: {name}', '', *(str(lines[tool]) for tool in MEASURED)]
+            yield [f'lines recorded: {name}', '', *(str(lines[tool]) for tool in data['tools'][1:])]
 
 
 def table(data):
@@ -348,13 +403,29 @@ def table(data):
     yield f'Wall-clock time likewise{warning}'
     yield from columns(list(cells(data, 'wall')))
     yield ''
-    yield from columns([['', *TOOLS], *startup(data)])
+    yield from columns([['', *data['tools']], *startup(data)])
+    if data.get('stock'):
+        stock = data['stock']
+        yield ''
+        yield f'Stock CPython {stock["interpreter"]["version"]}: processor time, ratio likewise'
+        yield from columns(list(cells(stock, judged=True)))
+        if stock['mean']:
+            mean = stock['mean']['cpu']['condcov']
+            yield (f'geometric mean of condcov: must: ≤ {STOCK_MEAN_MUST:.1f} '
+                   f'{"yes" if mean <= STOCK_MEAN_MUST else "NO"}; '
+                   f'aim: ≤ {STOCK_MEAN_AIM:.1f} {"yes" if mean <= STOCK_MEAN_AIM else "no"}')
+        yield ''
+        yield from columns([['', *stock['tools']], *startup(stock)])
 
 
 def page(data):
     """Lines of reStructuredText: coverages.rst with the measurements."""
     parts = {'notes': [f'* {note}' for note in notes(data)], 'table': list_table(list(cells(data))),
-             'startup': list_table([['', *TOOLS], *startup(data)]), 'rounds': str(data['rounds'])}
+             'startup': list_table([['', *data['tools']], *startup(data)]), 'rounds': str(data['rounds'])}
+    stock = data.get('stock')
+    parts['stock'] = ([f'On stock CPython {stock["interpreter"]["version"]}, in the same rounds:', '',
+                       *list_table(list(cells(stock)))] if stock else
+                      ['In this run, there was no stock CPython to measure.'])
     return filled('coverages.rst', parts)
 
 
@@ -364,6 +435,7 @@ def main(say, argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--folder', help='folder for downloads and results')
     add_common(parser, rounds='5, with --fast 3', fast='fewer rounds, and shorter programs')
+    parser.add_argument('--stock', metavar='PYTHON', help='stock CPython with the same tools, to measure too')
     parser.add_argument('--works', help='names of programs and packages, separated by commas (default: all)')
     args = parser.parse_args(argv)
 

@@ -67,6 +67,25 @@ def test_page(data):
     assert '- yes\n' not in text and 'all-clock' not in text       # what the targets say is in qa/reports
 
 
+def test_stock_has_a_table_of_its_own(data):
+    names = 'without', 'condcov', 'condcov, in Python', 'coverage.py', 'coverage.py, sysmon', 'SlipCover'
+    stock = {name: {tool: found for tool, found in zip(names, samples(*ratios).values())}
+             for name, ratios in {'sudoku': (1.0, 1.2, 2.0, 5.0, 1.5, 1.1), 'toolz': (0.3, 2.5, 3.0, 2.0, 2.0, 3.0),
+                                  'start-up': (0.01, 10, 10, 9, 9, 8)}.items()}
+    data['stock'] = {'interpreter': {'version': '3.13.0'}, 'packages': data['packages'], 'samples': stock,
+                     'lines': {'sudoku': dict.fromkeys(names[1:], 80)}}
+    coverages.evaluate(data)
+    assert data['rows']['sudoku']['aim_met']
+    lines = list(coverages.table(data))
+    start = lines.index('Stock CPython 3.13.0: processor time, ratio likewise')
+    found = {line.split('  ')[0]: line.split() for line in lines[start:]}
+    assert found['sudoku'][1:] == '2.00 s 1.20 ±0.00 2.00 ±0.00 5.00 ±0.00 1.50 ±0.00 1.10 ±0.00 yes'.split()
+    assert found['toolz 1.2.0, tests'][-1] == 'NO'
+    assert 'geometric mean of condcov: must: ≤ 2.0 yes; aim: ≤ 1.3 no' in lines
+    text = '\n'.join(coverages.page(data))
+    assert 'On stock CPython 3.13.0, in the same rounds:' in text and '     - condcov, in Python\n' in text
+
+
 # --- Running ----------------------------------------------------------------------------
 
 SETTINGS = {'programs': {'sudoku': 3}, 'packages': {}}
@@ -90,6 +109,17 @@ def test_a_run(runner, pretend, tmp_path, monkeypatch):
     assert 0 <= cpu and 0 < wall < 60
     (call,) = (tmp_path / 'calls').read_text().splitlines()
     assert call.startswith(' 7 ') and call.endswith('/qa/bench/repeat.py sudoku 3')
+
+
+def test_the_ways_to_record_are_chosen_by_variables(runner, pretend, tmp_path, monkeypatch):
+    pretend(f'echo "$CONDCOV_CORE/$COVERAGE_CORE" >>{tmp_path}/calls; echo result\n'
+            'for word; do case $word in */data) echo > "${word#*=}" ;; esac; done')
+    runner.tools = {name: (before, count and (lambda data: 5))
+                    for name, (before, count) in coverages.STOCK_TOOLS.items()}
+    monkeypatch.setenv('CONDCOV_CORE', 'c')
+    runner.round([work(tmp_path)], 0)
+    assert (tmp_path / 'calls').read_text().split() == ['/ctrace', '/ctrace', 'python/ctrace', '/ctrace', '/sysmon',
+                                                        '/ctrace']
 
 
 def test_a_first_run_finds_no_plans(runner, pretend, tmp_path, monkeypatch):

@@ -44,9 +44,12 @@ def texts(tmp_path_factory):
     return path, found
 
 
-def recorded(python, path):
-    # Without the interpreter's own condcov, the one that is tested.
-    environment = {**os.environ, 'PYTHONPATH': os.path.dirname(os.path.dirname(condcov.__file__))}
+def recorded(python, path, form='python'):
+    """What the interpreter records of the programs, with this form of the recorder."""
+    environment = {**os.environ, 'CONDCOV_CORE': form}
+    if form == 'python':
+        # Not the interpreter's own condcov, which need not have one, but the one that is tested.
+        environment['PYTHONPATH'] = os.path.dirname(os.path.dirname(condcov.__file__))
     return json.loads(subprocess.run([python, SCRIPT, path], check=True, capture_output=True, env=environment).stdout)
 
 
@@ -57,12 +60,17 @@ def constants(text):
             and isinstance(node.iter, ast.List) and isinstance(node.iter.elts[0], ast.Constant)}
 
 
+@pytest.mark.parametrize('form', ['python', 'c'])
 @pytest.mark.parametrize('peer', PEERS)
-def test_the_same_program_has_the_same_record(peer, texts):
+def test_the_same_program_has_the_same_record(peer, form, texts):
+    if form == 'c' and subprocess.run([peer, '-c', 'import condcov.record._monitoring_core'],
+                                      stderr=subprocess.DEVNULL).returncode:
+        pytest.skip(f'the condcov of {peer} has no compiled recorder')
     path, found = texts
     version = subprocess.run([peer, '-c', 'import sys; print(sys.version_info.minor)'], check=True,
                              capture_output=True, text=True).stdout
-    for (text, _), ours, theirs in zip(found, recorded(sys.executable, path), recorded(peer, path), strict=True):
+    for (text, _), ours, theirs in zip(found, recorded(sys.executable, path),
+                                         recorded(peer, path, form), strict=True):
         # A comprehension in code that is never reached has code of its own in 3.11, and none when it is inlined.
         dead = set(ours['decisions']) ^ set(theirs['decisions'])
         apart = {*ours['unknown'], *theirs['unknown'], *(constants(text) if int(version) >= 14 else ())}
