@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ('Doc', 'Include', 'Modules', 'Objects', 'Python', 'qa')
+FOLDERS = ('condcov/src', 'Doc', 'Include', 'Modules', 'Objects', 'Python', 'qa')
 WIDTH = 79
 KEYWORD = re.compile(r'(?:else if|if|for|while|switch)\b')
 # The head of a definition: its type, name and parameters, and the brace.

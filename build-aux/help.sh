@@ -23,7 +23,7 @@ make lint                    check the sources with ruff, mypy, shellcheck and a
 
 make bench                   measure what tracing costs on the fork and on stock CPython; ten minutes
 make bench-pyperformance     run the pyperformance benchmarks on both, with tracing off; an hour or two
-make bench-condcov           measure what condcov, coverage.py and SlipCover cost on the fork; ten minutes
+make bench-condcov           measure what condcov, coverage.py and SlipCover cost, also on CPython 3.13; 20 minutes
 make bench-fuzzing           measure the speed of a fuzzer on the fork, with three ways to record; two minutes
 
 make condcov                 reinstall condcov into the build (needs a package index the first time)

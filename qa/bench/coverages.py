@@ -210,7 +210,8 @@ class Runner:
             command = [self.python, *before(work.source, data, self.config), *work.arguments]
             said, errors = (open(os.path.join(scratch, name), 'w+') for name in ('stdout', 'stderr'))
             with said, errors:
-                ended = process.run(command, said, LIMIT, errors, cwd=work.folder, env=self.environment(work, seed, tool))
+                ended = process.run(command, said, LIMIT, errors, cwd=work.folder,
+                                    env=self.environment(work, seed, tool))
                 said.seek(0), errors.seek(0)
                 outcome, complaint = said.read(), errors.read()
             if ended.status != 0:
@@ -257,7 +258,8 @@ def check_tools(runner):
 
 def check_stock(runner):
     """Check that the tools are installed in stock CPython."""
-    facts = process.ask('cannot run condcov on stock CPython', runner.python, '-c', 'import coverage, slipcover, pytest; '
+    facts = process.ask('cannot run condcov on stock CPython', runner.python, '-c',
+                        'import coverage, slipcover, pytest\n'
                         'from condcov.record.interpreter import FACTS; print(FACTS)',
                         env=runner.environment(Work('', [], HERE, HERE), 0)).strip()
     if facts != 'sys.monitoring, in C':

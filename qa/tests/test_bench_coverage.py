@@ -69,7 +69,7 @@ def test_page(data):
 
 def test_stock_has_a_table_of_its_own(data):
     names = 'without', 'condcov', 'condcov, in Python', 'coverage.py', 'coverage.py, sysmon', 'SlipCover'
-    stock = {name: {tool: found for tool, found in zip(names, samples(*ratios).values())}
+    stock = {name: dict(zip(names, samples(*ratios).values()))
              for name, ratios in {'sudoku': (1.0, 1.2, 2.0, 5.0, 1.5, 1.1), 'toolz': (0.3, 2.5, 3.0, 2.0, 2.0, 3.0),
                                   'start-up': (0.01, 10, 10, 9, 9, 8)}.items()}
     data['stock'] = {'interpreter': {'version': '3.13.0'}, 'packages': data['packages'], 'samples': stock,

@@ -45,7 +45,7 @@ def _choose_core() -> tuple[str, type]:
         raise CondcovError(f'{CORE} must be c or python, not {wanted}')
     if wanted != 'python':
         try:
-            from condcov.record import _monitoring_core     # type: ignore[attr-defined]
+            from condcov.record import _monitoring_core  # type: ignore[attr-defined]
             return 'C', _monitoring_core.Core
         except ImportError as error:
             if wanted == 'c':
