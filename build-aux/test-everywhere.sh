@@ -2,8 +2,8 @@
 # test-everywhere.sh any|all BUILDDIR: the tests of condcov on the fork and on each stock CPython that it supports, and
 # the same random programs on all of them. The interpreters are those on PATH, else in pyenv, else those that make
 # condcov-peers has built. If 3.14 is not there, but Node is, the programs run on the build of 3.14 for WebAssembly in the
-# npm package pyodide. "any" says what was left out; "all" fails if an interpreter is missing. Where
-# the recorder was compiled, the tests run with that form, and those of the recorder also with its form in Python.
+# npm package pyodide. "any" says what was left out; "all" fails if an interpreter is missing. Where the recorder was
+# compiled, the tests run with that form, and those of the recorder also with its form in Python.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
 . build-aux/suite.sh
