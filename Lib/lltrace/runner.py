@@ -58,12 +58,20 @@ def _forget_shadowed(folder):
                 del sys.modules[loaded]
 
 
+def _is_utf8(source):
+    try:
+        source.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _compile(source, filename):
     """Compile the bytes of a script, and report encoding errors as the tokenizer does for a file."""
     lines = source.splitlines()
     cookies = [re.match(rb'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line) for line in lines[:2]]
     cookie = next(filter(None, cookies), None)
-    if not source.startswith(b'\xef\xbb\xbf') and cookie is None:
+    if not source.startswith(b'\xef\xbb\xbf') and cookie is None and not _is_utf8(source):
         for number, line in enumerate(lines, 1):
             try:
                 line.decode()

@@ -108,7 +108,7 @@ class OneLineJumps(ast.NodeTransformer):
     def visit_While(self, node):
         loops = self.loops
         head = node.test if isinstance(node, ast.While) else node.iter
-        self.loops = [*loops, (head.lineno, node.body[-1].end_lineno)]
+        self.loops = [*loops, (head.lineno, (node.orelse or node.body)[-1].end_lineno)]
         node.body = [self.visit(each) for each in node.body]
         self.suite(node, node.body)
         self.loops = loops
@@ -220,8 +220,17 @@ def one_line_jump(arc, recorded_by, evidence):
     return jump is not None and (recorded_by == 'condcov') == jump.took(arc[1])
 
 
+def exception_suppressed(arc, recorded_by, evidence):
+    """condcov assumes that a with does not suppress an exception that a finally clause raises again at its end.
+
+    It records the arc to the exit, and coverage.py the arc to the line that follows the with.
+    """
+    jump = evidence.jumps.get(arc[0])
+    return (arc[1] < 0) == (recorded_by == 'condcov') and jump is not None and jump.raised and bool(jump.passed)
+
+
 # Why an arc may be recorded by only one of the two.
-EXPLANATIONS = [exception_left, one_line_jump, exception_thrown]
+EXPLANATIONS = [exception_left, one_line_jump, exception_thrown, exception_suppressed]
 
 
 def examine(text, path):

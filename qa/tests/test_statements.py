@@ -99,6 +99,34 @@ def main():
     assert answer['explained'].keys() == {'exception_thrown'} and answer['unexplained'] == []
 
 
+def test_break_does_not_go_to_the_else_of_its_loop(worker):
+    answer = worker.ask('''\
+def main():
+    for i in range(2): break
+    else: str()
+    str()
+''')
+    assert answer['unexplained'] == []
+
+
+def test_suppressed_exception_of_a_finally_is_explained(worker):
+    answer = worker.ask('''\
+from contextlib import suppress
+
+def function(x):
+    with suppress(ValueError):
+        try:
+            int('a')
+        finally:
+            if x: return
+    str(x)
+
+def main():
+    function(0)
+''')
+    assert answer['explained'] == {'exception_suppressed': 2} and answer['unexplained'] == []
+
+
 def test_layout_changes_nothing_but_lines():
     text = ('def f(x):\n    if x < (1, 2):\n        x = 3\n        return\n'
             '    while x:\n        if x:\n            pass\n')

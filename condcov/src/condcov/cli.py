@@ -5,7 +5,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import condcov
@@ -94,34 +94,67 @@ def parser() -> Parser:
     return _parsers()[0]
 
 
-def _parsers() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the command line, and those of the subcommands."""
+def _parsers(only: str | None = None) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the command line, and those of the subcommands, or of one subcommand: each takes time to make."""
     top = Parser('condcov', description=condcov.__doc__.splitlines()[0])
     top.add_argument('--version', action='version', version=f'condcov {condcov.__version__}')
     commands = top.add_subparsers(dest='command', metavar='COMMAND', required=True)
-
-    def command(name: str, help: str, usage: str | None = None) -> Parser:
+    for name in COMMANDS if only is None else [only]:
+        help, usage, add = SUBPARSERS[name]
         found = commands.add_parser(name, help=help, description=f'{help[0].upper()}{help[1:]}.', usage=usage)
         found.add_argument('--data-file', metavar='FILE', help=f'the data file (default: {configuration.DATA_FILE})')
         found.add_argument('--config', '--rcfile', metavar='FILE',
                            help='a TOML file with [tool.condcov], or a configuration file of coverage.py '
                            '(default: those in the current folder)')
-        return found
+        if add is not None:
+            add(found, name)
+    if only is None:
+        helping = commands.add_parser('help', help='print the help of a command',
+                                      description='Print the help of a command.')
+        helping.add_argument('topic', nargs='?', metavar='COMMAND', choices=[*commands.choices])
+    return top, commands.choices
 
-    def selecting(found: Parser, what: str) -> None:
-        found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
-                           help=f'{what} only files that match one of these comma-separated patterns')
-        found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
-                           help=f'do not {what} files that match one of these patterns')
 
-    def quiet(found: Parser) -> None:
-        found.add_argument('-q', '--quiet', action='store_true', help='do not say what was written')
+def _add_selecting(found: Parser, what: str) -> None:
+    found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
+                       help=f'{what} only files that match one of these comma-separated patterns')
+    found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
+                       help=f'do not {what} files that match one of these patterns')
 
-    run = command('run', 'run a program and record its coverage',
-                  usage='condcov run [option]... (PROGRAM | -m MODULE) [argument]...')
+
+def _add_quiet(found: Parser) -> None:
+    found.add_argument('-q', '--quiet', action='store_true', help='do not say what was written')
+
+
+def _add_reporting(found: Parser, minimum: bool = True) -> None:
+    _add_selecting(found, 'report')
+    found.add_argument('files', nargs='*', metavar='FILE',
+                       help='report only these files, folders and modules')
+    found.add_argument('--contexts', type=regexes, metavar='REGEXES',
+                       help='report only what was recorded in contexts whose names match one of these '
+                            'comma-separated regular expressions')
+    if minimum:
+        found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
+                           help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
+                                'condition, mcdc, or total for lines and branches together')
+    found.add_argument('-i', '--ignore-errors', action='store_true', default=None,
+                       help='exit with status 0 although a file cannot be reported')
+    found.add_argument('--keep-combined', action='store_true',
+                       help='keep the data files of single processes if they are combined for this report')
+    found.add_argument('--precision', type=number, metavar='N', help='digits after the decimal point (default: 1)')
+    found.add_argument('--sort', type=sorting, metavar='COLUMN',
+                       help='sort the files by name, line, branch, condition, mcdc or gaps, the lowest first, or '
+                            'as by -mcdc the highest first; coverage.py\'s stmts, miss, brpart and cover also work '
+                            '(default: name)')
+    found.add_argument('--skip-covered', action=argparse.BooleanOptionalAction,
+                       help='skip files with complete coverage')
+    found.add_argument('--skip-empty', action='store_true', default=None, help='skip files without code')
+
+
+def _add_run(run: Parser, name: str) -> None:
     run.add_argument('--source', type=names, action='extend', metavar='NAMES',
                      help='record only these packages, modules and folders (comma-separated)')
-    selecting(run, 'record')
+    _add_selecting(run, 'record')
     run.add_argument('-L', '--pylib', action='store_true', default=None, help='also record the standard library')
     run.add_argument('--context', metavar='NAME', help='the name of the context to record in')
     run.add_argument('-a', '--append', action='store_true', help='add to the data of earlier runs')
@@ -137,32 +170,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
                      help='run this module; the arguments after it are passed to it')
     run.add_argument('program', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
-    def reporting(found: Parser, minimum: bool = True) -> None:
-        selecting(found, 'report')
-        found.add_argument('files', nargs='*', metavar='FILE',
-                           help='report only these files, folders and modules')
-        found.add_argument('--contexts', type=regexes, metavar='REGEXES',
-                           help='report only what was recorded in contexts whose names match one of these '
-                                'comma-separated regular expressions')
-        if minimum:
-            found.add_argument('--fail-under', type=level, action='append', metavar='[LEVEL=]PERCENT',
-                               help='exit with status 2 if the coverage is lower; LEVEL is line (the default), branch, '
-                                    'condition, mcdc, or total for lines and branches together')
-        found.add_argument('-i', '--ignore-errors', action='store_true', default=None,
-                           help='exit with status 0 although a file cannot be reported')
-        found.add_argument('--keep-combined', action='store_true',
-                           help='keep the data files of single processes if they are combined for this report')
-        found.add_argument('--precision', type=number, metavar='N', help='digits after the decimal point (default: 1)')
-        found.add_argument('--sort', type=sorting, metavar='COLUMN',
-                           help='sort the files by name, line, branch, condition, mcdc or gaps, the lowest first, or '
-                                'as by -mcdc the highest first; coverage.py\'s stmts, miss, brpart and cover also work '
-                                '(default: name)')
-        found.add_argument('--skip-covered', action=argparse.BooleanOptionalAction,
-                           help='skip files with complete coverage')
-        found.add_argument('--skip-empty', action='store_true', default=None, help='skip files without code')
 
-    report = command('report', 'print the gaps and the coverage')
-    reporting(report)
+def _add_report(report: Parser, name: str) -> None:
+    _add_reporting(report)
     report.add_argument('--format', choices=('text', 'markdown', 'total'),
                         help='print text (the default), the table in Markdown, or only the percentage of lines and '
                              'branches together, as coverage.py does')
@@ -171,52 +181,55 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     report.add_argument('--gaps', type=number_or_all, default=-1, metavar='N',
                         help='print at most N gaps, the most telling ones, or "all" (default: 50)')
     report.add_argument('--no-gaps', dest='gaps', action='store_const', const=0, help='print only the table')
-    for name, (_, destination, help) in WRITERS.items():
-        found = command(name, help)
-        reporting(found)
-        found.add_argument('-o', '--output', *(('-d', '--directory') if name == 'html' else ()),
-                           metavar='FOLDER' if name == 'html' else 'FILE',
-                           help=f'where to write the report{"" if name == "html" else "; - for standard output"} '
-                                f'(default: {destination})')
-        quiet(found)
-        if name in ('html', 'json'):
-            found.add_argument('--show-contexts', action='store_true', default=None,
-                               help='show which contexts saw each outcome of a condition')
-        if name == 'html':
-            found.add_argument('--title', metavar='TEXT', help='the title of the report')
-        elif name == 'json':
-            found.add_argument('--pretty-print', action='store_true', default=None,
-                               help='break and indent the lines for human readers')
-        elif name == 'lcov':
-            found.add_argument('--mcdc', action='store_true',
-                               help='write MCDC records and name the branches, for genhtml 2.2 and later; '
-                                    'many other readers reject them')
-            found.add_argument('--numbers', dest='names', action='store_false', default=None,
-                               help='number the branches even with --mcdc')
-    annotate = command('annotate', 'write copies of the files with a mark before each line')
-    reporting(annotate, minimum=False)
+
+
+def _add_writer(found: Parser, name: str) -> None:
+    _add_reporting(found)
+    destination = WRITERS[name][1]
+    found.add_argument('-o', '--output', *(('-d', '--directory') if name == 'html' else ()),
+                       metavar='FOLDER' if name == 'html' else 'FILE',
+                       help=f'where to write the report{"" if name == "html" else "; - for standard output"} '
+                            f'(default: {destination})')
+    _add_quiet(found)
+    if name in ('html', 'json'):
+        found.add_argument('--show-contexts', action='store_true', default=None,
+                           help='show which contexts saw each outcome of a condition')
+    if name == 'html':
+        found.add_argument('--title', metavar='TEXT', help='the title of the report')
+    elif name == 'json':
+        found.add_argument('--pretty-print', action='store_true', default=None,
+                           help='break and indent the lines for human readers')
+    elif name == 'lcov':
+        found.add_argument('--mcdc', action='store_true',
+                           help='write MCDC records and name the branches, for genhtml 2.2 and later; '
+                                'many other readers reject them')
+        found.add_argument('--numbers', dest='names', action='store_false', default=None,
+                           help='number the branches even with --mcdc')
+
+
+def _add_annotate(annotate: Parser, name: str) -> None:
+    _add_reporting(annotate, minimum=False)
     annotate.add_argument('-d', '--directory', metavar='FOLDER',
                           help='where to write the copies (default: next to the files)')
 
-    combine = command('combine', 'combine the data files of several processes or runs')
+
+def _add_combine(combine: Parser, name: str) -> None:
     combine.add_argument('-a', '--append', action='store_true', help='keep the existing data and add to it')
     combine.add_argument('--keep', action='store_true', help='keep the original data files')
-    quiet(combine)
+    _add_quiet(combine)
     combine.add_argument('files', nargs='*', metavar='FILE',
                          help='a data file, or a folder with data files (default: the folder of the data file)')
-    command('erase', 'delete the data files')
-    debug = command('debug', 'print what condcov knows about its environment, its data or its configuration')
+
+
+def _add_debug(debug: Parser, name: str) -> None:
     debug.add_argument('topics', nargs='+', choices=('sys', 'data', 'config'), metavar='TOPIC',
                        help='sys, data or config')
-    helping = commands.add_parser('help', help='print the help of a command',
-                                  description='Print the help of a command.')
-    helping.add_argument('topic', nargs='?', metavar='COMMAND', choices=[*commands.choices])
-    return top, commands.choices
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute the command line, and return the exit status.  "run" does not return if the program exits."""
-    top, commands = _parsers()
+    given = sys.argv[1:] if arguments is None else arguments
+    top, commands = _parsers(given[0] if given and given[0] in COMMANDS else None)
     options, unknown = top.parse_known_args(arguments)
     if unknown:
         commands[options.command].error(f'unrecognized arguments: {" ".join(unknown)}')
@@ -437,5 +450,17 @@ def _tuple(items: list[str] | None) -> tuple[str, ...] | None:
     return None if items is None else tuple(items)
 
 
-COMMANDS = {'run': _run, 'report': _report, 'annotate': _annotate, 'combine': _combine, 'erase': _erase,
-            'debug': _debug, **dict.fromkeys(WRITERS, _write)}
+COMMANDS = {'run': _run, 'report': _report, **dict.fromkeys(WRITERS, _write), 'annotate': _annotate,
+            'combine': _combine, 'erase': _erase, 'debug': _debug}
+
+# Of each command: the help text, the usage if argparse makes it wrong, and what adds its arguments.
+SUBPARSERS: dict[str, tuple[str, str | None, Callable[[Parser, str], None] | None]] = {
+    'run': ('run a program and record its coverage',
+            'condcov run [option]... (PROGRAM | -m MODULE) [argument]...', _add_run),
+    'report': ('print the gaps and the coverage', None, _add_report),
+    **{name: (help, None, _add_writer) for name, (_, _, help) in WRITERS.items()},
+    'annotate': ('write copies of the files with a mark before each line', None, _add_annotate),
+    'combine': ('combine the data files of several processes or runs', None, _add_combine),
+    'erase': ('delete the data files', None, None),
+    'debug': ('print what condcov knows about its environment, its data or its configuration', None, _add_debug),
+}

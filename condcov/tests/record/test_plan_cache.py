@@ -28,9 +28,9 @@ def made(monkeypatch):
     """The names of the code objects that a plan is made for, which may have been recorded before and still be there."""
     real, names = planner.plan, set()
 
-    def plan(code, table):
+    def plan(code, *rest):
         names.add(code.co_name)
-        return real(code, table)
+        return real(code, *rest)
 
     monkeypatch.setattr(planner, 'plan', plan)
     return names
@@ -71,10 +71,10 @@ def test_source_is_parsed_for_new_code_only(folder, made, monkeypatch):
     run(folder)
     made.clear()
     file = recorded_file.RecordedFile(str(folder.path / 'mod.py'))
-    assert file._table is None
+    assert file._tables is None
     code = compile('\n' + TEXT, file.path, 'exec')
     file.plan(code)
-    assert file._table and made == {'<module>'}
+    assert file._tables and made == {'<module>'}
     file.plans.save()
     assert len(recorded_file.RecordedFile(file.path).plans) == 3
 

@@ -84,14 +84,20 @@ class Table:
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
     jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
 
+    def update(self, other: 'Table') -> None:
+        """Add the content of the table of another part of the file."""
+        for name, entries in vars(other).items():
+            getattr(self, name).update(entries)
 
-def find(tree: ast.Module, text: str, optimize: int = 0) -> tuple[list[model.Decision], Table]:
+
+def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0) -> tuple[list[model.Decision], Table]:
     """Return the decisions of a module, in order of their span, and the table of their jumps.
 
     text        its source
     optimize    the optimization level that the code is compiled with: from 1 on, there are no asserts
+    before      how many lines of the file come before the text
     """
-    finder = _Finder(text, optimize)
+    finder = _Finder(text, optimize, before)
     finder.walk(tree)
     if finder.jumps:
         finder.table.jumps = one_line_jumps.find(tree, finder.jumps)
@@ -132,8 +138,9 @@ _Tree = Any     # described before test_tree()
 
 class _Finder:
 
-    def __init__(self, text: str, optimize: int) -> None:
+    def __init__(self, text: str, optimize: int, before: int) -> None:
         self.source = [line.encode() + b'\n' for line in text.split('\n')]    # not splitlines(): \f does not end a line
+        self.first = before + 1         # the number of its first line
         self.optimize = optimize
         self.decisions: dict[Key, model.Decision] = {}
         self.table = Table()
@@ -269,7 +276,7 @@ class _Finder:
             first, last = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span), body[-1]
             self.table.suites[decision.key] = first.lineno, last.end_lineno or last.lineno
             if (isinstance(last, one_line_jumps.KINDS)
-                    and self.source[first.lineno - 1][:first.col_offset].strip()):
+                    and self.source[first.lineno - self.first][:first.col_offset].strip()):
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
@@ -346,9 +353,10 @@ class _Finder:
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
-        if span.line == span.end_line and span.line <= len(self.source):
-            return self.source[span.line - 1][span.column:span.end_column].decode(errors='replace')
-        lines = self.source[span.line - 1:span.end_line]
+        start, end = span.line - self.first, span.end_line - self.first + 1
+        if end == start + 1 and end <= len(self.source):
+            return self.source[start][span.column:span.end_column].decode(errors='replace')
+        lines = self.source[start:end]
         if not lines:
             return ''
         lines[-1] = lines[-1][:span.end_column]

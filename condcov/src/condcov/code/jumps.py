@@ -16,6 +16,9 @@ _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOAD_ATTR', 'LOAD_METHOD',
                                      'LOAD_SUPER_ATTR')
 _GET_ANEXT = OP['GET_ANEXT']
+
+# The conditional jumps, and the first instruction of those that fetch an item of an asynchronous loop.
+TESTS = bytecode.CONDITIONAL | {_GET_ANEXT}
 _COPY = OP['COPY']
 _TO_BOOL = OP.get('TO_BOOL')
 
@@ -58,8 +61,7 @@ def jumps_of(code: CodeType, table: Table, instructions: list[Instruction] | Non
     """Return the conditional jumps of a code object, matched to the decisions in the table of its file."""
     instructions = instructions or bytecode.read(code)
     matcher = _Matcher(instructions, table)
-    return [matcher.jump(index) for index, instruction in enumerate(instructions)
-            if instruction.op in bytecode.CONDITIONAL or instruction.op == _GET_ANEXT]
+    return [matcher.jump(index) for index, instruction in enumerate(instructions) if instruction.op in TESTS]
 
 
 class _Matcher:

@@ -1,24 +1,103 @@
 """Parses a source file and finds its decisions."""
 
 import ast
+import bisect
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import CodeType
 
-from condcov.code import decisions, source_text
+from condcov.code import bytecode, decisions, jumps, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
+LARGE = 200_000         # bytes; of a larger file, only the parts are parsed whose decisions are needed
 
-def table(text: str | bytes, path: str) -> decisions.Table:
-    """Return the table of a file's decisions.
+
+class Tables:
+    """The tables of a file's decisions.
 
     Raises CondcovError if the text is not valid in this version of Python or cannot be decoded; `path` is for the
-    message.
+    message. For a large file, of_code() may raise it, too.
     """
-    with no_warnings():
-        return decisions_of(source_text.decoded(text, path), path)[1]
+
+    def __init__(self, text: bytes, path: str) -> None:
+        self._text = source_text.decoded(text, path)
+        self._path = path
+        self._whole: decisions.Table | None = None
+        self._parts: _Parts | None = None
+        if len(text) > LARGE:
+            self._parts = _Parts(self._text)
+        else:
+            self._of_file()
+
+    def _of_file(self) -> decisions.Table:
+        if self._whole is None:
+            with no_warnings():
+                self._whole = decisions_of(self._text, self._path)[1]
+            self._text = ''
+            self._parts = None
+        return self._whole
+
+    def of_code(self, code: CodeType, instructions: list[bytecode.Instruction]) -> decisions.Table:
+        """Return a table with the decisions that the instructions of a code object test."""
+        if self._parts is not None:
+            lines = {number for instruction in instructions if instruction.op in jumps.TESTS
+                     for number in (instruction.position.line, instruction.position.end_line)}
+            found = self._parts.table(lines)
+            if found is not None and all(jump.operand or jump.reason
+                                         for jump in jumps.jumps_of(code, found, instructions)):
+                return found
+        return self._of_file()
+
+
+class _Parts:
+    """The parts of a text between the functions and classes at the top level."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split('\n')
+        heads = [number for number, line in enumerate(self._lines)
+                 if line.startswith(('def ', 'class ', 'async def '))]
+        # The first line of each part, from 0.
+        self._starts = [0]
+        for before, head in zip([-1, *heads], heads):
+            self._starts.append(self._decorated(before + 1, head))
+        self._tables: dict[int, decisions.Table] = {}       # by number of a part
+
+    def _decorated(self, first: int, head: int) -> int:
+        """The line in which the decorators of a function begin, or `head` if it has none; not before `first`."""
+        start = number = head
+        while number > first and self._lines[number - 1].strip():
+            number -= 1
+            if self._lines[number].startswith('@'):
+                start = number
+        return start
+
+    def table(self, lines: set[int | None]) -> decisions.Table | None:
+        """Return a table of the parts with these lines; None if one is not valid by itself.
+
+        It may be valid although it is wrong: it may begin in a string. But then its table has no decision at the place
+        of a jump, because what is code in the file is a string in the part.
+        """
+        if None in lines:
+            return None
+        numbers = {bisect.bisect_right(self._starts, line - 1) - 1 for line in lines if line is not None}
+        found = decisions.Table()
+        for number in numbers:
+            if number not in self._tables:
+                start = self._starts[number]
+                text = '\n'.join(self._lines[start:(*self._starts, len(self._lines))[number + 1]]) + '\n'
+                try:
+                    with no_warnings():
+                        tree = ast.increment_lineno(ast.parse(text), start)
+                except (SyntaxError, ValueError, RecursionError):
+                    return None
+                self._tables[number] = decisions.find(tree, text, sys.flags.optimize, start)[1]
+            if len(numbers) == 1:
+                return self._tables[number]
+            found.update(self._tables[number])
+        return found
 
 
 def decisions_of(text: str, path: str) -> tuple[list[Decision], decisions.Table]:

@@ -66,10 +66,7 @@ else:
 
 
 def run_program(argv: list[str], **options: Any) -> None:
-    """Run a program like python; see lltrace.runner.run()."""
+    """Run a program like python; see runner.run()."""
     # Imported here, because only the first process of a run needs it.
-    if FACTS == 'code probes':
-        from lltrace import runner
-    else:
-        from condcov.record import runner
+    from condcov.record import runner
     runner.run(argv, **options)

@@ -3,7 +3,7 @@
 from types import CodeType
 
 from condcov.code import bytecode
-from condcov.code.bytecode import OP
+from condcov.code.bytecode import OP, Instruction
 from condcov.code.decisions import Table
 from condcov.code.jumps import Jump, jumps_of, within
 from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
@@ -19,17 +19,17 @@ _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
-def plan(code: CodeType, table: Table) -> Plan:
+def plan(code: CodeType, table: Table, instructions: list[Instruction] | None = None) -> Plan:
     """Return the Plan of a code object; `table` is that of the decisions of its file."""
     if code.co_name == bytecode.ANNOTATIONS:
         return Plan(((), (), ()), {}, {}, {}, {}, (), ())
-    return _Planner(code, table).plan()
+    return _Planner(code, table, instructions or bytecode.read(code)).plan()
 
 
 class _Planner:
 
-    def __init__(self, code: CodeType, table: Table) -> None:
-        self._instructions = bytecode.read(code)
+    def __init__(self, code: CodeType, table: Table, instructions: list[Instruction]) -> None:
+        self._instructions = instructions
         self._table = table
         self._code = code
         self._lines: dict[int, int] = {}                        # by offset

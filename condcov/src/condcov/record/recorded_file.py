@@ -5,8 +5,7 @@ from types import CodeType
 
 from coverage.misc import isolate_module
 
-from condcov.code import parsing, source_text
-from condcov.code.decisions import Table
+from condcov.code import bytecode, parsing, source_text
 from condcov.record import plan_cache, planner
 from condcov.record.plan import Plan
 
@@ -22,21 +21,22 @@ class RecordedFile:
         self._content = source_text.read(path)
         self.sha256 = source_text.sha256(self._content)
         self.plans = plan_cache.Plans(path, self.sha256)
-        self._table: Table | None = None
+        self._tables: parsing.Tables | None = None
         if not self.plans:
-            self._parse()           # raise now if it is not valid
+            self._parse()           # raise now if it is not valid, unless it is large
 
-    def _parse(self) -> Table:
-        if self._table is None:
-            self._table = parsing.table(self._content, self.path)
+    def _parse(self) -> parsing.Tables:
+        if self._tables is None:
+            self._tables = parsing.Tables(self._content, self.path)
             self._content = b''
-        return self._table
+        return self._tables
 
     def plan(self, code: CodeType) -> Plan:
         """Return the plan of one of the file's code objects."""
         plan = self.plans.get(code)
         if plan is None:
-            plan = planner.plan(code, self._parse())
+            instructions = bytecode.read(code)
+            plan = planner.plan(code, self._parse().of_code(code, instructions), instructions)
             self.plans.add(code, plan)
         return plan
 

@@ -312,6 +312,9 @@ class Recording:
         """Also record functions that existed before the start and may have been executed."""
         offered = set()
         codes = [function.__code__ for function in gc.get_objects() if type(function) is types.FunctionType]
+        one = {code.co_filename: code for code in codes}        # there are thousands of codes in a hundred files
+        selected = {name for name, code in one.items() if self._file(code) is not None}
+        codes = [code for code in codes if code.co_filename in selected]
         while codes:
             code = codes.pop()
             if id(code) not in offered and self._file(code) is not None:

@@ -1,0 +1,92 @@
+"""Only the parts of a large file are parsed whose decisions are needed, with the same result."""
+
+import inspect
+import pathlib
+import types
+
+import pytest
+
+from condcov.code import bytecode, parsing
+from condcov.record import planner
+
+LIBRARY = pathlib.Path(inspect.__file__).parent
+
+
+def codes_of(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes_of(constant)
+
+
+def plans(text, tables):
+    code = compile(text, 'example.py', 'exec', dont_inherit=True)
+    read = [(each, bytecode.read(each)) for each in codes_of(code)]
+    return [planner.plan(each, tables.of_code(each, instructions), instructions).facts for each, instructions in read]
+
+
+def in_parts(text, monkeypatch):
+    monkeypatch.setattr(parsing, 'LARGE', 0)
+    return parsing.Tables(text.encode(), 'example.py')
+
+
+@pytest.mark.parametrize('name', ['argparse', 'ast', 'inspect', 'typing', 'test/test_patma', 'test/test_coroutines'])
+def test_parts_of_the_library_have_the_same_plans(name, monkeypatch):
+    text = (LIBRARY / f'{name}.py').read_text('utf-8')
+    whole = plans(text, parsing.Tables(text.encode(), 'example.py'))
+    assert plans(text, in_parts(text, monkeypatch)) == whole
+
+
+PROGRAM = '''\
+def f(a, b):
+    return a and b
+
+def g(
+        a, b):
+    if a: return b
+
+@f(f, lambda a: a or None)
+@f(f,
+   lambda a: not a and f)
+def h(x):
+    return [y for y in x if y or f]
+
+class C:
+    async def i(self, x):
+        async for y in x:
+            if y is None:
+                break
+if f and g:
+    str()
+'''
+
+
+def test_parts(monkeypatch):
+    whole = plans(PROGRAM, parsing.Tables(PROGRAM.encode(), 'example.py'))
+    tables = in_parts(PROGRAM, monkeypatch)
+    assert plans(PROGRAM, tables) == whole and tables._whole is None
+
+
+def test_code_without_tests_needs_no_parsing(monkeypatch):
+    monkeypatch.setattr(parsing.ast, 'parse', None)
+    text = 'def f():\n    str()\n\nf()\n'
+    assert [{*facts[1].values()} for facts in plans(text, in_parts(text, monkeypatch))] == [{1, 4}, {2}]
+
+
+@pytest.mark.parametrize('text', [
+    # What looks like a function is in a string.
+    'x = """\ndef f(a):\n    if a: pass\n""" if str else """\ndef g():\n    pass\n"""\n',
+    'def f(a):\n    b = """\ndef g(a):\n"""\n    if a or b:\n        return 1\n',
+    'x = f"""{int and\nstr}"""\ny = """\ndef f(a): return a and b\n"""\nz = int and x\n',
+    'x = (str\n@int and\nint) if 0 else 1\n@str\ndef f(a=int and str): pass\n',
+])
+def test_parts_that_are_not_valid_by_themselves(text, monkeypatch):
+    whole = plans(text, parsing.Tables(text.encode(), 'example.py'))
+    assert plans(text, in_parts(text, monkeypatch)) == whole
+
+
+def test_a_test_is_in_the_part_of_its_line(monkeypatch):
+    tables = in_parts(PROGRAM, monkeypatch)
+    code = compile(PROGRAM, 'example.py', 'exec', dont_inherit=True).co_consts[0]
+    table = tables.of_code(code, bytecode.read(code))
+    assert {span.line for span in table.values} == {2}
