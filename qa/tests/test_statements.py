@@ -109,6 +109,21 @@ def main():
     assert answer['unexplained'] == []
 
 
+def test_return_in_a_try_leaves_by_its_finally(worker):
+    answer = worker.ask('''\
+def function(x):
+    try:
+        if x: return
+    finally:
+        if not x: return
+    str()
+
+def main():
+    function(1)
+''')
+    assert answer['unexplained'] == []
+
+
 def test_suppressed_exception_of_a_finally_is_explained(worker):
     answer = worker.ask('''\
 from contextlib import suppress
