@@ -5,7 +5,7 @@ import bisect
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import CodeType
 
 from condcov.code import bytecode, decisions, jumps, source_text
