@@ -43,8 +43,9 @@ class Tables:
     def of_code(self, code: CodeType, instructions: list[bytecode.Instruction]) -> decisions.Table:
         """Return a table with the decisions that the instructions of a code object test."""
         if self._parts is not None:
-            lines = {number for instruction in instructions if instruction.op in jumps.TESTS
-                     for number in (instruction.position.line, instruction.position.end_line)}
+            lines: set[int | None] = {
+                number for instruction in instructions if instruction.op in jumps.TESTS
+                for number in (instruction.position.line, instruction.position.end_line)}
             found = self._parts.table(lines)
             if found is not None and all(jump.operand or jump.reason
                                          for jump in jumps.jumps_of(code, found, instructions)):
