@@ -48,6 +48,7 @@ MODULES="test_a test_b"      the tests for make test-differential
 CLIENTS="coverage hunter"    the projects whose tests make test-clients runs
 RECORDED=1                   make test-clients compares the fork with recorders running with the fork without
 PACKAGES="h11 toolz"         the packages whose tests make test-condcov-packages runs
+INTERPRETER=python3.13       make test-condcov-packages runs other packages there, with and without condcov
 INTERPRETERS=any             make test-condcov-everywhere leaves out interpreters that are missing
 FAST=1, CPU=N                quicker, less precise benchmarks; the processor to run them on
 -jN, V=1                     run N commands at a time; show their complete output

@@ -1,6 +1,7 @@
 #!/bin/sh
 # test-condcov.sh own|packages|statements BUILDDIR: the tests of condcov, as it is installed from there; "packages"
-# compares condcov and coverage.py on packages of the package index, all or those that PACKAGES names, and "statements"
+# compares condcov and coverage.py on packages of the package index, all or those that PACKAGES names, or with INTERPRETER
+# the outcomes of the tests of other packages there, with and without condcov; and "statements"
 # on 5,000 random programs, or as many as PROGRAMS says, different each time. make test has 200, the same each time.
 cd "$(dirname "$0")/.." || exit 1
 . build-aux/common.sh
@@ -19,6 +20,13 @@ case $1 in
         say "$dir: condcov and coverage.py on the tests of packages"
         CONDCOV_PACKAGES=${PACKAGES:-all}
         export CONDCOV_PACKAGES
+        if [ -n "${INTERPRETER-}" ]; then
+            python=$(command -v "$INTERPRETER") || die "INTERPRETER is $INTERPRETER, which is not a command"
+            version=$("$python" -c 'import platform; print(platform.python_version())') || die "$python does not run"
+            sh build-aux/venv.sh "venv-$version" build-aux/requirements/test.txt "$python" condcov
+            CONDCOV_INTERPRETER=$ROOT/build/venv-$version/bin/python
+            export CONDCOV_INTERPRETER
+        fi
         pytest "$dir" -n 0 -v -rP qa/tests/test_packages.py ||
             die "condcov differs from coverage.py or from the source; see above" ;;
     statements)

@@ -1,12 +1,14 @@
 """The lines and branches that condcov and coverage.py record for the tests of packages from the package index.
 
 The same interpreter runs the tests of a package under each tool, in the same folder. The results are compared file by
-file, including the files of the tests themselves.
+file, including the files of the tests themselves. On stock CPython, the outcomes of tests with and without condcov are
+compared instead.
 """
 
 import collections
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -48,7 +50,7 @@ class TestBed(clients.TestBed):
 
     def environment(self, package, python):
         """The environment of the tests, also without the user's settings for condcov."""
-        env = super().environment(package, python)
+        env = super().environment(package, 'fork', python)
         return {name: value for name, value in env.items() if not name.startswith('CONDCOV')}
 
     def record(self, package, tool):
@@ -71,6 +73,24 @@ class TestBed(clients.TestBed):
         found = READERS[tool](json.loads((self.work / 'report.json').read_text('utf-8')), tests)
         found.tests = re.search(r'^(\d+ passed.*) in [\d.]+', said, re.MULTILINE)[1]
         return found
+
+    def outcomes(self, package, python, tool=None):
+        """{test: its outcomes} of the tests of a package with this interpreter, without a tool or with 'condcov'."""
+        tests = self.lay_out(package, python, self.archive(package, sys.executable))
+        file = self.work / 'outcomes'
+        environment = self.environment(package, python)
+        environment['PYTHONPATH'] += f'{os.pathsep}{clients.HERE}'      # outcomes_plugin
+        words = ['-m', 'condcov', 'run', f'--source={",".join(package.source)}'] if tool else []
+        done = subprocess.run([python, *words, '-m', 'pytest', '-p', 'outcomes_plugin', f'--outcomes={file}',
+                               *self.pytest_options(package)], cwd=tests, env=environment, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode in (0, 1), done.stdout[-5000:]       # 1: a test failed
+        found = collections.defaultdict(list)
+        for line in file.read_text('utf-8').splitlines():
+            report = json.loads(line)
+            if report['outcome'] not in ('started', 'around'):
+                found[report['test']].append(report['outcome'])
+        return dict(found)
 
     def pytest_options(self, package):
         """The arguments of pytest for the tests of a package."""

@@ -1,9 +1,12 @@
 """condcov records the same lines and branches of real packages as coverage.py, and the gaps that it reports are real.
 
 The tests fetch source distributions and run only if the environment variable CONDCOV_PACKAGES is set, as by make
-test-condcov-packages: to names of packages, as in "h11 toolz", or to "all".
+test-condcov-packages: to names of packages, as in "h11 toolz", or to "all". If CONDCOV_INTERPRETER is set too, to an
+interpreter that has pytest and condcov, they compare the outcomes of the tests of other packages there instead, with and
+without condcov.
 """
 
+import collections
 import os
 import re
 import subprocess
@@ -40,8 +43,27 @@ PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sd
     ('marshmallow', '4.4.0', 'classes made of declarations', ['src', 'tests'], ['tests'], '{folder}/src',
      '9e6ffa8511012ca89732324c1c253efd7b4d35632dcbdf80aa793fe01804af3e'),
 )}
+# Those whose tests have the same outcomes with condcov and without.
+OTHERS = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source, options=options,
+                                 env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'})
+          for name, version, about, source, tests, path, options, sdist in (
+    ('more-itertools', '11.2.1', 'generators', ['more_itertools'], ['tests'], '{folder}', [],
+     'cbf08fd0af284dc69718b9b76a8e6203df624d70209ea511e4219d350c856f63'),
+    ('attrs', '26.1.0', 'compiled source, decorators', ['attr'], ['tests'], '{folder}/src', [],
+     'd03ceb89cb322a8fd706d4fb91940737b6642aa36998fe130a9bc96c985eff32'),
+    ('wcwidth', '0.9.4', 'tables and caches', ['wcwidth'], ['tests'], '{folder}', [],
+     'fd8d57d3cdfe570e3265c8fab1885c24e34ef40889c0759c0c304a19e9835954'),
+    ('boltons', '26.2.0', 'many small modules', ['boltons'], ['tests'], '{folder}', [],
+     'd39cfd15c1a1c3bd4d705c82252fa9edb8e4f5e8cc039f8e39afac7b1b47e92c'),
+    ('mistune', '3.4.0', 'a parser of Markdown, plugins', ['mistune'], ['tests'], '{folder}/src', [],
+     '2eaf7952af928ca8d33b779762effc1da517b62c6ad85ec8ca957e3b07b9782a'),
+    ('pyparsing', '3.3.3', 'a parser that inspects functions, recursion', ['pyparsing'], ['tests'], '{folder}', [],
+     '928ae7e20211f3b6f3915a72f06a0cfd29ab9d24279dd6346b6b1a7146397d36'),
+)}
+INTERPRETER = os.environ.get('CONDCOV_INTERPRETER')
 NAMES = os.environ.get('CONDCOV_PACKAGES', '').split()
-CHOSEN = [name for name in PACKAGES if {name, 'all'} & set(NAMES)]
+KNOWN = OTHERS if INTERPRETER else PACKAGES
+CHOSEN = [name for name in KNOWN if {name, 'all'} & set(NAMES)]
 
 # What only one of the tools records: {package: {(file, kind, line or arc, tool that records it): reason}}.
 DIFFERENCES = {}
@@ -67,8 +89,8 @@ def recorded(bench):
 
 def test_chosen_packages_are_known():
     for name in NAMES:
-        if name not in {*PACKAGES, 'all'}:
-            pytest.fail(f'PACKAGES has {name!r}, which is not one of: {" ".join(PACKAGES)}', pytrace=False)
+        if name not in {*KNOWN, 'all'}:
+            pytest.fail(f'PACKAGES has {name!r}, which is not one of: {" ".join(KNOWN)}', pytrace=False)
 
 
 def test_what_is_a_difference():
@@ -82,7 +104,18 @@ def test_what_is_a_difference():
         ('b.py', 'untaken', (1, 3), 'condcov')}
 
 
-@pytest.mark.parametrize('name', CHOSEN)
+@pytest.mark.parametrize('name', CHOSEN if INTERPRETER else [])
+def test_outcomes_are_the_same_with_condcov(name, bench):
+    python = Path(INTERPRETER)
+    alone, recorded = (bench.outcomes(OTHERS[name], python, tool) for tool in (None, 'condcov'))
+    counts = collections.Counter(outcome for outcomes in alone.values() for outcome in outcomes)
+    print(f'{name}: {len(alone)} tests: ' + ', '.join(f'{count} {outcome}' for outcome, count in counts.items()))
+    assert counts['passed'] > 50
+    assert {test: (outcomes, recorded.get(test)) for test, outcomes in alone.items()
+            if recorded.get(test) != outcomes} == {} and recorded.keys() == alone.keys()
+
+
+@pytest.mark.parametrize('name', [] if INTERPRETER else CHOSEN)
 def test_lines_and_branches_are_those_of_coverage(name, bench, recorded):
     ours, theirs = recorded(name), bench.record(PACKAGES[name], 'coverage')
     assert ours.tests == theirs.tests
@@ -146,7 +179,7 @@ def test_there_are_ten_gaps_of_packages_that_are_compared():
         assert f'``{each.place}``' in told and each.sentence.replace('`', '``') in told, each.place
 
 
-@pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN], ids=lambda each: getattr(each, 'place', None))
+@pytest.mark.parametrize('each', [each for each in GAPS if each.package in CHOSEN and not INTERPRETER], ids=lambda each: getattr(each, 'place', None))
 def test_gap_is_one(each, bench, recorded):
     """If the missing case ends the process, the tests pass; if the opposite case ends it, they do not."""
     package = PACKAGES[each.package]
