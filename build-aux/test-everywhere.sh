@@ -50,8 +50,9 @@ temporary_folder
 failed=
 CONDCOV_PEERS=$peers${programs:+:$programs}
 export CONDCOV_PEERS
-say "$dir: random programs on all interpreters"
-pytest "$dir" -n 0 -c condcov/pyproject.toml condcov/tests/record/test_interpreters.py || failed=1
+say "$dir: random programs on all interpreters, and their data files"
+pytest "$dir" -n 0 -c condcov/pyproject.toml condcov/tests/record/test_interpreters.py \
+    condcov/tests/test_data_format.py || failed=1
 for python in $(echo "$peers" | tr : ' '); do
     say "$("$python" -c 'import platform; print("CPython", platform.python_version())'): the tests of condcov"
     CONDCOV_PEERS='' $SIGNALS "$python" -m pytest -rs -p no:cacheprovider -n "$(nproc)" -c condcov/pyproject.toml \
