@@ -158,8 +158,11 @@ def test_files_of_different_interpreters_combine(folder, peer):
             for python, value in (first, 0), (second, 1):
                 run(python, 'run', '--counts', f'--data-file=data{value}', 'prog.py', str(value))
             run(second, 'combine', '--data-file=both', 'data0', 'data1')
-            found[first, second] = folder.data('both').read(), run(first, 'report', '--data-file=both', '--gaps=all')
+            (seen,) = [seen for _, seen in folder.data('both').read().values()]
+            # The arcs are those of this interpreter's coverage.py; reports leave out those that they do not know.
+            found[first, second] = seen.lines, seen.paths, run(sys.executable, 'report', '--data-file=both')
+            assert 'Total' in run(peer, 'report', '--data-file=both')
             os.unlink('both')
     expected = found[sys.executable, sys.executable]
-    assert len(next(iter(expected[0].values()))[1].paths) > 10
+    assert len(expected[1]) > 10
     assert all(each == expected for each in found.values())
