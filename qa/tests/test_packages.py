@@ -34,14 +34,8 @@ PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sd
      'ca722573f848ff2d30e40ea30f53a104b7dea7635ea9285891263eb2c58fb6e7'),
     ('tomlkit', '0.15.2', 'a parser, long conditions', ['tomlkit', 'tests'], ['tests'], '{folder}',
      '83e32755ba1d20d9340bd069ee97e9f6232ba2346b63ffcba425de01f7e327a6'),
-    ('click', '8.5.1', 'decorators, contexts', ['src', 'tests'], ['tests'], '{folder}/src',
-     '9bbfada76703fd1d784b83eea012e3e8c6a001a876543ef104fa56aaaeb072b4'),
     ('boltons', '26.2.0', 'many small utilities', ['boltons', 'tests'], ['tests'], '{folder}',
      'd39cfd15c1a1c3bd4d705c82252fa9edb8e4f5e8cc039f8e39afac7b1b47e92c'),
-    ('jinja2', '3.1.6', 'generated code, a parser, coroutines', ['src', 'tests'], ['tests'], '{folder}/src',
-     '0137fb05990d35f1275a587e9aee6d56da821fc83491a0fb838183be43f66d6d'),
-    ('marshmallow', '4.4.0', 'classes made of declarations', ['src', 'tests'], ['tests'], '{folder}/src',
-     '9e6ffa8511012ca89732324c1c253efd7b4d35632dcbdf80aa793fe01804af3e'),
 )}
 # Those whose tests have the same outcomes with condcov and without.
 OTHERS = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source, options=options,
@@ -91,6 +85,12 @@ def test_chosen_packages_are_known():
     for name in NAMES:
         if name not in {*KNOWN, 'all'}:
             pytest.fail(f'PACKAGES has {name!r}, which is not one of: {" ".join(KNOWN)}', pytrace=False)
+
+
+def test_environment_of_the_tests(bench, monkeypatch):
+    monkeypatch.setenv('CONDCOV_FILE', 'other')
+    environment = bench.environment(PACKAGES['toolz'], Path(sys.executable))
+    assert 'CONDCOV_FILE' not in environment and environment['PYTHONPATH'].endswith('toolz')
 
 
 def test_what_is_a_difference():
