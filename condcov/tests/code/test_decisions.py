@@ -195,6 +195,21 @@ def test_every_conditional_jump_of_the_library_is_known(library):
     print(kinds)
 
 
+def test_one_instruction_is_read_as_all_are():
+    long = compile('for x in y:\n' + '    if x and y: f(x)\n' * 100, 'long', 'exec')
+    with open(ast.__file__, encoding='utf-8') as file:
+        library = compile(file.read(), 'ast', 'exec')
+    extended = 0
+    for code in [long, *code_objects(library)]:
+        instructions, raw = bytecode.read(code), code.co_code
+        for one, following in zip(instructions, [*(other.offset for other in instructions[1:]), -1], strict=True):
+            assert bytecode.at(raw, one.offset) == (one.op, one.place, following)
+            extended += one.place > one.offset
+    assert extended
+    for wrong in -2, 1, len(raw):
+        assert bytecode.at(raw, wrong) is None
+
+
 def test_dead_code_has_no_decision():
     source = analyse('if 0 and x:\n    y = a and b\nwhile True:\n    if x or y: break\ny = a or True or b\n', 'x')
     texts = [(decision.kind, [condition.text for condition in decision.conditions]) for decision in source.decisions]

@@ -138,3 +138,19 @@ def read(code: CodeType) -> list[Instruction]:
         for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):
             instructions[index].caught = handler
     return instructions
+
+
+def at(raw: bytes, offset: int) -> tuple[int, int, int] | None:
+    """Return (opcode, place, offset of the next instruction or -1) of an instruction in co_code; None if there is none.
+
+    This takes much less time than read(), which the start of each recording would otherwise need.
+    """
+    if not 0 <= offset < len(raw) or offset % 2 or raw[offset] == _CACHE:
+        return None
+    place = offset
+    while raw[place] == _EXTENDED_ARG:
+        place += 2
+    following = place + 2
+    while following < len(raw) and raw[following] == _CACHE:
+        following += 2
+    return raw[place], place, following if following < len(raw) else -1

@@ -22,6 +22,8 @@ from condcov.record.monitoring_core import BRANCH, HANDLER, SINGLE
 # Instructions that FOR_ITER skips when its loop ends.
 UNSUPPORTED_OPCODES = frozenset(opcode.opmap[name] for name in ('CACHE', 'EXTENDED_ARG', 'RESUME', 'END_FOR'))
 
+_END_ASYNC_FOR, _FOR_ITER = opcode.opmap['END_ASYNC_FOR'], opcode.opmap['FOR_ITER']
+
 _monitoring = sys.monitoring        # type: ignore[attr-defined]
 _EVENTS = _monitoring.events
 _DISABLE = _monitoring.DISABLE
@@ -185,28 +187,35 @@ class Recorder:
 
 def _with_places(code: CodeType, lines: Iterable[int], jumps: Iterable[tuple]) -> tuple[tuple, ...]:
     """Return the jumps of a plan in the form that the Core expects."""
-    instructions = bytecode.read(code)
-    index_of = {instruction.offset: index for index, instruction in enumerate(instructions)}
+    raw = code.co_code
+    targets: dict[int, int] = {}
     found = []
     for offset in lines:
-        if offset not in index_of:
+        if bytecode.at(raw, offset) is None:
             raise ValueError(f'{code!r} has no instruction at offset {offset}')
     for offset, decision, condition, when_jumps, when_not in jumps:
-        if offset not in index_of:
+        instruction = bytecode.at(raw, offset)
+        if instruction is None:
             raise ValueError(f'{code!r} has no instruction at offset {offset}')
-        index = index_of[offset]
-        instruction = instructions[index]
-        following = instructions[index + 1].offset if index + 1 < len(instructions) else -1
-        kind, places = HANDLER if instruction.name == 'END_ASYNC_FOR' else SINGLE, [offset]
-        if instruction.op in bytecode.CONDITIONAL:
-            kind, places = BRANCH, [instruction.place]
+        op, place, following = instruction
+        kind, places = HANDLER if op == _END_ASYNC_FOR else SINGLE, [offset]
+        if op in bytecode.CONDITIONAL:
+            kind, places = BRANCH, [place]
             if _TWO_SIDED:
                 # The events of the two ways have the offset of the jump, or of what it goes to.
                 places.append(following)
-                if instruction.name == 'FOR_ITER' and instruction.target is not None:
-                    places.append(instructions[instruction.target].offset)
+                if op == _FOR_ITER:
+                    targets = targets or _targets(code)
+                    places.append(targets[place])
         found.append((kind, offset, tuple(places), following, decision, condition, when_jumps, when_not))
     return tuple(found)
+
+
+def _targets(code: CodeType) -> dict[int, int]:
+    """By the place of each jump, the offset of the instruction that it goes to."""
+    instructions = bytecode.read(code)
+    return {instruction.place: instructions[instruction.target].offset for instruction in instructions
+            if instruction.target is not None}
 
 
 def _others_need_instructions(code: CodeType, ours: int) -> bool:
