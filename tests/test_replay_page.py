@@ -448,6 +448,8 @@ def test_clicks_on_lines_and_instructions(read):
         steps.append((page.line, page.step))
     assert [line for line, _ in steps] == [5, 5, 5]
     assert steps[0] == steps[2] != steps[1]             # it runs twice, and then the search starts again
+    page.click('[data-line="4"]')
+    assert page.line == 5                               # `else:` has no instructions of its own
     page.click('[data-line="6"]')
     assert page.text('#said') == 'This line is never the start of a step in the recording.'
     page.click('.instruction', 4)

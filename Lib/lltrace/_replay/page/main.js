@@ -22,6 +22,16 @@ const byId = id => document.getElementById(id);
 const SPEEDS = [[1, '1 step a second'], [3, '3 steps a second'], [10, '10 steps a second'], [50, '50 steps a second'],
                 [1000, 'fastest']];
 
+// A line with only `else:` or `finally:` has no instructions; the first line after it has.
+function firstIn(lines, line) {
+    if (/^\s*(else|finally)\s*:\s*(#.*)?$/.test(lines[line - 1])) {
+        do {
+            line++;
+        } while (/^\s*(#.*)?$/.test(lines[line - 1]));
+    }
+    return line;
+}
+
 class Page {
     constructor(recording) {
         this.recording = recording;
@@ -29,7 +39,8 @@ class Page {
         this.timer = null;
         const go = (step, since) => this.go(step, since);
         this.source = new Source(byId('source'), byId('file'), recording, (file, line) => this.try(
-            toLine(recording, this.step, file, line), 'This line is never the start of a step in the recording.'));
+            toLine(recording, this.step, file, firstIn(recording.files[file].lines, line)),
+            'This line is never the start of a step in the recording.'));
         this.bytecode = new Bytecode(byId('bytecode'), byId('function'), recording, (code, index) => this.try(
             toInstruction(recording, this.step, code, index), 'This instruction never runs in the recording.'));
         this.stack = new Stack(byId('stack'), recording);
