@@ -3,7 +3,7 @@
 import {element, valueElement} from './values.js';
 import {lastAtMost} from './recording.js';
 
-export const MOST_FRAMES = 40;                          // of a thread, from the innermost
+export const MOST_FRAMES = 20;                          // of a thread, from the innermost
 const MOST_SUSPENDED = 12;
 
 // A note on those that are left out.
