@@ -11,12 +11,11 @@ import pytest
 from hypothesis import strategies
 from test_mcdc import EXAMPLES, TruthTable, expressions
 
-from condcov import model
-from condcov.analysis import coverable, mcdc, results
+from condcov.analysis import mcdc, results
 from condcov.record.interpreter import Recorder
-from condcov.record.planner import plan
 from condcov.report import messages
 from support import decisions
+from support.planned import Planned
 from support.slow_recorder import SlowRecorder
 
 
@@ -51,16 +50,8 @@ class Link:
 
 def recorded(text, rows):
     """The FileResult of a function with the decision in the text, called with each row of truth values."""
-    source = coverable.analyse(text, 'decide.py')
-    namespace, plans = {}, {}
-
-    def select(code):
-        if code.co_filename == 'decide.py':
-            plans[code] = plan(code, source.table)
-            return plans[code].probes
-        return None
-
-    recorder = (SlowRecorder if hasattr(sys, 'settracestate') else Recorder)(select)
+    planned, namespace = Planned(text, 'decide.py'), {}
+    recorder = (SlowRecorder if hasattr(sys, 'settracestate') else Recorder)(planned)
     recorder.start()
     try:
         exec(compile(text, 'decide.py', 'exec'), namespace)
@@ -68,10 +59,7 @@ def recorded(text, rows):
             namespace['decide'](row, [Link(truth) for truth in row])
     finally:
         recorder.stop()
-    seen = model.Seen()
-    for code, *harvest in recorder.harvest():
-        seen.update(plans[code].seen(*harvest))
-    return results.examine(*source.counted(seen))
+    return results.examine(*planned.seen(recorder))
 
 
 def words(text):

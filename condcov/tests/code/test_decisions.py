@@ -3,7 +3,6 @@
 import ast
 import collections
 import glob
-import marshal
 import os
 import random
 import sys
@@ -13,20 +12,17 @@ import warnings
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given
-from hypothesis import strategies as st
 
 from condcov.analysis.coverable import analyse, code_objects
 from condcov.code import bytecode, decisions
 from condcov.code.jumps import jumps_of
 from condcov.code.source_text import decoded
 from condcov.errors import CondcovError
-from condcov.model import Seen
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, Recorder
-from condcov.record.plan import Plan
-from condcov.record.planner import plan
-from support.decision_programs import programs
+from support.decision_programs import NUMBERS, programs
 from support.decision_values import Values
 from support.interpretation import paths_of
+from support.planned import Planned
 from support.slow_recorder import SlowRecorder
 
 KINDS = {'if', 'while', 'assert', 'ternary', 'comprehension', 'boolean', 'comparison', 'case', 'for', 'except'}
@@ -48,29 +44,16 @@ def exact(select):
 
 def record(text, namespace, run, recorder):
     """Run a program; return (Source, Seen, the keys of the decisions that the plans call unknown, recorder)."""
-    source = analyse(text, 'program')
-    plans = {}
-
-    def select(code):
-        if code.co_filename != 'program':
-            return None
-        facts = plan(code, source.table).facts
-        plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))       # as in the cache
-        return plans[code].probes
-
-    recorder = recorder(select)
+    planned = Planned(text)
+    recorder = recorder(planned)
     recorder.start()
     try:
         exec(compile(text, 'program', 'exec'), namespace)
         run()
     finally:
         recorder.stop()
-    seen = Seen()
-    for code, lines, jumps, paths in recorder.harvest():
-        seen.update(plans[code].seen(lines, jumps, paths))
-    unknown = {key for plan in plans.values() for key in plan.facts[-1]}
-    assert not (unknown and SEES_EMPTY_JUMPS)
-    return *source.counted(seen), unknown, recorder
+    assert not (planned.unknown and SEES_EMPTY_JUMPS)
+    return *planned.seen(recorder), planned.unknown, recorder
 
 
 def difference(text, numbers, recorder):
@@ -96,7 +79,7 @@ def test_paths_are_those_of_the_interpretation(recorder, share):
     compared, kinds, marks = 0, collections.Counter(), set()
 
     @hypothesis.settings(settings, max_examples=settings.max_examples // share)
-    @given(programs(), st.lists(st.integers(0, 11), min_size=5, max_size=40))
+    @given(programs(), NUMBERS)
     def check(text, numbers):
         nonlocal compared
         found, paths = difference(text, numbers, recorder)

@@ -2,26 +2,19 @@
 
 import inspect
 import pathlib
-import types
 
 import pytest
 
+from condcov.analysis.coverable import code_objects
 from condcov.code import bytecode, parsing
 from condcov.record import planner
 
 LIBRARY = pathlib.Path(inspect.__file__).parent
 
 
-def codes_of(code):
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from codes_of(constant)
-
-
 def plans(text, tables):
     code = compile(text, 'example.py', 'exec', dont_inherit=True)
-    read = [(each, bytecode.read(each)) for each in codes_of(code)]
+    read = [(each, bytecode.read(each)) for each in code_objects(code)]
     return [planner.plan(each, tables.of_code(each, instructions), instructions).facts for each, instructions in read]
 
 

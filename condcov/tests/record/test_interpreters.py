@@ -12,13 +12,10 @@ import pathlib
 import subprocess
 import sys
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase
-from hypothesis import strategies as st
 
 import condcov
-from support.decision_programs import programs
+from support.decision_programs import collected
 
 PEERS = [name for name in os.environ.get('CONDCOV_PEERS', '').split(':') if name]
 SCRIPT = pathlib.Path(__file__).parents[1] / 'support/recorded_programs.py'
@@ -30,15 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PEERS, reason='CONDCOV_PE
 @pytest.fixture(scope='module')
 def texts(tmp_path_factory):
     """(the file of random programs, the programs)."""
-    found = []
-
-    @hypothesis.settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
-                         phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
-    @hypothesis.given(programs(), st.lists(st.integers(0, 11), min_size=5, max_size=40))
-    def collect(text, numbers):
-        found.append((text, numbers))
-
-    collect()
+    found = collected(EXAMPLES)
     path = tmp_path_factory.mktemp('programs') / 'programs.json'
     path.write_text(json.dumps(found))
     return path, found

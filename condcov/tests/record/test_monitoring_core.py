@@ -3,10 +3,7 @@
 import collections
 import sys
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase
-from hypothesis import strategies as st
 
 if not hasattr(sys, 'monitoring'):
     pytest.skip('the fork has code probes', allow_module_level=True)
@@ -14,7 +11,7 @@ if not hasattr(sys, 'monitoring'):
 from condcov.analysis.coverable import analyse
 from condcov.record import monitoring, monitoring_core
 from condcov.record.planner import plan
-from support.decision_programs import programs
+from support.decision_programs import collected
 from support.decision_values import Values
 
 _monitoring_core = pytest.importorskip('condcov.record._monitoring_core', exc_type=ImportError,
@@ -64,17 +61,10 @@ def harvests(core, text, numbers, counts, runs):
 @pytest.mark.parametrize('counts', [False, True])
 def test_both_forms_record_the_same(counts):
     compared = 0
-
-    @hypothesis.settings(max_examples=100, derandomize=True, deadline=None, database=None, phases=(Phase.generate,),
-                         suppress_health_check=list(HealthCheck))
-    @hypothesis.given(programs(), st.lists(st.integers(0, 11), min_size=5, max_size=40))
-    def check(text, numbers):
-        nonlocal compared
+    for text, numbers in collected(100):
         one, two = (harvests(core, text, numbers, counts, (False, True, False)) for core in FORMS.values())
         assert one == two, text
         compared += any(paths for harvest in one[0] for *_, paths in harvest)
-
-    check()
     assert compared > 50
 
 

@@ -10,13 +10,10 @@ import subprocess
 import sys
 import threading
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase
-from hypothesis import strategies as st
 
 import condcov
-from support.decision_programs import programs
+from support.decision_programs import collected
 
 BESIDE = pathlib.Path(__file__).parents[1] / 'support/beside_tools.py'
 EXAMPLES = int(os.environ.get('BESIDE_PROGRAMS') or 1)
@@ -128,13 +125,7 @@ def main():
         if c(): break
 """, [1, 1, 1, 0, 0, 0])]
 
-    @hypothesis.settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
-                         phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
-    @hypothesis.given(programs(), st.lists(st.integers(0, 11), min_size=5, max_size=40))
-    def collect(text, numbers):
-        found.append((text, numbers))
-
-    collect()
+    found += collected(EXAMPLES)
     (tmp_path / 'programs.json').write_text(json.dumps(found))
     environment = {**os.environ, 'PYTHONPATH': os.path.dirname(os.path.dirname(condcov.__file__))}
     done = subprocess.run([sys.executable, BESIDE, tmp_path / 'programs.json'], capture_output=True, text=True,

@@ -9,17 +9,15 @@ import itertools
 import json
 import os
 import sys
-import types
 import warnings
 
-from condcov.analysis.coverable import analyse
-from condcov.model import Seen
+from condcov.analysis.coverable import code_objects
 from condcov.record.interpreter import Recorder
-from condcov.record.planner import plan
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from support.decision_values import Values
+from support.planned import Planned
 
 EVENTS = sys.monitoring.events
 BRANCHES = [getattr(EVENTS, name) for name in ('BRANCH', 'BRANCH_LEFT', 'BRANCH_RIGHT') if hasattr(EVENTS, name)]
@@ -30,14 +28,6 @@ SETS = [[EVENTS.LINE], [EVENTS.INSTRUCTION], BRANCHES, [EVENTS.PY_START, EVENTS.
 
 # What the callbacks of a tool return, or do.
 POLICIES = 'keep', 'disable', 'sometimes disable', 'sometimes restart'
-
-
-def codes_of(code):
-    """A code object and those in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from codes_of(constant)
 
 
 class Tool:
@@ -62,7 +52,7 @@ class Tool:
 
     def set(self, code, events):
         if self.local:
-            for each in codes_of(code):
+            for each in code_objects(code):
                 sys.monitoring.set_local_events(self.number, each, events)
         else:
             sys.monitoring.set_events(self.number, events)
@@ -82,17 +72,9 @@ class Tool:
 def run(text, numbers, tool, when, counts, record=True):
     """Run a program twice, with a tool from the start or in the second run; return what condcov has seen."""
     code = compile(text, 'program', 'exec')
-    source = analyse(text, 'program')
-    plans = {}
-
-    def select(code):
-        if code.co_filename != 'program':
-            return None
-        plans[code] = plan(code, source.table)
-        return plans[code].probes
-
+    planned = Planned(text)
     namespace = Values(numbers).namespace()
-    recorder = Recorder(select, counts=counts)
+    recorder = Recorder(planned, counts=counts)
     if tool and when == 'before':
         tool.start(code)
     if record:
@@ -107,10 +89,7 @@ def run(text, numbers, tool, when, counts, record=True):
     if tool:
         tool.stop(code)
     recorder.stop()
-    seen = Seen()
-    for code, *harvest in recorder.harvest():
-        seen.update(plans[code].seen(*harvest))
-    return source.counted(seen)[1]
+    return planned.seen(recorder)[1]
 
 
 def as_text(seen):

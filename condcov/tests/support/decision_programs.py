@@ -6,7 +6,11 @@ runs in, `c()` (anything, and it may raise Boom) and `n()` (a small number): see
 
 import textwrap
 
+import hypothesis
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+
+NUMBERS = st.lists(st.integers(0, 11), min_size=5, max_size=40)     # for decision_values.Values
 
 
 @st.composite
@@ -175,3 +179,17 @@ def main():
     for call in calls:
         text += f'    for i in range(6):\n        try:\n            {call}\n        except Boom:\n            f()\n'
     return text
+
+
+def collected(count):
+    """This many random programs and their numbers, [(text, numbers)], the same each time."""
+    found = []
+
+    @hypothesis.settings(max_examples=count, derandomize=True, deadline=None, database=None, phases=(Phase.generate,),
+                         suppress_health_check=list(HealthCheck))
+    @hypothesis.given(programs(), NUMBERS)
+    def collect(text, numbers):
+        found.append((text, numbers))
+
+    collect()
+    return found

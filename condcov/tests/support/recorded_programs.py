@@ -8,43 +8,30 @@ import os
 import sys
 import warnings
 
-from condcov.analysis.coverable import analyse
-from condcov.model import Seen
 from condcov.record.interpreter import Recorder
-from condcov.record.planner import plan
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from support.decision_values import Values
+from support.planned import Planned
 
 
 def recorded(text, numbers):
     """Run a program; return its decisions and the paths that were taken, in values that JSON has."""
-    source = analyse(text, 'program')
-    plans = {}
-
-    def select(code):
-        if code.co_filename != 'program':
-            return None
-        plans[code] = plan(code, source.table)
-        return plans[code].probes
-
+    planned = Planned(text)
     namespace = Values(numbers).namespace()
-    recorder = Recorder(select)
+    recorder = Recorder(planned)
     recorder.start()
     try:
         exec(compile(text, 'program', 'exec'), namespace)
         namespace['main']()
     finally:
         recorder.stop()
-    seen = Seen()
-    for code, *harvest in recorder.harvest():
-        seen.update(plans[code].seen(*harvest))
-    source, seen = source.counted(seen)
+    source, seen = planned.seen(recorder)
     return {
         'decisions': sorted(repr(decision.key) for decision in source.decisions),
         'paths': {repr(key): sorted(paths) for key, paths in seen.paths.items()},
-        'unknown': sorted(repr(key) for one in plans.values() for key in one.facts[-1])}
+        'unknown': sorted(map(repr, planned.unknown))}
 
 
 if __name__ == '__main__':
