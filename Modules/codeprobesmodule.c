@@ -566,27 +566,7 @@ harvest_sites(record *r, PyObject *lines, PyObject *jumps)
                 return -1;
             }
         }
-        for (int way = 0; way < 2; way++) {
-            if (s->went_fresh[way]) {
-                unsigned long long count = s->counts[way];
-                s->went_fresh[way] = 0;
-                s->counts[way] = 0;
-                PyObject *jump = Py_BuildValue("iNK", s->offset,
-                                               PyBool_FromLong(way), count);
-                if (append(jumps, jump) < 0) {
-                    return -1;
-                }
-            }
-        }
-    }
-    return 0;
-}
-
-static int
-harvest_decisions(record *r, PyObject *paths)
-{
-    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
-        if (harvest_paths(&r->decisions[i], i, paths) < 0) {
+        if (harvest_ways(jumps, s->offset, s->went_fresh, s->counts) < 0) {
             return -1;
         }
     }
@@ -603,16 +583,9 @@ harvest_record(record *r)
     r->recording.fresh = 0;
     if (lines != NULL && jumps != NULL && paths != NULL
         && harvest_sites(r, lines, jumps) == 0
-        && harvest_decisions(r, paths) == 0)
+        && harvest_decisions(r->decisions, r->ndecisions, paths) == 0)
     {
-        PyObject *tuples[3] = {PyList_AsTuple(lines), PyList_AsTuple(jumps),
-                               PyList_AsTuple(paths)};
-        if (tuples[0] != NULL && tuples[1] != NULL && tuples[2] != NULL) {
-            result = PyTuple_Pack(4, r->code, tuples[0], tuples[1], tuples[2]);
-        }
-        for (int i = 0; i < 3; i++) {
-            Py_XDECREF(tuples[i]);
-        }
+        result = pack_harvest(r->code, lines, jumps, paths);
     }
     Py_XDECREF(lines);
     Py_XDECREF(jumps);

@@ -432,6 +432,26 @@ append(PyObject *list, PyObject *item)
     return err;
 }
 
+/* Append the ways that a jump went since the last harvest. */
+static int
+harvest_ways(PyObject *jumps, int offset, unsigned char fresh[2],
+             uint64_t counts[2])
+{
+    for (int way = 0; way < 2; way++) {
+        if (fresh[way]) {
+            unsigned long long count = counts[way];
+            fresh[way] = 0;
+            counts[way] = 0;
+            PyObject *item = Py_BuildValue("iNK", offset,
+                                           PyBool_FromLong(way), count);
+            if (append(jumps, item) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* Append the paths that were recorded since the last harvest. */
 static int
 harvest_paths(decision *d, Py_ssize_t number, PyObject *paths)
@@ -451,4 +471,32 @@ harvest_paths(decision *d, Py_ssize_t number, PyObject *paths)
         }
     }
     return 0;
+}
+
+static int
+harvest_decisions(decision *decisions, Py_ssize_t n, PyObject *paths)
+{
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (harvest_paths(&decisions[i], i, paths) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Return (code, lines, jumps, paths), with tuples made of the lists. */
+static PyObject *
+pack_harvest(PyCodeObject *code, PyObject *lines, PyObject *jumps,
+             PyObject *paths)
+{
+    PyObject *result = NULL;
+    PyObject *tuples[3] = {PyList_AsTuple(lines), PyList_AsTuple(jumps),
+                           PyList_AsTuple(paths)};
+    if (tuples[0] != NULL && tuples[1] != NULL && tuples[2] != NULL) {
+        result = PyTuple_Pack(4, code, tuples[0], tuples[1], tuples[2]);
+    }
+    for (int i = 0; i < 3; i++) {
+        Py_XDECREF(tuples[i]);
+    }
+    return result;
 }

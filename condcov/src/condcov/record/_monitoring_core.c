@@ -522,27 +522,7 @@ harvest_jumps(record *r, PyObject *jumps)
 {
     for (Py_ssize_t i = 0; i < r->njumps; i++) {
         jump *j = &r->jumps[i];
-        for (int way = 0; way < 2; way++) {
-            if (j->went_fresh[way]) {
-                unsigned long long count = j->counts[way];
-                j->went_fresh[way] = 0;
-                j->counts[way] = 0;
-                PyObject *item = Py_BuildValue("iNK", j->offset,
-                                               PyBool_FromLong(way), count);
-                if (append(jumps, item) < 0) {
-                    return -1;
-                }
-            }
-        }
-    }
-    return 0;
-}
-
-static int
-harvest_decisions(record *r, PyObject *paths)
-{
-    for (Py_ssize_t i = 0; i < r->ndecisions; i++) {
-        if (harvest_paths(&r->decisions[i], i, paths) < 0) {
+        if (harvest_ways(jumps, j->offset, j->went_fresh, j->counts) < 0) {
             return -1;
         }
     }
@@ -553,27 +533,20 @@ static PyObject *
 harvest_record(record *r)
 {
     PyObject *result = NULL;
-    PyObject *lists[3] = {PyList_New(0), PyList_New(0), PyList_New(0)};
+    PyObject *lines = PyList_New(0);
+    PyObject *jumps = PyList_New(0);
+    PyObject *paths = PyList_New(0);
     r->recording.fresh = 0;
-    if (lists[0] != NULL && lists[1] != NULL && lists[2] != NULL
-        && harvest_lines(r, lists[0]) == 0
-        && harvest_jumps(r, lists[1]) == 0
-        && harvest_decisions(r, lists[2]) == 0)
+    if (lines != NULL && jumps != NULL && paths != NULL
+        && harvest_lines(r, lines) == 0
+        && harvest_jumps(r, jumps) == 0
+        && harvest_decisions(r->decisions, r->ndecisions, paths) == 0)
     {
-        PyObject *tuples[3];
-        for (int i = 0; i < 3; i++) {
-            tuples[i] = PyList_AsTuple(lists[i]);
-        }
-        if (tuples[0] != NULL && tuples[1] != NULL && tuples[2] != NULL) {
-            result = PyTuple_Pack(4, r->code, tuples[0], tuples[1], tuples[2]);
-        }
-        for (int i = 0; i < 3; i++) {
-            Py_XDECREF(tuples[i]);
-        }
+        result = pack_harvest(r->code, lines, jumps, paths);
     }
-    for (int i = 0; i < 3; i++) {
-        Py_XDECREF(lists[i]);
-    }
+    Py_XDECREF(lines);
+    Py_XDECREF(jumps);
+    Py_XDECREF(paths);
     return result;
 }
 
