@@ -202,7 +202,7 @@ class _Matcher:
             return Jump(index, reason='a pattern that always matches')
         always = any(within(jump.position, alternative) for alternative in operand.always)
         assert jump.target is not None
-        when_jumps, when_not = (always, True) if not self._is_inverted(index) else (True, always)
+        when_jumps, when_not = (True, always) if self._is_inverted(index) else (always, True)
         return Jump(index, operand, None if self._stays(jump.target, condition.span) else when_jumps,
                     None if self._stays(index + 1, condition.span) else when_not)
 

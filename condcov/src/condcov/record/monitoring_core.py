@@ -272,21 +272,15 @@ class Core:
             went(jump, way, id(_getframe(1)))
             return None if jump.ways[0] or jump.ways[1] else _DISABLE
 
-        def left(code: CodeType, place: int, destination: int) -> Any:
-            jump = branches.get(id(code) + place)
-            way = None if jump is None else jump.ways[False]
-            if jump is None or way is None:
-                return _DISABLE
-            went(jump, way, id(_getframe(1)))
-            return _DISABLE if jump.ways[False] is None else None
-
-        def right(code: CodeType, place: int, destination: int) -> Any:
-            jump = branches.get(id(code) + place)
-            way = None if jump is None else jump.ways[True]
-            if jump is None or way is None:
-                return _DISABLE
-            went(jump, way, id(_getframe(1)))
-            return _DISABLE if jump.ways[True] is None else None
+        def side(jumped: bool) -> Callable[[CodeType, int, int], Any]:
+            def callback(code: CodeType, place: int, destination: int) -> Any:
+                jump = branches.get(id(code) + place)
+                way = None if jump is None else jump.ways[jumped]
+                if jump is None or way is None:
+                    return _DISABLE
+                went(jump, way, id(_getframe(1)))
+                return _DISABLE if jump.ways[jumped] is None else None
+            return callback
 
         def instruction(code: CodeType, offset: int) -> Any:
             key = id(code) + offset
@@ -317,7 +311,7 @@ class Core:
                 if jump.keys[0] not in handlers:
                     self._settled()
 
-        self.branch, self.left, self.right = branch, left, right
+        self.branch, self.left, self.right = branch, side(False), side(True)
         self.instruction, self.line, self.handled = instruction, line, handled
 
     def _went(self, jump: _Jump, way: _Way, frame: int) -> None:
