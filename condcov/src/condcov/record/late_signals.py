@@ -34,11 +34,10 @@ def arm(signum: int, seconds: float) -> None:
         return
     with contextlib.suppress(OSError):              # too many open files
         if _process != os.getpid():
-            _close()                                # the parent's pipe
+            disarm()                                # in case there is no new pipe
+            _close()                                # the parent's
             for descriptor in os.pipe():
                 _ends.append(_moved(descriptor))
-            os.set_blocking(_ends[0][0], False)
-            os.set_blocking(_ends[1][0], False)
             _process = os.getpid()
         faulthandler.register(signum, _ends[1][0], all_threads=False, chain=True)
         _armed, _seconds = signum, seconds
@@ -68,11 +67,12 @@ def _arrived() -> bool:
 
 
 def _moved(descriptor: int) -> tuple[int, tuple[int, int]]:
-    """Give a descriptor a high number if the limits allow that."""
+    """Give a descriptor a high number if the limits allow that; return it, not blocking, and its identity."""
     with contextlib.suppress(OSError):
         high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH)
         os.close(descriptor)
         descriptor = high
+    os.set_blocking(descriptor, False)
     return descriptor, _identity(descriptor)
 
 
