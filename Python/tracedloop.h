@@ -6,6 +6,15 @@
 #undef assert
 #define assert(expr) loop_assert(expr)
 
+/* GCC inlines these functions into the untraced loop, as in stock CPython,
+   only if no other loop calls them.  That is 0.4 % of the machine
+   instructions of an optimized build with tracing off. */
+#define INT_OPERATION(slot, left, right) \
+    PyLong_Type.tp_as_number->slot((PyObject *)(left), (PyObject *)(right))
+#define _PyLong_Add(left, right) INT_OPERATION(nb_add, left, right)
+#define _PyLong_Subtract(left, right) INT_OPERATION(nb_subtract, left, right)
+#define _PyLong_Multiply(left, right) INT_OPERATION(nb_multiply, left, right)
+
 /* Must this loop go on? */
 #define IS_TRACED() \
     ((cframe.use_tracing && !tstate->rec_loop && !tstate->rec_changed) \
