@@ -253,6 +253,20 @@ forget_traceback(PyObject *tb)
     }
 }
 
+static destructor dealloc_traceback;
+
+/* The deallocator of tracebacks while this module is in use. */
+static void
+forget_and_dealloc_traceback(PyObject *tb)
+{
+    PyObject_GC_UnTrack(tb);
+    // The trashcan of the other one would refuse, as it is not the type's.
+    Py_TRASHCAN_BEGIN(tb, forget_and_dealloc_traceback)
+    forget_traceback(tb);
+    dealloc_traceback(tb);
+    Py_TRASHCAN_END
+}
+
 
 /* --- Starting and stopping ----------------------------------------------- */
 
@@ -993,12 +1007,14 @@ module_exec(PyObject *module)
     }
     // Tells module_free() that this instance was counted.
     *(int *)PyModule_GetState(module) = 1;
-    recorded.instances++;
+    if (recorded.instances++ == 0) {
+        dealloc_traceback = PyTraceBack_Type.tp_dealloc;
+        PyTraceBack_Type.tp_dealloc = forget_and_dealloc_traceback;
+    }
     recorded.sweep_at = Py_MAX(recorded.sweep_at, MIN_SWEEP);
     recorder.marks = _PyCodeBlocks_LEADER | _PyCodeBlocks_INSIDE;
     recorder.select = select_code;
     recorder.detached = detached;
-    _PyRecording_TracebackFreed = forget_traceback;
     return 0;
 }
 
@@ -1012,7 +1028,7 @@ module_free(void *module)
     if (recorder.running) {
         _PyRecording_Stop(&recorder, 1);
     }
-    _PyRecording_TracebackFreed = NULL;
+    PyTraceBack_Type.tp_dealloc = dealloc_traceback;
     disable_crash_output();
     clear_recorded();
 }

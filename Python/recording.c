@@ -39,8 +39,6 @@
 /* Entries of a ring, 16 bytes each: small enough for a processor's cache. */
 #define MIN_SIZE 1024
 
-void (*_PyRecording_TracebackFreed)(PyObject *) = NULL;
-
 static uint64_t nrings;
 
 /* Serial numbers are even, and not 0. */

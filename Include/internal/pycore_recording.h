@@ -142,10 +142,6 @@ _PyRecordRing_Total(_PyRecordRing *ring)
            + (uint64_t)(_PyRecordRing_End(ring) - ring->entries);
 }
 
-/* Called with each traceback that is about to be freed, unless it is NULL.  It
-   must not run Python code. */
-extern Py_EXPORTED_SYMBOL void (*_PyRecording_TracebackFreed)(PyObject *);
-
 /* The handler of a fatal signal reads rings and what describes them, perhaps
    without the GIL.  Changes are made between _PyRecording_BeginChange() and
    _PyRecording_EndChange(), which can be nested.  BeginCrash() returns 0 if

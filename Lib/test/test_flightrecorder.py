@@ -19,6 +19,7 @@ import sysconfig
 import textwrap
 import threading
 import tracemalloc
+import types
 import unittest
 import weakref
 from test import support
@@ -754,6 +755,14 @@ class ExceptionTest(TestCase):
         self.assertTrue(addresses & {id(e) for e in exceptions})
         for e in exceptions:
             self.assertRaises(LookupError, flightrecorder.before, e)
+
+    def test_many_nested_tracebacks_are_freed(self):
+        self.start()
+        frame = sys._getframe()
+        traceback = None
+        for _ in range(500_000):
+            traceback = types.TracebackType(traceback, frame, 0, 1)
+        del traceback   # not by recursion
 
     def test_before(self):
         self.start()
