@@ -84,13 +84,11 @@ def test_recipe_for_a_project(readme, python, root, tmp_path):
     for name, text in {'shop/__init__.py': SHOP, 'test_shop.py': TEST, 'pyproject.toml': PROJECT}.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
-    fork = tmp_path / 'fork'        # the folder of this repository, with the interpreter under test
-    fork.mkdir()
-    (fork / 'python').symlink_to(python)
-    (fork / 'condcov').symlink_to(root / 'condcov')
-    placeholder = '/path/to/this/repository'
-    assert placeholder in recipe
-    assert report in shell(recipe.replace(placeholder, str(fork)), project)
+    here = {'python3': str(python), '/path/to/this/repository': str(root)}
+    for name, ours in here.items():
+        assert name in recipe
+        recipe = recipe.replace(name, ours)
+    assert report in shell(recipe, project)
     assert (project / 'condcov-html/index.html').exists()
 
 
