@@ -448,3 +448,68 @@ function({x})
     ways = {arc for arc in source.arcs if arc[0] == 6}
     assert ways == {(6, way), (6, 7)}
     assert ways - seen.arcs == ({(6, 7)} if x else {(6, way)})
+
+
+# The exit of the inner `with` raises an exception before the jump is completed, and the outer one suppresses it.
+@pytest.mark.parametrize('jump, way', [('continue', 7), ('return', -6), ('return x and i', -6), ('break', 13)])
+@pytest.mark.parametrize('error', ['ZeroDivisionError', 'ValueError'])
+def test_jump_whose_with_raises_is_not_taken(tmp_path, jump, way, error):
+    text = f"""
+from contextlib import contextmanager, suppress
+@contextmanager
+def fails(error):
+    yield; raise error
+def function(x, error):
+    for i in range(2):
+        with suppress(ValueError):
+            with fails(error) if error else suppress():
+                if x: {jump}
+                print(x)
+        print(x)
+    return 1
+try:
+    function(1, {error})
+except ZeroDivisionError:
+    pass
+function(0, None)
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    assert {arc for arc in source.arcs - seen.arcs if arc[0] == 10} == {(10, way)}
+
+
+@pytest.mark.parametrize('jump, way', [('continue', 8), ('return', -7), ('return x or i', -7), ('break', 13)])
+def test_jump_whose_async_with_raises_is_not_taken(tmp_path, jump, way):
+    text = f"""
+import asyncio
+from contextlib import asynccontextmanager, suppress
+@asynccontextmanager
+async def fails():
+    yield; await asyncio.sleep(0); raise ValueError
+async def function(x):
+    for i in range(2):
+        with suppress(ValueError):
+            async with fails():
+                if x: {jump}
+        print(i)
+    return 1
+asyncio.run(function(1))
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    assert (11, way) in source.arcs - seen.arcs
+
+
+@pytest.mark.parametrize('suite', ['if x: raise ValueError', """try: int("a")
+        finally:
+            if not x: return 1"""])
+def test_suppressed_exception_counts_as_going_to_the_exit(tmp_path, suite):
+    text = f"""
+from contextlib import suppress
+def function(x):
+    with suppress(ValueError):
+        {suite}
+    return 2
+assert function(1) == 2
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    line = 5 + suite.count('\n')
+    assert {arc for arc in seen.arcs if arc[0] == line} == {(line, -3)}

@@ -6,6 +6,7 @@ from condcov.code import bytecode
 from condcov.code.bytecode import OP, Instruction
 from condcov.code.decisions import Table
 from condcov.code.jumps import Jump, jumps_of, within
+from condcov.code.one_line_jumps import OneLineJump
 from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
@@ -15,6 +16,7 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 # Where no probe can be placed, apart from the instructions up to the first RESUME; and END_ASYNC_FOR, which exceptions
 # that pass through also reach.
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
+_AWAITING = frozenset((OP['JUMP_BACKWARD_NO_INTERRUPT'],))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
@@ -118,7 +120,8 @@ class _Planner:
                 continue
             if instruction.op in bytecode.CONDITIONAL:
                 for jumped, successor in enumerate(instruction.successors):
-                    self._jump_arc_at(index, bool(jumped), line, self._target(index, successor))
+                    if not self._arc_of_jump(index, line, successor):
+                        self._jump_arc_at(index, bool(jumped), line, self._target(index, successor))
             elif shown[index] is None:
                 continue        # in an edge that began earlier
             elif instruction.op == OP['END_ASYNC_FOR']:
@@ -127,11 +130,40 @@ class _Planner:
                 self._arc_before(index, line, self._left(index))
             elif len(instruction.successors) == 1:
                 successor, = instruction.successors
-                if shown[successor] == line:
-                    continue
-                alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
-                probe = self._place(successor) if alone else None
-                self._arc_before(index if probe is None else probe, line, self._target(index, successor))
+                if shown[successor] != line and not self._arc_of_jump(index, line, successor):
+                    alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
+                    probe = self._place(successor) if alone else None
+                    self._arc_before(index if probe is None else probe, line, self._target(index, successor))
+
+    def _arc_of_jump(self, index: int, line: int, successor: int) -> bool:
+        """Record the arc of a jump in the line of its test where it ends: the exit of a `with` may raise before that.
+
+        Return False if this instruction is not part of such a jump, or if there is no place that only the jump reaches.
+        """
+        instructions, jump = self._instructions, self._jump_at(index)
+        if jump is None:
+            return False
+        if self._shown[successor] == line:
+            return True             # it goes on
+        target, end, following = self._exit_or(jump.target), None, successor
+        alone = all(self._shown[each] == line for each in instructions[successor].predecessors)
+        while alone and not instructions[following].handler and self._shown[following] != target:
+            instruction = instructions[following]
+            if instruction.op not in _NO_PROBE:
+                end = instruction.offset
+            if instruction.op == OP['SEND']:
+                assert instruction.target is not None
+                following = instruction.target          # when the await has ended
+            elif len(instruction.successors) == 1:
+                before, (following,) = following, instruction.successors
+                alone = all(each == before or instructions[each].op in _AWAITING
+                            for each in instructions[following].predecessors)
+            else:
+                break
+        if end is None:
+            return False
+        self._line_arcs.setdefault(end, set()).add((line, target))
+        return True
 
     def _arc_before(self, index: int, line: int, landing: int | None) -> None:
         """Record this arc when the instruction with this index is executed, before it if it cannot have a probe."""
@@ -161,16 +193,23 @@ class _Planner:
             self._jump_arcs.setdefault((self._instructions[index].offset, jumped), set()).add((line, landing))
 
     def _target(self, index: int, successor: int) -> int | None:
-        """The line that control goes to from an instruction by way of its successor, in another line.
+        """The line that control goes to from an instruction by way of its successor, in another line."""
+        jump = self._jump_at(index)
+        return self._landing(successor) if jump is None else self._exit_or(jump.target)
 
-        This is the _landing() of the successor, but if a `break`, `continue` or `return` in the line of its test leaves
-        a `with` or a `try`, it is where the jump finally goes, as coverage.py expects.
+    def _exit_or(self, line: int | None) -> int:
+        return -self._code.co_firstlineno if line is None else line
+
+    def _jump_at(self, index: int) -> OneLineJump | None:
+        """The jump in the line of its test that ends with this instruction, as far as its line tells.
+
+        If it leaves a `with` or a `try`, where it finally goes is what coverage.py expects, and not the _landing().
         """
         instruction = self._instructions[index]
         jump = self._table.jumps.get(instruction.line or 0)
-        if jump is None or not (within(instruction.position, jump.span) or self._follows_test(index)):
-            return self._landing(successor)
-        return -self._code.co_firstlineno if jump.target is None else jump.target
+        if jump and (within(instruction.position, jump.span) or self._follows_test(index)):
+            return jump
+        return None
 
     def _follows_test(self, index: int) -> bool:
         """Whether this instruction ends a test that was true: those of a jump may have been removed after it."""
