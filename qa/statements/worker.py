@@ -23,9 +23,9 @@ PATIENCE = 60           # seconds after which a program counts as hanging
 YIELDS = {opcode.opmap[name] for name in ('YIELD_VALUE', 'SEND', 'RETURN_GENERATOR', 'ASYNC_GEN_WRAP', 'RESUME')}
 
 
-def run(code):
-    """Run a program and its main()."""
-    namespace = {'__name__': 'program'}
+def run(code, **names):
+    """Run a program and its main(), with these global names."""
+    namespace = {'__name__': 'program', **names}
     exec(code, namespace)
     try:
         namespace['main']()
@@ -33,12 +33,24 @@ def run(code):
         pass
 
 
+def yields(frame):
+    """Whether the event 'return' of a frame only suspends it."""
+    return frame.f_code.co_code[frame.f_lasti] in YIELDS
+
+
 def traced(code, parser):
-    """The lines and arcs that a trace function sees, only the arcs that control took without an exception."""
-    arcs, lines, last, raised = set(), set(), {}, {}
+    """What a trace function sees: lines, arcs, and the lines that began while an exception was handled.
+
+    Only the arcs that control took without an exception.
+    """
+    arcs, lines, handling, last, raised, outside = set(), set(), set(), {}, {}, {}
 
     def trace(frame, event, arg):
         firstlineno = frame.f_code.co_firstlineno
+        if event == 'call':
+            outside[frame] = sys.exc_info()[1]
+        elif event == 'line' and sys.exc_info()[1] not in (None, outside[frame]):
+            handling.add(frame.f_lineno)
         if event == 'line':
             if not raised[frame]:
                 arcs.add((last[frame], frame.f_lineno))
@@ -46,10 +58,10 @@ def traced(code, parser):
             last[frame], raised[frame] = frame.f_lineno, False
         elif event == 'exception':
             raised[frame] = True
-        elif event == 'return' and frame.f_code.co_code[frame.f_lasti] not in YIELDS:
+        elif event == 'return' and not yields(frame):
             if not raised[frame]:
                 arcs.add((last[frame], -firstlineno))
-            del last[frame], raised[frame]
+            del last[frame], raised[frame], outside[frame]
         return trace
 
     def start(frame, event, arg):
@@ -57,27 +69,31 @@ def traced(code, parser):
             return None
         last.setdefault(frame, -frame.f_code.co_firstlineno)
         raised.setdefault(frame, False)
-        return trace
+        return trace(frame, event, arg)
 
     sys.settrace(start)
     try:
         run(code)
     finally:
         sys.settrace(None)
-    return parser.translate_lines(lines), parser.translate_arcs(parser.translate_arcs(arcs))
+    return (parser.translate_lines(lines), parser.translate_arcs(parser.translate_arcs(arcs)),
+            parser.translate_lines(handling))
 
 
 class OneLineJumps(ast.NodeTransformer):
     """Makes a program tell what its one-line jumps do, as in `if x: continue` and `if x: raise ValueError`.
 
     jumps   {line: _Jump}, with the first line of the statement, whose test is there too
+    begun   {frame: _Jump} of the jumps that were executed and have not got to their target
     """
 
     def __init__(self, text, first_line):
         self.lines = text.split('\n')
         self.first_line = first_line
         self.jumps = {}
+        self.begun = {}
         self.loops = []
+        self.withs = []             # the first lines of those around the node, in the same function
         self.finals = 0             # how many finally clauses there are around the node
         self.handlers = set()       # their first lines
 
@@ -87,10 +103,10 @@ class OneLineJumps(ast.NodeTransformer):
         if (self.lines[first.lineno - 1].encode()[:first.col_offset].strip()
                 and isinstance(last, ast.Break | ast.Continue | ast.Return | ast.Raise)):
             line = self.first_line(last.lineno)
-            loop = self.loops[-1] if self.loops else None
-            self.jumps[line] = _Jump(last, loop, self.first_line(loop[0]) if loop else None, self.handlers,
-                                     bool(self.finals))
-            called = ast.parse(f'_jumps[{line}].taken = True').body
+            head, end, outer = self.loops[-1] if self.loops else (None, None, 0)
+            withs = self.withs if isinstance(last, ast.Return) else self.withs[outer:]
+            self.jumps[line] = _Jump(last, head, end, withs, self.handlers, bool(self.finals), self.begun)
+            called = ast.parse(f'_jumps[{line}].jump()').body
             if isinstance(node, ast.If):
                 passed = ast.parse(f'_jumps[{line}].test()', mode='eval').body
                 node.test = ast.Call(passed.func, [node.test], [])
@@ -110,7 +126,8 @@ class OneLineJumps(ast.NodeTransformer):
     def visit_While(self, node):
         loops = self.loops
         head = node.test if isinstance(node, ast.While) else node.iter
-        self.loops = [*loops, (head.lineno, (node.orelse or node.body)[-1].end_lineno)]
+        self.loops = [*loops, (self.first_line(head.lineno), (node.orelse or node.body)[-1].end_lineno,
+                               len(self.withs))]
         node.body = [self.visit(each) for each in node.body]
         self.suite(node, node.body)
         self.loops = loops
@@ -120,12 +137,21 @@ class OneLineJumps(ast.NodeTransformer):
     visit_For = visit_AsyncFor = visit_While
 
     def visit_FunctionDef(self, node):
-        loops, self.loops, finals, self.finals = self.loops, [], self.finals, 0
+        around = self.loops, self.withs, self.finals
+        self.loops, self.withs, self.finals = [], [], 0
         self.generic_visit(node)
-        self.loops, self.finals = loops, finals
+        self.loops, self.withs, self.finals = around
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_With(self, node):
+        withs, self.withs = self.withs, [*self.withs, self.first_line(node.lineno)]
+        self.generic_visit(node)
+        self.withs = withs
+        return node
+
+    visit_AsyncWith = visit_With
 
     def visit_Try(self, node):
         for suite in node.body, node.handlers, node.orelse:
@@ -146,16 +172,29 @@ class OneLineJumps(ast.NodeTransformer):
 class _Jump:
     """A one-line jump.
 
-    taken   whether it was executed
+    head, end   the first and last line of the loop around it, or None
+    withs   the first lines of the with statements that it leaves
+    taken   whether it got to its target, and not the exit of one of these raised an exception; or raised its own
     passed  whether the test of its if statement was false; None for other statements
     raised  whether this was in an except or finally clause, which an exception may leave after the test
     final   whether it is in a finally clause, which a jump out of the try may leave after the test
     """
 
-    def __init__(self, node, loop, head, handlers, final):
-        self.node, self.loop, self.head, self.handlers, self.final = node, loop, head, handlers, final
-        self.taken = self.raised = False
+    def __init__(self, node, head, end, withs, handlers, final, begun):
+        self.node, self.head, self.end, self.withs, self.handlers = node, head, end, withs, handlers
+        self.final, self.begun = final, begun
+        self.times = 0
+        self.raised = False
         self.passed = None
+
+    @property
+    def taken(self):
+        return self.times > 0
+
+    def jump(self):
+        """The next statement of the caller is the jump."""
+        self.times += 1
+        self.begun[sys._getframe(1)] = self
 
     def test(self, value):
         """Note the truth of the test, and return it."""
@@ -172,7 +211,7 @@ class _Jump:
             return line < 0 or line in self.handlers
         if isinstance(self.node, ast.Continue):
             return line == self.head
-        return not self.loop[0] <= line <= self.loop[1]
+        return not self.head <= line <= self.end
 
     def took(self, line):
         """Whether control went to this line from here."""
@@ -182,14 +221,33 @@ class _Jump:
 def jumps_of(text, path, parser):
     """The one-line jumps of a program, after it has run: {line: _Jump}."""
     transformer = OneLineJumps(text, parser.first_line)
-    tree = transformer.visit(ast.parse(text))
-    namespace = {'__name__': 'program', '_jumps': transformer.jumps}
-    exec(compile(ast.fix_missing_locations(tree), path, 'exec'), namespace)
+    code = compile(ast.fix_missing_locations(transformer.visit(ast.parse(text))), path, 'exec')
+    begun = transformer.begun
+
+    def trace(frame, event, arg):
+        jump = begun.get(frame)
+        if jump is not None:
+            line = parser.first_line(frame.f_lineno)
+            if event == 'exception' and line in jump.withs and not isinstance(jump.node, ast.Raise):
+                jump.times -= 1
+                del begun[frame]
+            elif event == 'line' and jump.goes_to(line) or event == 'return' and not yields(frame):
+                del begun[frame]
+        return trace
+
+    sys.settrace(lambda frame, event, arg: trace if frame.f_code.co_filename == path else None)
     try:
-        namespace['main']()
-    except Exception:
-        pass
+        run(code, _jumps=transformer.jumps)
+    finally:
+        sys.settrace(None)
     return transformer.jumps
+
+
+def final_lines(text, first_line):
+    """The first lines of the statements in finally clauses in with statements."""
+    return {first_line(line) for around in ast.walk(ast.parse(text)) if isinstance(around, ast.With | ast.AsyncWith)
+            for node in ast.walk(around) if isinstance(node, ast.Try | ast.TryStar)
+            for statement in node.finalbody for line in range(statement.lineno, statement.end_lineno + 1)}
 
 
 class Evidence:
@@ -205,6 +263,11 @@ class Evidence:
     @functools.cached_property
     def traced(self):
         return traced(self._code, self._parser)
+
+    @functools.cached_property
+    def raised_again(self):
+        """The lines in finally clauses in with statements that began while an exception was handled."""
+        return self.traced[2] & final_lines(self._text, self._parser.first_line)
 
     @functools.cached_property
     def jumps(self):
@@ -234,12 +297,11 @@ def one_line_jump(arc, recorded_by, evidence):
 
 
 def exception_suppressed(arc, recorded_by, evidence):
-    """condcov assumes that a with does not suppress an exception that a finally clause raises again at its end.
+    """Neither sees whether a with suppresses an exception that a finally clause raises again at its end.
 
-    It records the arc to the exit, and coverage.py the arc to the line that follows the with.
+    condcov records the arc to the exit, and coverage.py the arc to the line that follows the with.
     """
-    jump = evidence.jumps.get(arc[0])
-    return (arc[1] < 0) == (recorded_by == 'condcov') and jump is not None and jump.raised and bool(jump.passed)
+    return (arc[1] < 0) == (recorded_by == 'condcov') and arc[0] in evidence.raised_again
 
 
 # Why an arc may be recorded by only one of the two.

@@ -109,6 +109,20 @@ def main():
     assert answer['unexplained'] == []
 
 
+def test_break_does_not_go_to_the_first_line_of_its_loop(worker):
+    answer = worker.ask('''\
+def function(x):
+    while \\
+x:
+        x = x - 1
+        if x < 0: break
+
+def main():
+    function(2)
+''')
+    assert answer['unexplained'] == []
+
+
 def test_return_in_a_try_leaves_by_its_finally(worker):
     answer = worker.ask('''\
 def function(x):
@@ -140,6 +154,50 @@ def main():
     function(0)
 ''')
     assert answer['explained'] == {'exception_suppressed': 2} and answer['unexplained'] == []
+
+
+@pytest.mark.parametrize('fails', ['int("a")', '[][0]'])
+def test_exception_that_a_finally_in_a_with_raises_again_is_explained(worker, fails):
+    answer = worker.ask(f'''\
+from contextlib import suppress
+
+def function(x):
+    with suppress(ValueError):
+        try:
+            {fails}
+        finally:
+            if x:
+                str()
+    str(x)
+
+def main():
+    function(0)
+''')
+    assert answer['explained'] == {'exception_suppressed': 1} and answer['unexplained'] == []
+
+
+@pytest.mark.parametrize('jump', ['return', 'break', 'continue'])
+def test_jump_whose_with_raises_is_not_taken(worker, jump):
+    answer = worker.ask(f'''\
+from contextlib import contextmanager, suppress
+
+@contextmanager
+def fails():
+    yield
+    raise ValueError
+
+def function(x):
+    for i in range(2):
+        with suppress(ValueError):
+            with fails():
+                if x: {jump}
+        str(i)
+    str(x)
+
+def main():
+    function(1)
+''')
+    assert answer['explained'] == {'one_line_jump': 1} and answer['unexplained'] == []
 
 
 def test_layout_changes_nothing_but_lines():
