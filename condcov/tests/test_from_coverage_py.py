@@ -335,7 +335,10 @@ def test_progress_on_a_terminal(monkeypatch, capsys):
     with loading._progress(2) as advance:
         advance()
         advance()
-    assert capsys.readouterr().err == '\rcondcov: 0 of 2 files\rcondcov: 1 of 2 files\r\x1b[K'
+    assert capsys.readouterr().err == f'\rcondcov: 0 of 2 files\rcondcov: 1 of 2 files\r{" " * 21}\r'
+    monkeypatch.setattr(sys, 'stderr', None)        # as with 2>&-
+    with loading._progress(2) as advance:
+        advance()
 
 
 def test_an_accepted_condition_that_does_not_exist(recorded):

@@ -70,20 +70,20 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
     """Yield a function to call before each of `total` files, which shows the progress if it takes long."""
-    start, done, shown = time.monotonic(), 0, False
+    start, done, shown = time.monotonic(), 0, ''
 
     def advance() -> None:
         nonlocal done, shown
-        if time.monotonic() - start > PATIENCE and sys.stderr.isatty():
-            shown = True
-            print(f'\rcondcov: {done} of {total} files', end='', file=sys.stderr, flush=True)
+        if time.monotonic() - start > PATIENCE and sys.stderr is not None and sys.stderr.isatty():
+            shown = f'\rcondcov: {done} of {total} files'
+            print(shown, end='', file=sys.stderr, flush=True)
         done += 1
 
     try:
         yield advance
     finally:
-        if shown:
-            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+        if shown:       # with spaces, because a terminal need not know how to erase a line
+            print(f'\r{" " * (len(shown) - 1)}\r', end='', file=sys.stderr, flush=True)
 
 
 def combine(config: Config, keep: bool = False) -> None:
