@@ -10,10 +10,12 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from qa import process
 from qa.compare import clients
 
 # Used by both tools in place of the package's own configuration.
@@ -28,10 +30,12 @@ class Package(clients.Client):
 
     version     of the source distribution whose checksum is `sdist`
     source      folders to record, relative to the top of the source distribution
+    needs       other packages that it or its tests import, each as NAME==VERSION
     """
 
     version: str = ''
     source: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 class Recorded(dict):
@@ -51,7 +55,21 @@ class TestBed(clients.TestBed):
     def environment(self, package, python):
         """The environment of the tests, also without the user's settings for condcov."""
         env = super().environment(package, 'fork', python)
+        if package.needs:
+            env['PYTHONPATH'] += f'{os.pathsep}{self.needed(package, python)}'
         return {name: value for name, value in env.items() if not name.startswith('CONDCOV')}
+
+    def needed(self, package, python):
+        """The folder with the other packages that this one needs, installed by the interpreter's pip at first."""
+        folder = self.folder / 'needs' / package.name
+        made = folder / '.made'
+        want = ' '.join((str(python), *package.needs))
+        if not made.exists() or made.read_text() != want:
+            shutil.rmtree(folder, ignore_errors=True)
+            process.ask(f'cannot install what {package.name} needs', python, '-m', 'pip', 'install', '-q',
+                        '--no-deps', '--only-binary', ':all:', '--target', folder, *package.needs)
+            made.write_text(want)
+        return folder
 
     def record(self, package, tool):
         """What the tool, 'condcov' or 'coverage', Recorded for the tests of a package."""
@@ -95,7 +113,8 @@ class TestBed(clients.TestBed):
     def pytest_options(self, package):
         """The arguments of pytest for the tests of a package."""
         return ['-q', '-p', 'no:cacheprovider', '-o', 'addopts=', '-o', 'filterwarnings=', '--rootdir', '.',
-                '--basetemp', self.work / 'tmp/pytest', *package.options, *package.tests]
+                '--basetemp', self.work / 'tmp/pytest', *package.options,
+                *(f'--deselect={test}' for test in package.deselect), *package.tests]
 
 
 def read_coverage(report, folder):

@@ -7,6 +7,7 @@ without condcov.
 """
 
 import collections
+import dataclasses
 import os
 import re
 import subprocess
@@ -19,41 +20,84 @@ import pytest
 from qa import ROOT
 from qa.compare import packages, probe_plugin
 
-PACKAGES = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source,
-                                   env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'})
-            for name, version, about, source, tests, path, sdist in (
-    ('toolz', '1.2.0', 'functions of functions', ['toolz', 'tlz'], ['toolz', 'tlz'], '{folder}',
-     '9667a038e9d6ecba37995e26cb2f59ec6420b6ad8dd9677de59db9b956b08490'),
-    ('h11', '0.16.0', 'a protocol as state machines', ['h11'], ['h11'], '{folder}',
-     '4e35b956cf45792e4caa5885e69fba00bdbc6ffafbfa020300e549b208ee5ff1'),
-    ('cachetools', '8.0.1', 'decorators, locks and threads', ['src', 'tests'], ['tests'], '{folder}/src',
-     'deb1d376d4d28c2f33f3e3058043b005e0af75c35c094bd54053e27d2906ad95'),
-    ('pluggy', '1.7.0', 'generators that wrap calls, exceptions', ['src', 'testing'], ['testing'], '{folder}/src',
-     'd1eaa46ebb595891b860ab086b4d09c8588af65ebd4361b8e8f4bb8920b90ba8'),
-    ('sqlparse', '0.6.1', 'a lexer and filters, generators in a row', ['sqlparse', 'tests'], ['tests'], '{folder}',
-     'ca722573f848ff2d30e40ea30f53a104b7dea7635ea9285891263eb2c58fb6e7'),
-    ('tomlkit', '0.15.2', 'a parser, long conditions', ['tomlkit', 'tests'], ['tests'], '{folder}',
-     '83e32755ba1d20d9340bd069ee97e9f6232ba2346b63ffcba425de01f7e327a6'),
-    ('boltons', '26.2.0', 'many small utilities', ['boltons', 'tests'], ['tests'], '{folder}',
-     'd39cfd15c1a1c3bd4d705c82252fa9edb8e4f5e8cc039f8e39afac7b1b47e92c'),
+# The tests of starlette and of jinja2 run coroutines with trio, too.
+TRIO = ['trio==0.35.0', 'idna==3.20', 'outcome==1.3.0.post0', 'sniffio==1.3.1']
+
+NETWORKX = 'components', 'traversal', 'shortest_paths', 'tree', 'operators', 'coloring'
+
+
+def package(name, version, about, source, tests, path, sdist, **options):
+    """A Package whose modules are in the folder `path`."""
+    return packages.Package(name, about, tests, version=version, sdist=sdist, source=source,
+                            env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'}, **options)
+
+
+PACKAGES = {each.name: each for each in (
+    package('toolz', '1.2.0', 'functions of functions', ['toolz', 'tlz'], ['toolz', 'tlz'], '{folder}',
+            '9667a038e9d6ecba37995e26cb2f59ec6420b6ad8dd9677de59db9b956b08490'),
+    package('h11', '0.16.0', 'a protocol as state machines', ['h11'], ['h11'], '{folder}',
+            '4e35b956cf45792e4caa5885e69fba00bdbc6ffafbfa020300e549b208ee5ff1'),
+    package('cachetools', '8.0.1', 'decorators, locks and threads', ['src', 'tests'], ['tests'], '{folder}/src',
+            'deb1d376d4d28c2f33f3e3058043b005e0af75c35c094bd54053e27d2906ad95'),
+    package('pluggy', '1.7.0', 'generators that wrap calls, exceptions', ['src', 'testing'], ['testing'],
+            '{folder}/src', 'd1eaa46ebb595891b860ab086b4d09c8588af65ebd4361b8e8f4bb8920b90ba8'),
+    package('sqlparse', '0.6.1', 'a lexer and filters, generators in a row', ['sqlparse', 'tests'], ['tests'],
+            '{folder}', 'ca722573f848ff2d30e40ea30f53a104b7dea7635ea9285891263eb2c58fb6e7'),
+    package('tomlkit', '0.15.2', 'a parser, long conditions', ['tomlkit', 'tests'], ['tests'], '{folder}',
+            '83e32755ba1d20d9340bd069ee97e9f6232ba2346b63ffcba425de01f7e327a6'),
+    package('boltons', '26.2.0', 'many small utilities', ['boltons', 'tests'], ['tests'], '{folder}',
+            'd39cfd15c1a1c3bd4d705c82252fa9edb8e4f5e8cc039f8e39afac7b1b47e92c'),
+    package('click', '8.5.1', 'decorators, terminals, processes', ['src', 'tests'], ['tests'], '{folder}/src',
+            '9bbfada76703fd1d784b83eea012e3e8c6a001a876543ef104fa56aaaeb072b4', options=['-m', 'not stress']),
+    # Not the folder of its tests: coverage.py fails at the templates in it.
+    package('jinja2', '3.1.6', 'a compiler of templates to functions, coroutines', ['src'], ['tests'], '{folder}/src',
+            '0137fb05990d35f1275a587e9aee6d56da821fc83491a0fb838183be43f66d6d', needs=TRIO),
+    package('marshmallow', '4.4.0', 'metaclasses, hooks by decorators', ['src', 'tests'], ['tests'], '{folder}/src',
+            '9e6ffa8511012ca89732324c1c253efd7b4d35632dcbdf80aa793fe01804af3e', needs=['simplejson==4.3.0']),
+    # It turns warnings into errors, also those of pytest about classes with names like TestSuite.
+    package('markdown', '3.11.3', 'a parser that changes a tree', ['markdown', 'tests'], ['tests'], '{folder}',
+            '81eb91631dc97ad1efbc76019ef0f80fe90ca49ddf81546752d79989c3bfff3e', needs=['PyYAML==6.0.4'],
+            options=['-o', 'python_classes=']),
+    package('flask', '3.1.3', 'contexts, signals, generators that keep a context', ['src', 'tests'], ['tests'],
+            '{folder}/src', '0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb',
+            needs=['asgiref==3.13.0', 'blinker==1.9.0', 'itsdangerous==2.2.0', 'python-dotenv==1.2.4',
+                   'werkzeug==3.1.9', 'pytest==9.0.3'],       # imports a name that later pytests do not have
+            deselect={'tests/test_cli.py::test_get_version': 'needs flask to be installed',
+                      'tests/test_reqctx.py::test_bad_environ_raises_bad_request': 'fails with this werkzeug'}),
+    package('starlette', '1.10.0', 'coroutines, threads, middleware', ['starlette', 'tests'], ['tests'], '{folder}',
+            'b8399098d4c1e3522734f7235dc79b1fc967f96cf139c81e0fa30479e0685f9b',
+            needs=[*TRIO, 'anyio==4.16.0', 'backports.zstd==1.8.0', 'certifi==2026.10.19.post1', 'h11==0.16.0',
+                   'httpcore==1.0.9', 'httpcore2==2.16.2', 'httpx==0.28.1', 'httpx2==2.16.2',
+                   'importlib-metadata==10.2.0', 'itsdangerous==2.2.0', 'lazy-importer==0.1.0',
+                   'opentelemetry-api==1.45.2', 'opentelemetry-sdk==1.45.2',
+                   'opentelemetry-semantic-conventions==0.66b2', 'python-multipart==0.0.34', 'PyYAML==6.0.4',
+                   'truststore==0.10.5', 'zipp==4.1.2'],
+            deselect={'tests/test_staticfiles.py::test_staticfiles_with_invalid_dir_permissions_returns_401':
+                      'fails if root runs it'}),
+    # A part of its tests, and the folders that they test: all would take half an hour.
+    package('networkx', '3.6.1', 'algorithms: nested loops, generators',
+            [f'networkx/algorithms/{name}' for name in NETWORKX], [f'networkx/algorithms/{name}' for name in NETWORKX],
+            '{folder}', '26b7c357accc0c8cde558ad486283728b65b6a95d85ee1cd66bafab4c8168509'),
+    # Not the tests with processes, which it kills, nor those with races: what is recorded is a matter of time.
+    package('joblib', '1.6.0', 'a cache on disk, pickles of its own, warnings', ['joblib'], ['joblib/test'],
+            '{folder}', '2ccc96785b12046c08fd6d55839c12857831b54a3c1673ffadd2f04bfc4eda03',
+            needs=['cloudpickle==3.1.3', 'pytest-asyncio==1.5.0'],
+            options=['-k', 'not loky and not multiprocessing and not concurrency and not race_condition',
+                     *(f'--ignore=joblib/test/test_{name}.py' for name in ('parallel', 'memmapping', 'dask', 'module',
+                                                                         'missing_multiprocessing'))]),
 )}
 # Those whose tests have the same outcomes with condcov and without.
-OTHERS = {name: packages.Package(name, about, tests, version=version, sdist=sdist, source=source, options=options,
-                                 env={'PYTHONPATH': path, 'PYTHONHASHSEED': '0'})
-          for name, version, about, source, tests, path, options, sdist in (
-    ('more-itertools', '11.2.1', 'generators', ['more_itertools'], ['tests'], '{folder}', [],
-     'cbf08fd0af284dc69718b9b76a8e6203df624d70209ea511e4219d350c856f63'),
-    ('attrs', '26.1.0', 'compiled source, decorators', ['attr'], ['tests'], '{folder}/src', [],
-     'd03ceb89cb322a8fd706d4fb91940737b6642aa36998fe130a9bc96c985eff32'),
-    ('click', '8.5.1', 'decorators, terminals, processes', ['click'], ['tests'], '{folder}/src', ['-m', 'not stress'],
-     '9bbfada76703fd1d784b83eea012e3e8c6a001a876543ef104fa56aaaeb072b4'),
-    ('boltons', '26.2.0', 'many small modules', ['boltons'], ['tests'], '{folder}', [],
-     'd39cfd15c1a1c3bd4d705c82252fa9edb8e4f5e8cc039f8e39afac7b1b47e92c'),
-    ('mistune', '3.4.0', 'a parser of Markdown, plugins', ['mistune'], ['tests'], '{folder}/src', [],
-     '2eaf7952af928ca8d33b779762effc1da517b62c6ad85ec8ca957e3b07b9782a'),
-    ('pyparsing', '3.3.3', 'a parser that inspects functions, recursion', ['pyparsing'], ['tests'], '{folder}',
-     ['--ignore=tests/test_diagram.py'],        # needs another package
-     '928ae7e20211f3b6f3915a72f06a0cfd29ab9d24279dd6346b6b1a7146397d36'),
+OTHERS = {each.name: each for each in (
+    package('more-itertools', '11.2.1', 'generators', ['more_itertools'], ['tests'], '{folder}',
+            'cbf08fd0af284dc69718b9b76a8e6203df624d70209ea511e4219d350c856f63'),
+    package('attrs', '26.1.0', 'compiled source, decorators', ['attr'], ['tests'], '{folder}/src',
+            'd03ceb89cb322a8fd706d4fb91940737b6642aa36998fe130a9bc96c985eff32'),
+    package('mistune', '3.4.0', 'a parser of Markdown, plugins', ['mistune'], ['tests'], '{folder}/src',
+            '2eaf7952af928ca8d33b779762effc1da517b62c6ad85ec8ca957e3b07b9782a'),
+    package('pyparsing', '3.3.3', 'a parser that inspects functions, recursion', ['pyparsing'], ['tests'], '{folder}',
+            '928ae7e20211f3b6f3915a72f06a0cfd29ab9d24279dd6346b6b1a7146397d36',
+            options=['--ignore=tests/test_diagram.py']),        # needs another package
+    PACKAGES['click'], PACKAGES['boltons'],
 )}
 INTERPRETER = os.environ.get('CONDCOV_INTERPRETER')
 NAMES = os.environ.get('CONDCOV_PACKAGES', '').split()
@@ -92,6 +136,22 @@ def test_environment_of_the_tests(bench, monkeypatch):
     monkeypatch.setenv('CONDCOV_FILE', 'other')
     environment = bench.environment(PACKAGES['toolz'], Path(sys.executable))
     assert 'CONDCOV_FILE' not in environment and environment['PYTHONPATH'].endswith('toolz')
+
+
+def test_what_a_package_needs_is_installed_once(tmp_path, monkeypatch):
+    bed, commands = packages.TestBed(tmp_path), []
+
+    def ask(trouble, *command):
+        commands.append(command)
+        Path(command[command.index('--target') + 1]).mkdir(parents=True)
+
+    monkeypatch.setattr(packages.process, 'ask', ask)
+    for _ in range(2):
+        path = bed.environment(PACKAGES['marshmallow'], Path(sys.executable))['PYTHONPATH']
+        assert path == f'{tmp_path}/work/marshmallow/src{os.pathsep}{tmp_path}/needs/marshmallow'
+    assert [command[-1] for command in commands] == ['simplejson==4.3.0']
+    assert bed.needed(dataclasses.replace(PACKAGES['marshmallow'], needs=['other==1']), sys.executable)
+    assert [command[-1] for command in commands] == ['simplejson==4.3.0', 'other==1']
 
 
 def test_what_is_a_difference():
