@@ -38,6 +38,11 @@ def yields(frame):
     return frame.f_code.co_code[frame.f_lasti] in YIELDS
 
 
+def ends_await(frame, error):
+    """Whether the event 'exception' of a frame only ends an await: trace functions see a StopIteration."""
+    return error[0] is StopIteration and frame.f_code.co_code[frame.f_lasti] == opcode.opmap['SEND']
+
+
 def traced(code, parser):
     """What a trace function sees: lines, arcs, and the lines that began while an exception was handled.
 
@@ -228,7 +233,8 @@ def jumps_of(text, path, parser):
         jump = begun.get(frame)
         if jump is not None:
             line = parser.first_line(frame.f_lineno)
-            if event == 'exception' and line in jump.withs and not isinstance(jump.node, ast.Raise):
+            if (event == 'exception' and line in jump.withs and not isinstance(jump.node, ast.Raise)
+                    and not ends_await(frame, arg)):
                 jump.times -= 1
                 del begun[frame]
             elif event == 'line' and jump.goes_to(line) or event == 'return' and not yields(frame):

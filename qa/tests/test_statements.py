@@ -200,6 +200,24 @@ def main():
     assert answer['explained'] == {'one_line_jump': 1} and answer['unexplained'] == []
 
 
+def test_jump_out_of_an_async_with_is_explained(worker):
+    answer = worker.ask('''\
+from contextlib import nullcontext
+
+async def function(x):
+    async with nullcontext():
+        if x: return 1
+        str(x)
+
+def main():
+    try:
+        function(1).send(None)
+    except StopIteration:
+        pass
+''')
+    assert answer['unexplained'] == []
+
+
 def test_layout_changes_nothing_but_lines():
     text = ('def f(x):\n    if x < (1, 2):\n        x = 3\n        return\n'
             '    while x:\n        if x:\n            pass\n')
