@@ -161,13 +161,12 @@ def test_every_conditional_jump_of_the_library_is_known(library):
         found, table = decisions.find(ast.parse(text), text)
         tested = collections.defaultdict(set)
         for code in code_objects(compile(text, file, 'exec', dont_inherit=True)):
-            instructions = bytecode.read(code)
-            for jump in jumps_of(code, table, instructions):
+            for jump in jumps_of(code, table):
                 kinds[jump.operand.decision.kind if jump.operand else jump.reason] += 1
                 if jump.operand:
                     tested[jump.operand.decision.key].add(jump.operand.condition)
                 elif not jump.reason:
-                    unknown.append((file, code.co_name, instructions[jump.index]))
+                    unknown.append((file, code.co_name, jump.index))
         for decision in found:
             if decision.key in tested:      # otherwise it is in dead code
                 without += [(file, condition) for index, condition in enumerate(decision.conditions) if condition.tested
@@ -184,10 +183,11 @@ def test_one_instruction_is_read_as_all_are():
         library = compile(file.read(), 'ast', 'exec')
     extended = 0
     for code in [long, *code_objects(library)]:
-        instructions, raw = bytecode.read(code), code.co_code
-        for one, following in zip(instructions, [*(other.offset for other in instructions[1:]), -1], strict=True):
-            assert bytecode.at(raw, one.offset) == (one.op, one.place, following)
-            extended += one.place > one.offset
+        instructions, raw = bytecode.Instructions(code), code.co_code
+        offsets = [instructions.offset(index) for index in range(len(instructions))]
+        for index, (offset, following) in enumerate(zip(offsets, [*offsets[1:], -1], strict=True)):
+            assert bytecode.at(raw, offset) == (instructions.ops[index], instructions.place(index), following)
+            extended += instructions.place(index) > offset
     assert extended
     for wrong in -2, 1, len(raw):
         assert bytecode.at(raw, wrong) is None

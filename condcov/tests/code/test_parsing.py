@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from condcov.analysis.coverable import code_objects
-from condcov.code import bytecode, parsing
+from condcov.code import bytecode, jumps, parsing
 from condcov.record import planner
 
 LIBRARY = pathlib.Path(inspect.__file__).parent
@@ -14,8 +14,7 @@ LIBRARY = pathlib.Path(inspect.__file__).parent
 
 def plans(text, tables):
     code = compile(text, 'example.py', 'exec', dont_inherit=True)
-    read = [(each, bytecode.read(each)) for each in code_objects(code)]
-    return [planner.plan(each, tables.of_code(each, instructions), instructions).facts for each, instructions in read]
+    return [planner.plan(each, tables).facts for each in code_objects(code)]
 
 
 def in_parts(text, monkeypatch):
@@ -60,6 +59,13 @@ def test_parts(monkeypatch):
     assert plans(PROGRAM, tables) == whole and tables._whole is None
 
 
+def test_the_jumps_of_a_code_object_are_matched_once(monkeypatch):
+    matched = []
+    real = jumps.jumps_of
+    monkeypatch.setattr(jumps, 'jumps_of', lambda code, *rest: matched.append(code) or real(code, *rest))
+    assert len(plans(PROGRAM, in_parts(PROGRAM, monkeypatch))) == len(matched)
+
+
 def test_code_without_tests_needs_no_parsing(monkeypatch):
     monkeypatch.setattr(parsing.ast, 'parse', None)
     text = 'def f():\n    str()\n\nf()\n'
@@ -81,5 +87,5 @@ def test_parts_that_are_not_valid_by_themselves(text, monkeypatch):
 def test_a_test_is_in_the_part_of_its_line(monkeypatch):
     tables = in_parts(PROGRAM, monkeypatch)
     code = compile(PROGRAM, 'example.py', 'exec', dont_inherit=True).co_consts[0]
-    table = tables.of_code(code, bytecode.read(code))
+    table, _ = tables.of_code(code, bytecode.Instructions(code))
     assert {span.line for span in table.values} == {2}

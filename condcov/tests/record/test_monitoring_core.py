@@ -8,7 +8,7 @@ import pytest
 if not hasattr(sys, 'monitoring'):
     pytest.skip('the fork has code probes', allow_module_level=True)
 
-from condcov.analysis.coverable import analyse
+from condcov.code.parsing import Tables
 from condcov.record import monitoring, monitoring_core
 from condcov.record.planner import plan
 from support.decision_programs import collected
@@ -21,12 +21,12 @@ FORMS = {'C': _monitoring_core.Core, 'Python': monitoring_core.Core}
 
 def harvests(core, text, numbers, counts, runs):
     """What is new after each run of a program, and the incomplete paths; the runs say whether to record it again."""
-    source = analyse(text, 'program')
+    tables = Tables(text, 'program')
     monitoring_now = monitoring.Core
     monitoring.Core = core
     try:
         recorder = monitoring.Recorder(
-            lambda code: plan(code, source.table).probes if code.co_filename == 'program' else None, counts=counts)
+            lambda code: plan(code, tables).probes if code.co_filename == 'program' else None, counts=counts)
     finally:
         monitoring.Core = monitoring_now
     code = compile(text, 'program', 'exec')

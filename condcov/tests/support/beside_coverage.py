@@ -13,6 +13,7 @@ import unittest
 import coverage
 
 from condcov.analysis.coverable import analyse
+from condcov.code.parsing import Tables
 from condcov.model import Seen
 from condcov.record.interpreter import Recorder
 from condcov.record.planner import plan
@@ -27,6 +28,7 @@ class Both:
     def __init__(self, path, text):
         self.path = path
         self.source = analyse(text, path)
+        self._tables = Tables(text, path)
         self._plans = {}
         self._recorder = Recorder(self._select)
         self._peer = coverage.Coverage(branch=True, include=[path], data_file=None, config_file=False)
@@ -34,7 +36,7 @@ class Both:
     def _select(self, code):
         if code.co_filename != self.path:
             return None
-        self._plans[code] = plan(code, self.source.table)
+        self._plans[code] = plan(code, self._tables)
         return self._plans[code].probes
 
     def __enter__(self):

@@ -3,6 +3,7 @@
 import marshal
 
 from condcov.analysis.coverable import analyse
+from condcov.code.parsing import Tables
 from condcov.model import Seen
 from condcov.record.plan import Plan
 from condcov.record.planner import plan
@@ -16,13 +17,14 @@ class Planned:
 
     def __init__(self, text, filename='program'):
         self.source = analyse(text, filename)
+        self._tables = Tables(text, filename)
         self._filename = filename
         self._plans = {}
 
     def __call__(self, code):
         if code.co_filename != self._filename:
             return None
-        facts = plan(code, self.source.table).facts
+        facts = plan(code, self._tables).facts
         self._plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))      # as in the cache
         return self._plans[code].probes
 

@@ -15,16 +15,16 @@ class _Code:
         self.lines = frozenset(lines)
         self.jumps = {offset: jump for offset, *jump in jumps}
         self.ways = {}              # for a jump: (target, following)
-        instructions = bytecode.read(code)
-        for index, instruction in enumerate(instructions):
-            if instruction.op in bytecode.CONDITIONAL:
-                self.ways[instruction.offset] = tuple(
-                    instructions[way].offset for way in (instruction.target, index + 1))
+        instructions = bytecode.Instructions(code)
+        for index, op in enumerate(instructions.ops):
+            offset = instructions.offset(index)
+            if op in bytecode.CONDITIONAL:
+                self.ways[offset] = tuple(
+                    instructions.offset(way) for way in (instructions.targets[index], index + 1))
             elif index + 1 < len(instructions):
                 # The end of an `async for`, which counts as a jump, and instructions that never jump.
-                following = instructions[index + 1].offset
-                ends = instruction.name == 'END_ASYNC_FOR'
-                self.ways[instruction.offset] = (following, None) if ends else (None, following)
+                following = instructions.offset(index + 1)
+                self.ways[offset] = (following, None) if op == bytecode.OP['END_ASYNC_FOR'] else (None, following)
         self.executed, self.went, self.paths = set(), collections.Counter(), collections.Counter()
 
 

@@ -30,11 +30,9 @@ RECURSION = 20_000      # the recursion limit while coverage.py's parser works; 
 class AnalysedFile(model.SourceFile):
     """A SourceFile that can interpret a record of its code.
 
-    table   where the jumps of the decisions are
     parser  coverage.py's parser, which knows the statements
     """
 
-    table: Table
     parser: coverage.parser.PythonParser
 
     def counted(self, seen: model.Seen) -> tuple[model.SourceFile, model.Seen]:
@@ -89,7 +87,7 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
     return AnalysedFile(
         path, text, frozenset(parser.statements), frozenset(excluded), arcs, decisions,
         frozenset(arc for arc in arcs if arc[0] in assumed), _waived(decisions, table, parser),
-        accepting.find(text, decisions, accept, parser.first_line, excluded), table=table, parser=parser)
+        accepting.find(text, decisions, accept, parser.first_line, excluded), parser=parser)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,12 @@
 dis.get_instructions() would take three times as long: this runs for each code object of the program under test.
 """
 
+import bisect
 import dis
 import opcode
 import sys
+from collections.abc import Collection
+from itertools import compress
 from types import CodeType
 
 from condcov.model import Span
@@ -18,13 +21,17 @@ def ops(*names: str) -> frozenset[int]:
     return frozenset(OP[name] for name in names if name in OP)
 
 
-_NAME = opcode.opname
+def table(ops: Collection[int]) -> bytes:
+    """Return a table of these opcodes for Instructions.find()."""
+    return bytes(op in ops for op in range(256))
+
+
 _CACHE = OP['CACHE']
 _EXTENDED_ARG = OP['EXTENDED_ARG']
 _JUMPS = frozenset(opcode.hasjrel) - ops('END_ASYNC_FOR')       # from 3.14 on, its argument says where the loop is
 _BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
 _ALWAYS = ops('JUMP_FORWARD', 'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT')
-_ENDS = ops('RETURN_VALUE', 'RETURN_CONST', 'RAISE_VARARGS', 'RERAISE')
+_ENDS = _ALWAYS | ops('RETURN_VALUE', 'RETURN_CONST', 'RAISE_VARARGS', 'RERAISE')
 _FOR_ITER = OP['FOR_ITER']
 
 # How many instructions FOR_ITER skips at its target: END_FOR, in 3.13 with the POP_TOP after it. They are executed only
@@ -50,100 +57,117 @@ COMPARISONS_MOVE = sys.version_info < (3, 12)
 # The conditional jumps, except SEND: it belongs to await and yield from.
 CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
 
+_IS_INSTRUCTION = table(set(range(256)) - {_CACHE, _EXTENDED_ARG})
+_IS_JUMP = table(_JUMPS)
+_IS_END = table(_ENDS)
 
-class Instruction:
-    """An instruction.
 
-    offset      in bytes, of its first EXTENDED_ARG if it has any, as in trace events
-    place       in bytes, after its EXTENDED_ARGs
-    line        its line number or None
-    target      index of the instruction that a jump goes to, or None
-    successors  indices of the instructions that can follow it, without exceptions; a jump's target is last
-    predecessors    indices of those that it can follow
-    handler     whether an exception handler starts here
-    caught      index of the handler of an exception that is raised here, or None
+class Instructions:
+    """The instructions of a code object, without EXTENDED_ARGs and CACHEs. What follows is by their index, from 0.
+
+    ops         their opcodes, as bytes
+    lines       their line numbers or None
+    targets     {index: index of the instruction that it goes to}, for jumps
+    ends        indices of those after which control never goes on to the next one
+    entered     {index: indices of the jumps that go to it}
+    handlers    indices of those where an exception handler starts
+
+    These are lists and not objects, which would take several times as long to make.
     """
 
-    __slots__ = ('offset', 'place', 'op', 'argument', 'line', 'target', 'successors', 'predecessors', 'handler',
-                 'caught', '_position')
+    def __init__(self, code: CodeType) -> None:
+        self._raw = code.co_code
+        raw_ops = self._raw[::2]
+        chosen = raw_ops.translate(_IS_INSTRUCTION)
+        self.ops = raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
+        self._units = list(compress(range(len(raw_ops)), chosen))
+        self._positions: list[tuple] = list(compress(code.co_positions(), chosen))
+        self.lines = [position[0] for position in self._positions]
+        self.targets: dict[int, int] = {}
+        self.ends = {len(self.ops) - 1, *self.find(_IS_END)}
+        self.entered: dict[int, list[int]] = {}
+        for index in self.find(_IS_JUMP):
+            self._add_jump(index)
+        self.handlers: set[int] = set()
+        self._caught: list[int | None] = []
+        if code.co_exceptiontable:
+            self._add_handlers(code)
 
-    def __init__(self, offset: int, place: int, op: int, argument: int, position: tuple) -> None:
-        self.offset = offset
-        self.place = place
-        self.op = op
-        self.argument = argument
-        self.line = position[0]
-        self.target: int | None = None
-        self.caught: int | None = None
-        self.handler = False
-        self.successors: tuple[int, ...] = ()
-        self.predecessors: list[int] = []
-        self._position = position       # as co_positions() has it
+    def __len__(self) -> int:
+        return len(self.ops)
 
-    @property
-    def position(self) -> Span:
-        """Its Span; fields that the compiler has not set are None."""
-        line, end_line, column, end_column = self._position
+    def _add_jump(self, index: int) -> None:
+        distance = self.argument(index)
+        if self.ops[index] in _BACKWARD:
+            distance = -distance
+        # From the next instruction, after the caches of the jump.
+        following = self.offset(index + 1) if index + 1 < len(self.ops) else len(self._raw)
+        target = self._at(following // 2 + distance)
+        if self.ops[index] == _FOR_ITER:
+            self.ends.update(range(target, target + _AFTER_LOOP))
+            target += _AFTER_LOOP
+        self.targets[index] = target
+        self.entered.setdefault(target, []).append(index)
+
+    def _add_handlers(self, code: CodeType) -> None:
+        self._caught = [None] * len(self.ops)
+        for entry in dis.Bytecode(code).exception_entries:      # type: ignore[attr-defined]
+            handler, start, end = (self._at(offset // 2) for offset in (entry.target, entry.start, entry.end))
+            self.handlers.add(handler)
+            self._caught[start:end] = [handler] * (end - start)
+
+    def _at(self, unit: int) -> int:
+        """The index of the instruction whose EXTENDED_ARGs or opcode are at a unit."""
+        return bisect.bisect_left(self._units, unit)
+
+    def find(self, table: bytes) -> list[int]:
+        """Return the indices of the instructions with the operations of a table(), in order."""
+        return list(compress(range(len(self.ops)), self.ops.translate(table)))
+
+    def place(self, index: int) -> int:
+        """Return the offset in bytes after the EXTENDED_ARGs of an instruction."""
+        return 2 * self._units[index]
+
+    def offset(self, index: int) -> int:
+        """Return the offset in bytes of its first EXTENDED_ARG if it has any, as in trace events."""
+        place = self.place(index)
+        while place and self._raw[place - 2] == _EXTENDED_ARG:
+            place -= 2
+        return place
+
+    def argument(self, index: int) -> int:
+        """Return the argument of an instruction."""
+        return int.from_bytes(self._raw[self.offset(index) + 1:self.place(index) + 2:2], 'big')
+
+    def position(self, index: int) -> Span:
+        """Return the Span of an instruction; fields that the compiler has not set are None."""
+        line, end_line, column, end_column = self._positions[index]
         return Span(line, column, end_line, end_column)
 
-    @property
-    def name(self) -> str:
-        """The name of the operation."""
-        return _NAME[self.op]
+    def successors(self, index: int) -> tuple[int, ...]:
+        """Return the indices of those that can follow it, without exceptions; a jump's target is last."""
+        target = self.targets.get(index)
+        following = () if index in self.ends else (index + 1,)
+        return following if target is None else (*following, target)
 
+    def predecessors(self, index: int) -> list[int]:
+        """Return the indices of those that it can follow, in order."""
+        before = [] if not index or index - 1 in self.ends else [index - 1]
+        return sorted(self.entered[index] + before) if index in self.entered else before
 
-def read(code: CodeType) -> list[Instruction]:
-    """Return the instructions of a code object, in order."""
-    raw = code.co_code
-    instructions: list[Instruction] = []
-    at: dict[int, int] = {}                     # the index of the instruction at a unit
-    targets: list[tuple[int, int]] = []
-    start: int | None = None    # where the EXTENDED_ARGs of the instruction begin, if it has any
-    extended = 0                # what they add to its argument
-    for unit, (op, argument, position) in enumerate(zip(raw[::2], raw[1::2], code.co_positions())):
-        if op == _CACHE:
-            continue
-        argument |= extended
-        index = at[unit] = len(instructions)
-        if op == _EXTENDED_ARG:
-            start, extended = unit if start is None else start, argument << 8
-            continue
-        if op in _JUMPS:
-            targets.append((index, -argument if op in _BACKWARD else argument))
-        instructions.append(Instruction(2 * (unit if start is None else start), 2 * unit, op, argument, position))
-        start, extended = None, 0
-    last = len(instructions) - 1
-    skipped: set[int] = set()
-    for index, distance in targets:     # from the next instruction, after the caches of the jump
-        unit = instructions[index + 1].offset // 2 if index < last else len(raw) // 2
-        target = at[unit + distance]
-        if instructions[index].op == _FOR_ITER:
-            skipped.update(range(target, target + _AFTER_LOOP))
-            target += _AFTER_LOOP
-        instructions[index].target = target
-    for index, instruction in enumerate(instructions):
-        op = instruction.op
-        goes_on = index < last and op not in _ENDS and op not in _ALWAYS and index not in skipped
-        if instruction.target is None:
-            instruction.successors = (index + 1,) if goes_on else ()
-        else:
-            instruction.successors = (index + 1, instruction.target) if goes_on else (instruction.target,)
-            instructions[instruction.target].predecessors.append(index)
-        if goes_on:
-            instructions[index + 1].predecessors.append(index)
-    entries = dis.Bytecode(code).exception_entries if code.co_exceptiontable else ()  # type: ignore[attr-defined]
-    for entry in entries:
-        handler = at[entry.target // 2]
-        instructions[handler].handler = True
-        for index in range(at[entry.start // 2], at.get(entry.end // 2, last + 1)):
-            instructions[index].caught = handler
-    return instructions
+    def is_alone(self, index: int) -> bool:
+        """Whether it follows the instruction before it and no other one."""
+        return index not in self.entered and index > 0 and index - 1 not in self.ends
+
+    def caught(self, index: int) -> int | None:
+        """Return the index of the handler of an exception that is raised there, or None."""
+        return self._caught[index] if self._caught else None
 
 
 def at(raw: bytes, offset: int) -> tuple[int, int, int] | None:
     """Return (opcode, place, offset of the next instruction or -1) of an instruction in co_code; None if there is none.
 
-    This takes much less time than read(), which the start of each recording would otherwise need.
+    This takes much less time than Instructions(), which the start of each recording would otherwise need.
     """
     if not 0 <= offset < len(raw) or offset % 2 or raw[offset] == _CACHE:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from types import CodeType
 
 from condcov.code import bytecode
-from condcov.code.bytecode import OP, Instruction
+from condcov.code.bytecode import OP, Instructions
 from condcov.code.decisions import Operand, Table
 from condcov.model import Span
 
@@ -18,7 +18,7 @@ _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOA
 _GET_ANEXT = OP['GET_ANEXT']
 
 # The conditional jumps, and the first instruction of those that fetch an item of an asynchronous loop.
-TESTS = bytecode.CONDITIONAL | {_GET_ANEXT}
+TESTS = bytecode.table(bytecode.CONDITIONAL | {_GET_ANEXT})
 _COPY = OP['COPY']
 _TO_BOOL = OP.get('TO_BOOL')
 
@@ -34,6 +34,9 @@ _NOT_TAKEN = bytecode.ops('NOT_TAKEN')
 
 # What an await ends with.
 _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
+
+REWRITTEN = 'part of an assert that pytest has rewritten'
+_PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
 @dataclasses.dataclass(slots=True)
@@ -57,24 +60,33 @@ class Jump:
     true_at: int | None = None
 
 
-def jumps_of(code: CodeType, table: Table, instructions: list[Instruction] | None = None) -> list[Jump]:
+def jumps_of(code: CodeType, table: Table, instructions: Instructions | None = None) -> list[Jump]:
     """Return the conditional jumps of a code object, matched to the decisions in the table of its file."""
-    instructions = instructions or bytecode.read(code)
-    matcher = _Matcher(instructions, table)
-    return [matcher.jump(index) for index, instruction in enumerate(instructions) if instruction.op in TESTS]
+    instructions = instructions or Instructions(code)
+    matcher = _Matcher(instructions, table, _is_rewritten(code))
+    return [matcher.jump(index) for index in instructions.find(TESTS)]
+
+
+def _is_rewritten(code: CodeType) -> bool:
+    """Whether pytest has rewritten the asserts in a code object."""
+    return any(name.startswith(_PYTEST) for names in (code.co_varnames, code.co_names) for name in names)
 
 
 class _Matcher:
     """Matches the jumps of one code object, which must come in order, to conditions."""
 
-    def __init__(self, instructions: list[Instruction], table: Table) -> None:
+    def __init__(self, instructions: Instructions, table: Table, rewritten: bool) -> None:
         self._instructions = instructions
+        self._ops = instructions.ops
         self._table = table
+        self._rewritten = rewritten
         self._loops: dict[Span, int] = {}       # how many jumps of loops had this position already
 
     def jump(self, index: int) -> Jump:
         """The Jump of the instruction with this index."""
-        op = self._instructions[index].op
+        op = self._ops[index]
+        if self._rewritten and self._instructions.position(index) in self._table.asserts:
+            return Jump(index, reason=REWRITTEN)
         if op == OP['FOR_ITER']:
             return self._for(index)
         if op == _GET_ANEXT:
@@ -91,15 +103,15 @@ class _Matcher:
 
     def _async_for(self, index: int) -> Jump:
         operand = self._loop(index)
-        handler = self._instructions[index].caught
-        if handler is None or self._instructions[handler].op != OP['END_ASYNC_FOR']:
+        handler = self._instructions.caught(index)
+        if handler is None or self._ops[handler] != OP['END_ASYNC_FOR']:
             return Jump(index)
         # LOAD_CONST None follows, and then the SEND that jumps when the item is there.
-        return Jump(handler, operand, False, None, true_at=self._instructions[index + 2].target)
+        return Jump(handler, operand, False, None, true_at=self._instructions.targets.get(index + 2))
 
     def _loop(self, index: int) -> Operand | None:
         """The operand of the jump of a loop."""
-        position = self._instructions[index].position
+        position = self._instructions.position(index)
         operands = self._table.loops.get(position, ())
         number = self._loops[position] = self._loops.get(position, -1) + 1
         # A finally clause has several copies of its loops.
@@ -110,14 +122,13 @@ class _Matcher:
 
         None if it is in another basic block, as with the subject of a match statement.
         """
-        instructions, values = self._instructions, self._table.values
+        ops, position, values = self._ops, self._instructions.position, self._table.values
         before = self._before(index)
-        if before and instructions[before].op == _TO_BOOL and (
-                instructions[before - 1].op == _COPY or instructions[before].position not in values):
+        if before and ops[before] == _TO_BOOL and (ops[before - 1] == _COPY or position(before) not in values):
             before = self._before(before)
-        if before and instructions[before].op == _COPY and instructions[before - 1].op not in _MATCHED | _LEFT_OVER:
+        if before and ops[before] == _COPY and ops[before - 1] not in _MATCHED | _LEFT_OVER:
             before = self._before(before)
-        while before and instructions[before].op == OP['NOP'] and instructions[before].position not in values:
+        while before and ops[before] == OP['NOP'] and position(before) not in values:
             before = self._before(before)
         return before
 
@@ -126,94 +137,95 @@ class _Matcher:
 
         The end of an asynchronous comprehension, for example, is in a handler that jumps back. None if there is none.
         """
-        instructions = self._instructions
-        before = instructions[index].predecessors
-        if index - 1 in before or instructions[index - 1].op in _AWAITED:
+        before = self._instructions.predecessors(index)
+        if index - 1 in before or self._ops[index - 1] in _AWAITED:
             return index - 1
-        jump = next((each for each in before if len(instructions[each].successors) == 1), None)
+        jump = next((each for each in before if len(self._instructions.successors(each)) == 1), None)
         return None if jump is None else self._before(jump)
 
     def _none_test(self, index: int) -> Jump | None:
         """A jump that compares with None itself."""
-        jump = self._instructions[index]
-        if jump.op not in _IF_NONE and jump.op not in _IF_NOT_NONE:
+        op = self._ops[index]
+        if op not in _IF_NONE and op not in _IF_NOT_NONE:
             return None
         before = self._before(index)
-        operand = self._table.fused.get(jump.position) or before and self._redirected(before) or None
-        return _two_way(index, operand, (jump.op in _IF_NONE) == (operand.argument == 0)) if operand else None
+        operand = (self._table.fused.get(self._instructions.position(index))
+                   or before and self._redirected(before) or None)
+        return _two_way(index, operand, (op in _IF_NONE) == (operand.argument == 0)) if operand else None
 
     def _redirected(self, index: int) -> Operand | None:
         """The comparison with None that ends with this instruction, and whose jump has the position of another jump.
 
         The compiler from 3.12 on redirects jumps to jumps. A NOP may be left that has the position of the comparison.
         """
-        while self._instructions[index].op == OP['NOP']:
-            if self._instructions[index].position in self._table.fused:
-                return self._table.fused[self._instructions[index].position]
+        position = self._instructions.position
+        while self._ops[index] == OP['NOP']:
+            if position(index) in self._table.fused:
+                return self._table.fused[position(index)]
             index -= 1
-        before = self._instructions[index]
-        operand = (self._table.firsts if before.op in _TWO_IN_ONE else self._table.lefts).get(before.position)
+        operand = (self._table.firsts if self._ops[index] in _TWO_IN_ONE else self._table.lefts).get(position(index))
         return operand if operand and operand.argument is not None else None
 
     def _except(self, index: int, tested: int) -> Jump | None:
         """The jump of an except clause or an except* clause."""
-        last, before = self._instructions[tested], self._instructions[tested - 1]
-        if last.op == OP['CHECK_EXC_MATCH'] or last.op == _COPY and before.op in _MATCHED:
-            operand = self._table.handlers.get(last.position)
-            return _two_way(index, operand, self._instructions[index].op in _IF_NOT_NONE)
+        op = self._ops[tested]
+        if op == OP['CHECK_EXC_MATCH'] or op == _COPY and self._ops[tested - 1] in _MATCHED:
+            operand = self._table.handlers.get(self._instructions.position(tested))
+            return _two_way(index, operand, self._ops[index] in _IF_NOT_NONE)
         return None
 
     def _value_test(self, index: int, tested: int) -> Jump | None:
         """A jump that tests the truth of an expression."""
-        last = self._instructions[tested]
-        operand = self._link(tested) if last.op in _COMPARISONS else None
-        if last.op in _TWO_IN_ONE and self._instructions[index - 1].position in self._table.firsts:
-            operand = self._table.firsts[self._instructions[index - 1].position]
-        operand = operand or self._table.values.get(last.position)
-        if operand is None and last.op in _CALLS_AND_ATTRIBUTES:
-            operand = self._table.ends.get(last.position[2:])
+        op, position = self._ops[tested], self._instructions.position(tested)
+        operand = self._link(tested) if op in _COMPARISONS else None
+        if op in _TWO_IN_ONE:
+            operand = self._table.firsts.get(self._instructions.position(index - 1), operand)
+        operand = operand or self._table.values.get(position)
+        if operand is None and op in _CALLS_AND_ATTRIBUTES:
+            operand = self._table.ends.get(position[2:])
         if operand is None:
             return None
         if operand.decision.conditions[operand.condition].constant is not None:
             return Jump(index, reason='a constant')
-        jumps = self._instructions[index].op in _IF_TRUE
-        if operand.argument is not None and last.op in (OP['IS_OP'], OP['CONTAINS_OP']):
-            jumps = jumps == (last.argument == operand.argument)
+        jumps = self._ops[index] in _IF_TRUE
+        if operand.argument is not None and op in (OP['IS_OP'], OP['CONTAINS_OP']):
+            jumps = jumps == (self._instructions.argument(tested) == operand.argument)
         return _two_way(index, operand, jumps)
 
     def _link(self, index: int) -> Operand | None:
         """The link of a chained comparison that ends with the comparison at this index."""
-        chain = self._instructions[index].position
+        position = self._instructions.position
+        chain = position(index)
         index -= 1
-        while self._instructions[index].position == chain and self._instructions[index].op in (OP['COPY'], OP['SWAP']):
+        while self._ops[index] in (OP['COPY'], OP['SWAP']) and position(index) == chain:
             index -= 1
-        if self._instructions[index].op in _TWO_IN_ONE:
+        if self._ops[index] in _TWO_IN_ONE:
             return self._table.firsts.get(chain)
-        return self._table.links.get((chain, self._instructions[index].position))
+        return self._table.links.get((chain, position(index)))
 
     def _pattern(self, index: int) -> Jump | None:
         """A jump of a pattern: its outcome is known where control leaves the pattern, and not yet inside."""
-        jump = self._instructions[index]
-        operand = self._pattern_at(jump.position)
+        position = self._instructions.position(index)
+        operand = self._pattern_at(position)
         if operand is None:
             return None
         condition = operand.decision.conditions[operand.condition]
         if condition.constant is not None:
             return Jump(index, reason='a pattern that always matches')
-        always = any(within(jump.position, alternative) for alternative in operand.always)
-        assert jump.target is not None
+        always = any(within(position, alternative) for alternative in operand.always)
         when_jumps, when_not = (True, always) if self._is_inverted(index) else (always, True)
-        return Jump(index, operand, None if self._stays(jump.target, condition.span) else when_jumps,
+        target = self._instructions.targets[index]
+        return Jump(index, operand, None if self._stays(target, condition.span) else when_jumps,
                     None if self._stays(index + 1, condition.span) else when_not)
 
     def _is_inverted(self, index: int) -> bool:
         """Whether a jump skips a jump back: from 3.12 on, conditional jumps go only forward."""
-        jump = self._instructions[index]
-        index += 1
-        while self._instructions[index].op in _NOT_TAKEN:
-            index += 1
-        back = self._instructions[index]
-        return back.op in _BACK and back.position == jump.position and jump.target == index + 1
+        back = index + 1
+        while self._ops[back] in _NOT_TAKEN:
+            back += 1
+        instructions = self._instructions
+        return (self._ops[back] in _BACK and instructions.position(back) == instructions.position(index)
+                and instructions.targets[index] == back + 1)
 
     def _pattern_at(self, position: Span) -> Operand | None:
         if position.line is None:
@@ -226,30 +238,30 @@ class _Matcher:
         visited: set[int] = set()
         while index not in visited:
             visited.add(index)
-            instruction = self._instructions[index]
-            if instruction.line is not None and not within(instruction.position, span):
+            if self._instructions.lines[index] is not None and not within(self._instructions.position(index), span):
                 return False
-            if instruction.op in bytecode.CONDITIONAL:
+            if self._ops[index] in bytecode.CONDITIONAL:
                 return True
-            if len(instruction.successors) != 1:
+            successors = self._instructions.successors(index)
+            if len(successors) != 1:
                 return False
-            index, = instruction.successors
+            index, = successors
         return False
 
     def _reason(self, index: int, tested: int) -> str:
         """Why the compiler made a jump that tests the value of an instruction, but no condition."""
-        position = self._instructions[index].position
+        position = self._instructions.position(index)
         for span, reason in self._table.reasons.items():
             if within(position, span):
                 return reason
-        last = self._instructions[tested]
-        if last.op in _AWAITED:
-            while tested and self._instructions[tested].op != OP['GET_AWAITABLE']:
+        last = tested
+        if self._ops[last] in _AWAITED:
+            while tested and self._ops[tested] != OP['GET_AWAITABLE']:
                 tested -= 1
-            last = self._instructions[tested - 1]
-        if last.op == OP['WITH_EXCEPT_START']:
+            last = tested - 1
+        if self._ops[last] == OP['WITH_EXCEPT_START']:
             return 'the exit of a with'
-        if last.op == _COPY and self._instructions[tested - 1].op in _LEFT_OVER:
+        if self._ops[last] == _COPY and self._ops[tested - 1] in _LEFT_OVER:
             return 'the end of an except*'
         return ''
 

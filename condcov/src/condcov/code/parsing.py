@@ -22,7 +22,7 @@ class Tables:
     message. For a large file, of_code() may raise it, too.
     """
 
-    def __init__(self, text: bytes, path: str) -> None:
+    def __init__(self, text: str | bytes, path: str) -> None:
         self._text = source_text.decoded(text, path)
         self._path = path
         self._whole: decisions.Table | None = None
@@ -40,17 +40,20 @@ class Tables:
             self._parts = None
         return self._whole
 
-    def of_code(self, code: CodeType, instructions: list[bytecode.Instruction]) -> decisions.Table:
-        """Return a table with the decisions that the instructions of a code object test."""
+    def of_code(self, code: CodeType, instructions: bytecode.Instructions) -> tuple[decisions.Table, list[jumps.Jump]]:
+        """Return a table with the decisions that a code object tests, and its jumps, matched to them."""
         if self._parts is not None:
-            lines: set[int | None] = {
-                number for instruction in instructions if instruction.op in jumps.TESTS
-                for number in (instruction.position.line, instruction.position.end_line)}
-            found = self._parts.table(lines)
-            if found is not None and all(jump.operand or jump.reason
-                                         for jump in jumps.jumps_of(code, found, instructions)):
-                return found
-        return self._of_file()
+            lines: set[int | None] = set()
+            for index in instructions.find(jumps.TESTS):
+                position = instructions.position(index)
+                lines |= {position.line, position.end_line}
+            table = self._parts.table(lines)
+            if table is not None:
+                found = jumps.jumps_of(code, table, instructions)
+                if all(jump.operand or jump.reason for jump in found):
+                    return table, found
+        table = self._of_file()
+        return table, jumps.jumps_of(code, table, instructions)
 
 
 class _Parts:

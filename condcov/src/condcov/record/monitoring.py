@@ -213,9 +213,8 @@ def _with_places(code: CodeType, lines: Iterable[int], jumps: Iterable[tuple]) -
 
 def _targets(code: CodeType) -> dict[int, int]:
     """By the place of each jump, the offset of the instruction that it goes to."""
-    instructions = bytecode.read(code)
-    return {instruction.place: instructions[instruction.target].offset for instruction in instructions
-            if instruction.target is not None}
+    instructions = bytecode.Instructions(code)
+    return {instructions.place(index): instructions.offset(target) for index, target in instructions.targets.items()}
 
 
 def _others_need_instructions(code: CodeType, ours: int) -> bool:

@@ -9,6 +9,7 @@ import importlib.util
 import marshal
 import os
 import sys
+from collections.abc import Callable
 from types import CodeType
 
 from coverage.misc import isolate_module
@@ -42,16 +43,16 @@ class Plans:
     def __len__(self) -> int:
         return len(self._plans)
 
-    def get(self, code: CodeType) -> Plan | None:
-        """Return the plan of a code object, or None."""
-        facts = self._plans.get(_key(code))
-        return None if facts is None else Plan(*facts)
-
-    def add(self, code: CodeType, plan: Plan) -> None:
-        """Add a plan, which save() will write."""
+    def of(self, code: CodeType, make: Callable[[CodeType], Plan]) -> Plan:
+        """Return the plan of a code object; if there is none, make(code) makes it, and save() will write it."""
+        key = _key(code)
+        if key in self._plans:
+            return Plan(*self._plans[key])
+        plan = make(code)
         if len(self._plans) < MOST:
-            self._plans[_key(code)] = plan.facts
+            self._plans[key] = plan.facts
             self.new = True
+        return plan
 
     def save(self) -> None:
         """Write the new plans, with those that another process has written in the meantime."""

@@ -1,12 +1,14 @@
 """Makes the plan of a code object: what to record in it, and what a record says about the source. See plan.py."""
 
+import operator
+from itertools import compress
 from types import CodeType
 
 from condcov.code import bytecode
-from condcov.code.bytecode import OP, Instruction
-from condcov.code.decisions import Table
-from condcov.code.jumps import Jump, jumps_of, within
+from condcov.code.bytecode import OP, Instructions
+from condcov.code.jumps import REWRITTEN, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
+from condcov.code.parsing import Tables
 from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
@@ -18,31 +20,36 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _AWAITING = frozenset((OP['JUMP_BACKWARD_NO_INTERRUPT'],))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
-_PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
+
+_IS_START = bytecode.table({OP['RESUME']})
+_IS_PUSH = bytecode.table({OP['PUSH_EXC_INFO']})
 
 
-def plan(code: CodeType, table: Table, instructions: list[Instruction] | None = None) -> Plan:
-    """Return the Plan of a code object; `table` is that of the decisions of its file."""
+def plan(code: CodeType, tables: Tables) -> Plan:
+    """Return the Plan of a code object; `tables` are those of its file."""
     if code.co_name == bytecode.ANNOTATIONS:
         return Plan(((), (), ()), {}, {}, {}, {}, (), ())
-    return _Planner(code, table, instructions or bytecode.read(code)).plan()
+    return _Planner(code, tables).plan()
 
 
 class _Planner:
 
-    def __init__(self, code: CodeType, table: Table, instructions: list[Instruction]) -> None:
-        self._instructions = instructions
-        self._table = table
+    def __init__(self, code: CodeType, tables: Tables) -> None:
         self._code = code
+        self._instructions = Instructions(code)
+        self._table, self._jumps = tables.of_code(code, self._instructions)
         self._lines: dict[int, int] = {}                        # by offset
         self._line_arcs: dict[int, set[Arc]] = {}               # by offset
         self._jump_arcs: dict[tuple[int, bool], set[Arc]] = {}  # by offset and whether it jumped
         self._outcomes: dict[tuple[int, bool], tuple[Key, str]] = {}    # likewise, of decisions that need no path
         self._paths: dict[Key, tuple[_Paths, int | None]] = {}
         self._recorded: list[_Paths] = []
-        self._unknown = self._rewritten()
+        # The decisions in asserts that pytest has rewritten: other conditions, with other jumps.
+        self._unknown = {key for jump in self._jumps if jump.reason == REWRITTEN
+                         for key in self._table.asserts[self._instructions.position(jump.index)]}
         self._shown = self._shown_lines()
-        self._jumps = jumps_of(code, table, self._instructions)
+        # The instructions in whose line another one was shown before: few of all.
+        self._changes = list(compress(range(1, len(self._shown)), map(operator.ne, self._shown[1:], self._shown)))
         # By index of a jump: where control goes in the decision if it does not jump.
         self._ways = {jump.index: jump.operand.following(jump.when_not) for jump in self._jumps
                       if jump.operand and jump.when_not is not None}
@@ -57,81 +64,68 @@ class _Planner:
                     {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
                     tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
 
-    def _rewritten(self) -> frozenset[Key]:
-        """The keys of the decisions in asserts that pytest has rewritten: other conditions, with other jumps."""
-        names = self._code.co_varnames + self._code.co_names
-        if not any(name.startswith(_PYTEST) for name in names):
-            return frozenset()
-        asserts = self._table.asserts
-        return frozenset(key for instruction in self._instructions if instruction.op in bytecode.CONDITIONAL
-                         for key in asserts.get(instruction.position, ()))
-
     def _shown_lines(self) -> list[int | None]:
         """For each instruction, the line that a trace function saw last before it, or None.
 
         coverage.py ignores the line of a PUSH_EXC_INFO and of the instructions that follow it in the same line.
         """
         instructions = self._instructions
-        shown = [instruction.line for instruction in instructions]
-        for index, instruction in enumerate(instructions):
-            if instruction.op == OP['PUSH_EXC_INFO']:
-                line, todo = instruction.line, [index]
-                while line is not None and todo:
-                    index = todo.pop()
-                    if shown[index] == line:
-                        shown[index] = None
-                        todo += [following for following in instructions[index].successors
-                                 if all(shown[before] is None for before in instructions[following].predecessors)]
+        shown = instructions.lines.copy()
+        for index in instructions.find(_IS_PUSH):
+            line, todo = instructions.lines[index], [index]
+            while line is not None and todo:
+                index = todo.pop()
+                if shown[index] == line:
+                    shown[index] = None
+                    todo += [following for following in instructions.successors(index)
+                             if all(shown[before] is None for before in instructions.predecessors(following))]
         return shown
 
     def _plan_lines(self) -> None:
         instructions, shown = self._instructions, self._shown
-        first = next(index for index, instruction in enumerate(instructions) if instruction.op == OP['RESUME'])
-        for index in range(first + 1, len(instructions)):
-            instruction, line = instructions[index], shown[index]
-            if line is None:
-                continue
-            before = instruction.predecessors
-            if before == [index - 1] and shown[index - 1] == line and not instruction.handler and index != first + 1:
-                continue        # the usual case
-            if index == first + 1 or instruction.handler or any(shown[each] != line for each in before):
+        first = instructions.find(_IS_START)[0] + 1
+        for index in sorted({first, *self._changes, *instructions.entered, *instructions.handlers}):
+            line = shown[index] if first <= index < len(instructions) else None
+            if line is not None and (index == first or index in instructions.handlers
+                                     or any(shown[each] != line for each in instructions.predecessors(index))):
                 probe = self._place(index)
                 if probe is not None:
-                    self._lines[instructions[probe].offset] = line
+                    self._lines[instructions.offset(probe)] = line
 
     def _place(self, index: int) -> int | None:
         """The index of the first instruction from this one on that can have a probe and is executed with it."""
         line = self._shown[index]
-        while self._instructions[index].op in _NO_PROBE:
+        while self._instructions.ops[index] in _NO_PROBE:
             index += 1
             if (index == len(self._instructions) or self._shown[index] != line
-                    or self._instructions[index].predecessors != [index - 1]):
+                    or not self._instructions.is_alone(index)):
                 return None
         return index
 
     def _plan_arcs(self) -> None:
         """Find which edge of the code is the last of each arc."""
         instructions, shown = self._instructions, self._shown
-        for index, instruction in enumerate(instructions):
-            if shown[index] is not None and instruction.successors == (index + 1,) and shown[index + 1] == shown[index]:
-                continue        # the usual case
+        for index in sorted({*instructions.targets, *instructions.ends, *(index - 1 for index in self._changes)}):
             line = self._line_at(index)
             if line is None:
                 continue
-            if instruction.op in bytecode.CONDITIONAL:
-                for jumped, successor in enumerate(instruction.successors):
+            op, successors = instructions.ops[index], instructions.successors(index)
+            if {shown[each] for each in successors} == {line} and instructions.lines[index] not in self._table.jumps:
+                continue        # the usual case
+            if op in bytecode.CONDITIONAL:
+                for jumped, successor in enumerate(successors):
                     if not self._arc_of_jump(index, line, successor):
                         self._jump_arc_at(index, bool(jumped), line, self._target(index, successor))
             elif shown[index] is None:
                 continue        # in an edge that began earlier
-            elif instruction.op == OP['END_ASYNC_FOR']:
+            elif op == OP['END_ASYNC_FOR']:
                 self._jump_arc_at(index, True, line, self._landing(index + 1))
-            elif not instruction.successors:
+            elif not successors:
                 self._arc_before(index, line, self._left(index))
-            elif len(instruction.successors) == 1:
-                successor, = instruction.successors
+            elif len(successors) == 1:
+                successor, = successors
                 if shown[successor] != line and not self._arc_of_jump(index, line, successor):
-                    alone = instructions[successor].predecessors == [index] and not instructions[successor].handler
+                    alone = instructions.predecessors(successor) == [index] and successor not in instructions.handlers
                     probe = self._place(successor) if alone else None
                     self._arc_before(index if probe is None else probe, line, self._target(index, successor))
 
@@ -146,18 +140,17 @@ class _Planner:
         if self._shown[successor] == line:
             return True             # it goes on
         target, end, following = self._exit_or(jump.target), None, successor
-        alone = all(self._shown[each] == line for each in instructions[successor].predecessors)
-        while alone and not instructions[following].handler and self._shown[following] != target:
-            instruction = instructions[following]
-            if instruction.op not in _NO_PROBE:
-                end = instruction.offset
-            if instruction.op == OP['SEND']:
-                assert instruction.target is not None
-                following = instruction.target          # when the await has ended
-            elif len(instruction.successors) == 1:
-                before, (following,) = following, instruction.successors
-                alone = all(each == before or instructions[each].op in _AWAITING
-                            for each in instructions[following].predecessors)
+        alone = all(self._shown[each] == line for each in instructions.predecessors(successor))
+        while alone and following not in instructions.handlers and self._shown[following] != target:
+            op, successors = instructions.ops[following], instructions.successors(following)
+            if op not in _NO_PROBE:
+                end = instructions.offset(following)
+            if op == OP['SEND']:
+                following = instructions.targets[following]     # when the await has ended
+            elif len(successors) == 1:
+                before, (following,) = following, successors
+                alone = all(each == before or instructions.ops[each] in _AWAITING
+                            for each in instructions.predecessors(following))
             else:
                 break
         if end is None:
@@ -169,28 +162,28 @@ class _Planner:
         """Record this arc when the instruction with this index is executed, before it if it cannot have a probe."""
         if landing is None or landing == line:
             return
-        visited, todo = set(), [index]
+        instructions, visited, todo = self._instructions, set(), [index]
         while todo:
             index = todo.pop()
-            instruction = self._instructions[index]
             if index in visited:
                 continue
             visited.add(index)
-            if instruction.op not in _NO_PROBE:
-                self._line_arcs.setdefault(instruction.offset, set()).add((line, landing))
+            if instructions.ops[index] not in _NO_PROBE:
+                self._line_arcs.setdefault(instructions.offset(index), set()).add((line, landing))
                 continue
-            for before in instruction.predecessors:
-                if self._instructions[before].op in bytecode.CONDITIONAL:
-                    for jumped, successor in enumerate(self._instructions[before].successors):
+            for before in instructions.predecessors(index):
+                successors = instructions.successors(before)
+                if instructions.ops[before] in bytecode.CONDITIONAL:
+                    for jumped, successor in enumerate(successors):
                         if successor == index:
                             self._jump_arc_at(before, bool(jumped), line, landing)
-                elif len(self._instructions[before].successors) == 1:
+                elif len(successors) == 1:
                     todo.append(before)
 
     def _jump_arc_at(self, index: int, jumped: bool, line: int, landing: int | None) -> None:
         """Record this arc when the jump with this index jumps or does not jump."""
         if landing is not None and landing != line:
-            self._jump_arcs.setdefault((self._instructions[index].offset, jumped), set()).add((line, landing))
+            self._jump_arcs.setdefault((self._instructions.offset(index), jumped), set()).add((line, landing))
 
     def _target(self, index: int, successor: int) -> int | None:
         """The line that control goes to from an instruction by way of its successor, in another line."""
@@ -205,20 +198,19 @@ class _Planner:
 
         If it leaves a `with` or a `try`, where it finally goes is what coverage.py expects, and not the _landing().
         """
-        instruction = self._instructions[index]
-        jump = self._table.jumps.get(instruction.line or 0)
-        if jump and (within(instruction.position, jump.span) or self._follows_test(index)):
+        jump = self._table.jumps.get(self._instructions.lines[index] or 0)
+        if jump and (within(self._instructions.position(index), jump.span) or self._follows_test(index)):
             return jump
         return None
 
     def _follows_test(self, index: int) -> bool:
         """Whether this instruction ends a test that was true: those of a jump may have been removed after it."""
         instructions, line = self._instructions, self._shown[index]
-        if instructions[index].op in bytecode.CONDITIONAL:
+        if instructions.ops[index] in bytecode.CONDITIONAL:
             return False
-        while index - 1 in instructions[index].predecessors and self._shown[index - 1] == line:
+        while index - 1 in instructions.predecessors(index) and self._shown[index - 1] == line:
             index -= 1
-            if instructions[index].op in bytecode.CONDITIONAL:
+            if instructions.ops[index] in bytecode.CONDITIONAL:
                 # From 3.12 on, a test that jumps back when it is false is followed by the jump.
                 return self._ways.get(index) != FALSE
         return False
@@ -227,9 +219,9 @@ class _Planner:
         """The line shown last when this instruction is executed; None if there are several."""
         visited = set()
         while self._shown[index] is None:
-            before = self._instructions[index].predecessors
-            if (len(before) != 1 or index in visited or self._instructions[index].handler
-                    or self._instructions[index].line is not None):
+            before = self._instructions.predecessors(index)
+            if (len(before) != 1 or index in visited or index in self._instructions.handlers
+                    or self._instructions.lines[index] is not None):
                 return None
             visited.add(index)
             index, = before
@@ -242,27 +234,28 @@ class _Planner:
         """
         visited = set()
         while index not in visited:
-            visited.add(index)
-            instruction = self._instructions[index]
             if self._shown[index] is not None:
                 return self._shown[index]
-            if instruction.op == OP['WITH_EXCEPT_START']:
-                if instruction.caught is None:
+            visited.add(index)
+            successors = self._instructions.successors(index)
+            if self._instructions.ops[index] == OP['WITH_EXCEPT_START']:
+                caught = self._instructions.caught(index)
+                if caught is None:
                     return -self._code.co_firstlineno
-                index = instruction.caught
-            elif not instruction.successors:
+                index = caught
+            elif not successors:
                 return self._left(index)
-            elif len(instruction.successors) > 1:
+            elif len(successors) > 1:
                 return None
             else:
-                index, = instruction.successors
+                index, = successors
         return None
 
     def _left(self, index: int) -> int | None:
         """The next line that is shown after an instruction that returns or raises, negative for the exit."""
-        instruction = self._instructions[index]
-        if instruction.op in _RAISES and instruction.caught is not None:
-            return self._landing(instruction.caught)
+        caught = self._instructions.caught(index)
+        if self._instructions.ops[index] in _RAISES and caught is not None:
+            return self._landing(caught)
         return -self._code.co_firstlineno
 
     def _plan_jumps(self) -> tuple[tuple, ...]:
@@ -271,9 +264,9 @@ class _Planner:
         jumps = self._jumps
         if not SEES_EMPTY_JUMPS:
             self._unknown |= {jump.operand.decision.key for jump in jumps if jump.operand
-                              and len({*self._instructions[jump.index].successors}) == 1 and jump.true_at is None}
+                              and len({*self._instructions.successors(jump.index)}) == 1 and jump.true_at is None}
         for jump in jumps:
-            offset = self._instructions[jump.index].offset
+            offset = self._instructions.offset(jump.index)
             if jump.operand and jump.operand.decision.key not in self._unknown:
                 probes += self._decision_probes(jump, offset)
             elif (offset, True) in self._jump_arcs or (offset, False) in self._jump_arcs:
@@ -293,7 +286,7 @@ class _Planner:
         probes = [(offset, -1, -1, None, None)]
         if jump.true_at is not None:
             # An instruction that is not a jump counts as one that did not jump.
-            item = self._instructions[jump.true_at].offset
+            item = self._instructions.offset(jump.true_at)
             self._outcomes[item, False] = decision.key, paths.single(condition, True)
             probes.insert(0, (item, -1, -1, None, None))
         return probes

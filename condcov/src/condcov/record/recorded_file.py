@@ -5,7 +5,7 @@ from types import CodeType
 
 from coverage.misc import isolate_module
 
-from condcov.code import bytecode, parsing, source_text
+from condcov.code import parsing, source_text
 from condcov.record import plan_cache, planner
 from condcov.record.plan import Plan
 
@@ -33,12 +33,7 @@ class RecordedFile:
 
     def plan(self, code: CodeType) -> Plan:
         """Return the plan of one of the file's code objects."""
-        plan = self.plans.get(code)
-        if plan is None:
-            instructions = bytecode.read(code)
-            plan = planner.plan(code, self._parse().of_code(code, instructions), instructions)
-            self.plans.add(code, plan)
-        return plan
+        return self.plans.of(code, lambda code: planner.plan(code, self._parse()))
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:

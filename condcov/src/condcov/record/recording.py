@@ -317,7 +317,7 @@ class Recording:
         codes = [code for code in codes if code.co_filename in selected]
         while codes:
             code = codes.pop()
-            if id(code) not in offered and self._file(code) is not None:
+            if id(code) not in offered:
                 offered.add(id(code))
                 self._recorder.offer(code)
                 codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
