@@ -80,7 +80,7 @@ class Decision:
     span: Span
     conditions: tuple[Condition, ...]
 
-    @property
+    @functools.cached_property
     def key(self) -> Key:
         """What identifies the decision in its file: the start and end of its span, and its kind."""
         return (*self.span, self.kind)

@@ -11,6 +11,7 @@ from hypothesis import strategies
 
 from condcov import model
 from condcov.analysis import mcdc
+from condcov.analysis.coverable import analyse
 from support import decisions, reports
 
 # The number of decisions to compare with the truth table: 5000 different ones each time in the long form.
@@ -374,3 +375,16 @@ def test_no_path_of_the_decision(path):
     decision = decisions.compile_decision('a and b')
     with pytest.raises(ValueError, match='the path '):
         mcdc.analyse(decision, ['TT', path])
+
+
+def test_decisions_of_one_shape_are_analysed_once(monkeypatch):
+    """Most decisions of a large file have one of few shapes, and nothing has executed them."""
+    made = []
+    real = mcdc._Analysis
+    monkeypatch.setattr(mcdc, '_Analysis', lambda *arguments: made.append(arguments) or real(*arguments))
+    mcdc._analyse.cache_clear()
+    found = analyse(''.join(f'if a{n} and b{n}: x\nif c{n}: y\n' for n in range(50)), 'x').decisions
+    analyses = [mcdc.analyse(decision, ()) for decision in found]
+    assert len(analyses) == 100 and len(made) == 2
+    assert analyses[0] == analyses[2] and analyses[0] is not analyses[2]
+    assert mcdc.analyse(found[0], ('TT',))[0].outcomes == 'T' and len(made) == 3

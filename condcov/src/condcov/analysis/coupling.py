@@ -23,7 +23,8 @@ def groups(decision: Decision, paths: Iterable[str]) -> list[Group]:
     They have the same text, or one is the negation of the other, and nothing that may change the value is evaluated
     between them. Conditions that had different values in an observed path are not in a group.
     """
-    if len({_skeleton(condition.text) for condition in decision.conditions}) == len(decision.conditions):
+    size = len(decision.conditions)
+    if size == 1 or len({_skeleton(condition.text) for condition in decision.conditions}) == size:
         return []               # the usual case
     every: list[Group] = []
     current: dict[str, Group] = {}

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
 import re
 import sys
@@ -38,7 +39,7 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
     warnings: list[str] = []
     used: set[int] = set()
     recorded = {path: found for path, found in data.read(contexts).items() if wanted(path)}
-    with _progress(len(recorded)) as advance:
+    with _no_collection(), _progress(len(recorded)) as advance:
         for path, (sha256, seen) in recorded.items():
             advance()
             try:
@@ -65,6 +66,18 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
         warnings += [f'"accept" in the configuration has the condition {entry["condition"]!r}, which no decision has'
                      for number, entry in enumerate(config.accept) if number not in used]
     return results.Result(files, problems, warnings)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would visit the many objects of syntax trees repeatedly; they have no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

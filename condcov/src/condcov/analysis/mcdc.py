@@ -17,6 +17,7 @@ two paths can show its effect depends on two walks that never meet.
 """
 
 import dataclasses
+import functools
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,9 @@ from condcov.model import MOST_CONDITIONS, Decision
 # nearest missing path.
 MOST_COMPARED = 64
 MOST_BASES = 16
+
+# How many analyses are kept for other decisions of the same shape with the same paths.
+MOST_REMEMBERED = 10_000
 
 _TESTED_MARKS = {True: model.SEEN_TRUE, False: model.SEEN_FALSE}
 
@@ -120,17 +124,17 @@ def outcome(decision: Decision, path: str) -> bool | None:
     It is unknown if the last operand of a value was evaluated ('e') or if an exception left the decision ('!').
     Raises ValueError if the path is not one of this decision.
     """
-    return _outcome(_graph(decision), path)
+    return _outcome(_graph(decision.conditions), path)
 
 
 def unmasked(decision: Decision, path: str) -> frozenset[int]:
     """Return the indexes of the conditions that are unmasked in the path; none if its outcome is unknown."""
-    return _unmasked(_graph(decision), path)
+    return _unmasked(_graph(decision.conditions), path)
 
 
 def count_paths(decision: Decision) -> int:
     """Return the exact number of different whole paths through the decision, however many there are."""
-    graph = _graph(decision)
+    graph = _graph(decision.conditions)
     counts = [0] * len(graph.after)
     for index in reversed(range(len(counts))):
         ways = graph.after[index] if graph.tested[index] else (model.FALSE,)
@@ -140,7 +144,7 @@ def count_paths(decision: Decision) -> int:
 
 def feasible_paths(decision: Decision, limit: int | None = None) -> list[str]:
     """Return the whole paths through the decision, true before false; only the first `limit` if given."""
-    graph = _graph(decision)
+    graph = _graph(decision.conditions)
     found: list[str] = []
     stack: list[tuple[int, dict[int, str]]] = [(graph.start, {})]
     while stack and (limit is None or len(found) < limit):
@@ -160,7 +164,33 @@ def analyse(decision: Decision, paths: Iterable[str], limits: Limits = NO_LIMITS
 
     Raises ValueError if a path is not one of this decision.
     """
-    return _Analysis(decision, sorted(set(paths)), limits).conditions()
+    shape, taken = _shape(decision), tuple(sorted(set(paths)))
+    if limits.groups or limits.accepted:
+        return _Analysis(shape, taken, limits).conditions()
+    return list(_analyse(shape, taken, limits.waived))
+
+
+class _Node(NamedTuple):
+    """What matters of a Condition: not its text."""
+
+    on_true: int
+    on_false: int
+    tested: bool
+    constant: bool | None
+
+
+_Shape = tuple[_Node, ...]
+
+
+def _shape(decision: Decision) -> _Shape:
+    return tuple(_Node(condition.on_true, condition.on_false, condition.tested, condition.constant)
+                 for condition in decision.conditions)
+
+
+@functools.lru_cache(MOST_REMEMBERED)
+def _analyse(shape: _Shape, paths: tuple[str, ...], waived: frozenset[bool]) -> list[ConditionAnalysis]:
+    """The same for a shape: most decisions have one of few, and the paths of another decision."""
+    return _Analysis(shape, paths, Limits(waived)).conditions()
 
 
 class _Graph(NamedTuple):
@@ -180,9 +210,7 @@ _Steps = tuple
 _Walk = tuple[int, dict[int, str]]
 
 
-def _graph(decision: Decision) -> _Graph:
-    conditions = decision.conditions
-
+def _graph(conditions: Sequence[model.Condition] | _Shape) -> _Graph:
     def resolve(index: int) -> int:
         while index >= 0 and conditions[index].constant is not None:
             index = conditions[index].on_true if conditions[index].constant else conditions[index].on_false
@@ -313,17 +341,17 @@ def _walk_on(graph: _Graph, index: int, value: bool, result: bool, cost: _Cost |
 class _Analysis:
     """The analysis of one decision: its graph and what was observed, sorted out once for all conditions."""
 
-    def __init__(self, decision: Decision, paths: list[str], limits: Limits) -> None:
-        self.decision = decision
+    def __init__(self, shape: _Shape, paths: Sequence[str], limits: Limits) -> None:
+        self.shape = shape
         self.limits = limits
         # The values that groups of conditions can have; the last is that of separate conditions.
         self.assignments: list[_Fixed] = [
             {index: value != negated for group, value in zip(limits.groups, values) for index, negated in group.items()}
             for values in itertools.product((False, True), repeat=len(limits.groups))]
-        self.graph = _graph(decision)
+        self.graph = _graph(shape)
         self.paths = paths
-        self.whole = len(decision.conditions) <= MOST_CONDITIONS
-        self.outcomes: list[set[str]] = [set() for _ in decision.conditions]
+        self.whole = len(shape) <= MOST_CONDITIONS
+        self.outcomes: list[set[str]] = [set() for _ in shape]
         self.walks: dict[tuple[int, int, int], bool] = {}       # the answers of _exist()
         self.nearest = None if self.whole else self._shortest_walks()
         # For a condition, its value, and the outcome of the decision: the paths in which it is unmasked.
@@ -339,7 +367,7 @@ class _Analysis:
                     self.evidence.setdefault(key, []).append(path)
 
     def conditions(self) -> list[ConditionAnalysis]:
-        return [self._condition(index) for index in range(len(self.decision.conditions))]
+        return [self._condition(index) for index in range(len(self.shape))]
 
     def _condition(self, index: int) -> ConditionAnalysis:
         graph, accepted = self.graph, self.limits.accepted.get(index, '')
@@ -458,7 +486,7 @@ class _Analysis:
         """The distance of a mark from the one seen: another value is worse than any number of unevaluated ones."""
         if mark == seen:
             return 0
-        return 1 if model.NOT_EVALUATED in (mark, seen) else len(self.decision.conditions)
+        return 1 if model.NOT_EVALUATED in (mark, seen) else len(self.shape)
 
     def _nearest(self, index: int, unseen: str, wanted: bool) -> tuple[str, ...]:
         """The paths that would complete what is missing of the condition, starting with one with an unseen outcome."""
@@ -506,9 +534,9 @@ class _Analysis:
             marks[index] = mark = model.SEEN_TRUE if self.graph.tested[index] else model.EVALUATED
         return _path(self.graph, marks)
 
-    def _bases(self) -> list[str]:
+    def _bases(self) -> Sequence[str]:
         """The observed paths to be near to; if there are none, an empty one that is equally near to everything."""
-        return self.paths[:MOST_BASES] or [model.NOT_EVALUATED * len(self.decision.conditions)]
+        return self.paths[:MOST_BASES] or [model.NOT_EVALUATED * len(self.shape)]
 
     @staticmethod
     def _cheapest(candidates: Iterable[tuple[int, str] | None]) -> tuple[int, str] | None:
@@ -517,7 +545,7 @@ class _Analysis:
     def _cost(self, base: str) -> _Cost:
         """The cost of a step, such that the costs of a whole path add up to its distance from base."""
         evaluated = list(itertools.accumulate((mark in 'TFe' for mark in base), initial=0))
-        size = len(self.decision.conditions)
+        size = len(self.shape)
 
         def cost(index: int, mark: str, way: int) -> int:
             skipped = evaluated[way if way >= 0 else size] - evaluated[index + 1]
