@@ -377,6 +377,28 @@ def test_a_signal_that_does_not_interrupt_a_system_call(folder):
         assert 'threading.Thread(target=terminate).start()' in folder.lines('prog.py')
 
 
+def test_a_forked_child_that_cannot_make_a_pipe(folder):
+    """It has no use for its parent's, so no signal is repeated."""
+    folder.write('prog.py', """
+        import os, resource, signal, sys
+        from condcov.record import late_signals
+        signal.signal(signal.SIGTERM, lambda *_: print('called'))
+        late_signals.arm(signal.SIGTERM, 0.01)
+        if not os.fork():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+            late_signals.arm(signal.SIGTERM, 0.01)
+            late_signals.repeat()
+            os._exit(0)
+        print(os.wait()[1])
+        signal.raise_signal(signal.SIGTERM)
+        late_signals.repeat()
+        late_signals.disarm()
+        late_signals.repeat()
+    """)
+    done = folder.python('prog.py')
+    assert (done.stdout, done.stderr) == ('0\ncalled\ncalled\n', '')
+
+
 @pytest.mark.slow
 def test_a_fork_waits_for_a_thread_that_saves(folder):
     """SQLite has its own locks, which nobody would release in the child."""
