@@ -1,5 +1,5 @@
 # Get a source package of Debian's from the apt sources of this machine. Sourced by archive.sh and peers.sh, which set
-# $source to the name of the package and $want to the SHA-256 of its .orig archive.
+# $source to the name of the package, $want to the SHA-256 of its .orig archive, and $cached to the archive's place.
 # shellcheck shell=sh
 
 tmp=
@@ -102,4 +102,36 @@ apt_get() { # --tar-only|--diff-only VERSION NAME WHAT: fetch an archive of the 
         cp "$apt_got" "$apt/file" 2>/dev/null || full
         apt_got=$apt/file
     fi
+}
+
+differs() { # FILE: whether it is not the .orig archive; sets $cause
+    differs_sum=$(sum_of "$1" 2>/dev/null) || differs_sum='unreadable'
+    cause="SHA-256 $differs_sum instead of $want, $(wc -c <"$1" 2>/dev/null || echo 0) bytes"
+    [ "$differs_sum" != "$want" ]
+}
+
+keep() { # FILE in $tmp: move it to build/downloads as the archive
+    mv -f "$1" "$cached" || die "cannot write to $DOWNLOADS; is the disk full?"
+}
+
+tried=
+failed() { # SOURCE WHY
+    tried="$tried${tried:+; }$1: $2"
+    say "archive: $1: $2"
+}
+
+apt_archive() { # fetch the newest version of the package that has the archive, and keep that; causes are added to $tried
+    apt_from="apt's source package $source"
+    apt_ask || { failed "$apt_from" "$apt_why"; return 1; }
+    for apt_version in $apt_versions; do
+        if ! apt_get --tar-only "$apt_version" '*.orig.tar*' "archive: fetching Debian's source package $source $apt_version"; then
+            failed "$apt_from $apt_version" "$apt_why"
+        elif differs "$apt_got"; then
+            failed "$apt_from $apt_version" "not the archive ($cause)"
+        else
+            keep "$apt_got"
+            return 0
+        fi
+    done
+    return 1
 }

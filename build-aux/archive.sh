@@ -17,22 +17,6 @@ url=$(upstream URL)
 source=$(upstream DEBIAN_SOURCE)
 cached=$DOWNLOADS/$archive
 
-differs() { # FILE: whether it is not the archive; sets $cause
-    differs_sum=$(sum_of "$1" 2>/dev/null) || differs_sum='unreadable'
-    cause="SHA-256 $differs_sum instead of $want, $(wc -c <"$1" 2>/dev/null || echo 0) bytes"
-    [ "$differs_sum" != "$want" ]
-}
-
-keep() { # FILE in $tmp: move it to build/downloads as the archive
-    mv -f "$1" "$cached" || die "cannot write to $DOWNLOADS; is the disk full?"
-}
-
-tried=
-failed() { # SOURCE WHY
-    tried="$tried${tried:+; }$1: $2"
-    say "archive: $1: $2"
-}
-
 release_named() { # FILE: use it as the release archive
     if [ ! -f "$1" ] || [ ! -r "$1" ]; then die "--with-cpython-source: there is no readable file $1"; fi
     if differs "$1"; then
@@ -115,22 +99,6 @@ else
     workplace
 fi
 
-by_apt() {
-    from="apt's source package $source"
-    apt_ask || { failed "$from" "$apt_why"; return 1; }
-    for version in $apt_versions; do
-        if ! apt_get --tar-only "$version" '*.orig.tar*' "archive: fetching Debian's source package $source $version"; then
-            failed "$from $version" "$apt_why"
-        elif differs "$apt_got"; then
-            failed "$from $version" "not the archive ($cause)"
-        else
-            keep "$apt_got"
-            return 0
-        fi
-    done
-    return 1
-}
-
 by_site() {
     if have curl; then
         set -- curl -fL -sS --connect-timeout 15 --speed-limit 1000 --speed-time 30 -o "$tmp/part" "$url"
@@ -146,5 +114,5 @@ by_site() {
     keep "$tmp/part"
 }
 
-by_apt || by_site ||
+apt_archive || by_site ||
     die "cannot get $archive ($tried); download it from $url by other means and name it with --with-cpython-source=FILE"

@@ -12,23 +12,13 @@ PEERS=build/peers
 
 fetch() { # VERSION SOURCE SUITE SHA256: put the archive into build/downloads, if it is not there
     cached=$DOWNLOADS/Python-$1.tar.xz
-    [ "$(sum_of "$cached" 2>/dev/null)" != "$4" ] || return 0
     source=$2
     apt_suite=$3
     want=$4
-    apt_versions=
-    apt_why=
-    manual="get Python-$1.tar.xz by other means, with the SHA-256 $4, and put it into $DOWNLOADS"
-    apt_ask || die "cannot get the source of CPython $1: $apt_why; $manual"
-    for candidate in $apt_versions; do
-        apt_get --tar-only "$candidate" '*.orig.tar*' "peers: fetching Debian's source package $2 $candidate" || continue
-        if [ "$(sum_of "$apt_got")" = "$4" ]; then
-            mv -f "$apt_got" "$cached" || full
-            return
-        fi
-        apt_why='the archive has another checksum'
-    done
-    die "cannot get the source of CPython $1: $apt_why; $manual"
+    apt_versions='' apt_why='' tried=
+    if [ -f "$cached" ] && ! differs "$cached"; then return 0; fi
+    apt_archive ||
+        die "cannot get the source of CPython $1 ($tried); get Python-$1.tar.xz by other means, with the SHA-256 $want, and put it into $DOWNLOADS"
 }
 
 compile() { # FOLDER PREFIX

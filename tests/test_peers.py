@@ -72,7 +72,8 @@ def test_fetched_once_and_built_once(checkout, peer, tmp_path):
 def test_another_checksum(checkout, peer):
     peer.write_bytes(b'other')
     line = checkout.fails('make', 'condcov-peers')
-    assert 'cannot get the source of CPython 9.9.9: the archive has another checksum' in line and checkout.sum in line
+    for part in ('cannot get the source of CPython 9.9.9', "apt's source package python9.9 9.9.9-1: not the archive", ' 5 bytes', checkout.sum):
+        assert part in line
     assert not checkout.exists('build/peers/9.9.9') and checkout.leftovers() == []
 
 
