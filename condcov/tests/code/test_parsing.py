@@ -24,7 +24,10 @@ def in_parts(text, monkeypatch):
 
 @pytest.mark.parametrize('name', ['argparse', 'ast', 'inspect', 'typing', 'test/test_patma', 'test/test_coroutines'])
 def test_parts_of_the_library_have_the_same_plans(name, monkeypatch):
-    text = (LIBRARY / f'{name}.py').read_text('utf-8')
+    file = LIBRARY / f'{name}.py'
+    if not file.exists():
+        pytest.skip('this interpreter has no tests')
+    text = file.read_text('utf-8')
     whole = plans(text, parsing.Tables(text.encode(), 'example.py'))
     assert plans(text, in_parts(text, monkeypatch)) == whole
 

@@ -113,6 +113,7 @@ def plain(folder):
 
 @monitoring
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == 'emscripten', reason='there are no processes')
 def test_another_user_of_monitoring(tmp_path):
     """Random programs, and one that needs the event INSTRUCTION at an instruction that does not begin a line."""
     found = [("""\

@@ -32,6 +32,8 @@ class Both:
         self._plans = {}
         self._recorder = Recorder(self._select)
         self._peer = coverage.Coverage(branch=True, include=[path], data_file=None, config_file=False)
+        # From 3.14 on, another core is the default. It does not see that an exception leaves a function.
+        self._peer.set_option('run:core', 'pytrace' if sys.platform == 'emscripten' else 'ctrace')
 
     def _select(self, code):
         if code.co_filename != self.path:
