@@ -70,7 +70,10 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the garbage collector, which would visit the many objects of syntax trees repeatedly; they have no cycles."""
+    """Without the garbage collector: it would visit the objects of a syntax tree again and again, which have no cycles.
+
+    A report of a large file takes three quarters of the time.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
