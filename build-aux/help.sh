@@ -15,7 +15,7 @@ make test-oracle             compare the events of 10,000 random programs with t
 make test-differential       compare CPython's tests under every combination of flags with untraced runs; half an hour
 make test-clients            the tests of coverage.py, hunter, greenlet, pytest and debugpy, on both; half an hour
 make test-condcov            the tests of condcov, the coverage tool
-make test-condcov-packages   compare condcov with coverage.py on the tests of 15 packages; half an hour
+make test-condcov-packages   compare condcov with coverage.py on the tests of 15 packages; 20 minutes
 make test-statements         compare condcov with coverage.py on 5,000 random programs; a quarter of an hour
 make test-condcov-everywhere the tests of condcov on CPython 3.12, 3.13 and 3.14, on PATH, in pyenv, in build/peers or Node
 make test-bare               run the README's commands in a bare Debian chroot; needs root and debootstrap; half an hour

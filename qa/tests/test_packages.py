@@ -78,7 +78,7 @@ PACKAGES = {each.name: each for each in (
                    'truststore==0.10.5', 'zipp==4.1.2'],
             deselect={'tests/test_staticfiles.py::test_staticfiles_with_invalid_dir_permissions_returns_401':
                       'fails if root runs it'}),
-    # A part of its tests, and the folders that they test: all would take half an hour.
+    # A part of its tests, and the folders that they test: all take several minutes.
     package('networkx', '3.6.1', 'algorithms: nested loops, generators',
             [f'networkx/algorithms/{name}' for name in NETWORKX], [f'networkx/algorithms/{name}' for name in NETWORKX],
             '{folder}', '26b7c357accc0c8cde558ad486283728b65b6a95d85ee1cd66bafab4c8168509'),
