@@ -84,9 +84,9 @@ class Data:
             for path, (sha256, seen) in files.items():
                 file = self._file(database, _storable(path), sha256)
                 database.executemany('INSERT OR IGNORE INTO line VALUES (?, ?, ?)',
-                                     [(file, number, line) for line in seen.lines])
+                                     ((file, number, line) for line in sorted(seen.lines)))
                 database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
-                                     [(file, number, *arc) for arc in seen.arcs])
+                                     ((file, number, *arc) for arc in sorted(seen.arcs)))
                 for key, paths in seen.paths.items():
                     names = 'line', 'column', 'end_line', 'end_column', 'kind'
                     decision = self._number(database, 'decision', file=file, **dict(zip(names, key, strict=True)))

@@ -61,22 +61,27 @@ class _Parts:
 
     def __init__(self, text: str) -> None:
         self._lines = text.split('\n')
-        heads = [number for number, line in enumerate(self._lines)
-                 if line.startswith(('def ', 'class ', 'async def '))]
-        # The first line of each part, from 0.
-        self._starts = [0]
-        for before, head in zip([-1, *heads], heads):
-            self._starts.append(self._decorated(before + 1, head))
+        # The lines, from 0, in which functions and classes begin, after their decorators.
+        self._heads = [0, *(number for number, line in enumerate(self._lines)
+                            if line.startswith(('def ', 'class ', 'async def ')))]
         self._tables: dict[int, decisions.Table] = {}       # by number of a part
 
-    def _decorated(self, first: int, head: int) -> int:
-        """The line in which the decorators of a function begin, or `head` if it has none; not before `first`."""
-        start = number = head
+    def _start(self, part: int) -> int:
+        """The first line of a part, with the decorators of its function."""
+        if part in (0, len(self._heads)):
+            return len(self._lines) if part else 0
+        start = number = self._heads[part]
+        first = self._heads[part - 1] + (part > 1)
         while number > first and self._lines[number - 1].strip():
             number -= 1
             if self._lines[number].startswith('@'):
                 start = number
         return start
+
+    def _part_of(self, line: int) -> int:
+        """The number of the part with a line, from 0."""
+        part = bisect.bisect_right(self._heads, line) - 1
+        return part + 1 if part + 1 < len(self._heads) and line >= self._start(part + 1) else part
 
     def table(self, lines: set[int | None]) -> decisions.Table | None:
         """Return a table of the parts with these lines; None if one is not valid by itself.
@@ -86,12 +91,12 @@ class _Parts:
         """
         if None in lines:
             return None
-        numbers = {bisect.bisect_right(self._starts, line - 1) - 1 for line in lines if line is not None}
+        numbers = {self._part_of(line - 1) for line in lines if line is not None}
         found = decisions.Table()
         for number in numbers:
             if number not in self._tables:
-                start = self._starts[number]
-                text = '\n'.join(self._lines[start:(*self._starts, len(self._lines))[number + 1]]) + '\n'
+                start = self._start(number)
+                text = '\n'.join(self._lines[start:self._start(number + 1)]) + '\n'
                 try:
                     with no_warnings():
                         tree = ast.increment_lineno(ast.parse(text), start)
