@@ -278,8 +278,11 @@ def report(error):
 def end_with_sigint():
     """Make the interpreter end this process by SIGINT after its cleanup.
 
-    It does so if code compiled from a string and run at the top level ended with KeyboardInterrupt.
+    It does so if code compiled from a string and run at the top level ended with KeyboardInterrupt. CPython 3.14 does
+    not, so there the exit status is the one that a shell shows for SIGINT.
     """
+    if sys.version_info >= (3, 14):
+        sys.exit(130)
     try:
         exec('raise KeyboardInterrupt')
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """The sdist and the wheel that hatchling makes; the wheel is made of the sdist, as pip makes it.
 
-CONDCOV_PEERS names other interpreters, see record/test_interpreters.py. Only with it are packages fetched, and installed
+CONDCOV_PEERS names other interpreters, see record/test_interpreters.py. Only with it are packages fetched and installed,
 into fresh environments of this interpreter and of the others.
 """
 
