@@ -5,8 +5,6 @@ import importlib.util
 import io
 import marshal
 import os
-import pkgutil
-import re
 import sys
 import types
 
@@ -25,6 +23,9 @@ _OURS = os.path.join(_FOLDER, ''), *(os.path.join(os.path.dirname(_FOLDER), name
 # The modules that the interpreter starts with, and this one.
 _KEPT = frozenset(('_collections_abc', '_sitebuiltins', 'abc', 'codecs', 'encodings', 'genericpath', 'io', 'lltrace',
                    'ntpath', 'os', 'posixpath', 'site', 'stat'))
+
+
+_NAME_CHARACTERS = b'-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz'     # of an encoding
 
 
 def _main_module():
@@ -66,11 +67,24 @@ def _is_utf8(source):
     return True
 
 
+def _encoding(line):
+    """Return the encoding that a line declares, as PEP 263 describes it, or None."""
+    comment = line.lstrip(b' \t\f')
+    if not comment.startswith(b'#'):
+        return None
+    for start in range(len(comment)):
+        if comment.startswith((b'coding:', b'coding='), start):
+            rest = comment[start + 7:].lstrip(b' \t')
+            name = rest[:len(rest) - len(rest.lstrip(_NAME_CHARACTERS))]
+            if name:
+                return name
+    return None
+
+
 def _compile(source, filename):
     """Compile the bytes of a script, and report encoding errors as the tokenizer does for a file."""
     lines = source.splitlines()
-    cookies = [re.match(rb'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line) for line in lines[:2]]
-    cookie = next(filter(None, cookies), None)
+    cookie = next(filter(None, map(_encoding, lines[:2])), None)
     if not source.startswith(b'\xef\xbb\xbf') and cookie is None and not _is_utf8(source):
         for number, line in enumerate(lines, 1):
             try:
@@ -85,7 +99,7 @@ def _compile(source, filename):
         if error.msg.startswith(('unknown encoding: ', 'encoding problem: ')):
             raise SyntaxError(error.msg.replace('unknown encoding', 'encoding problem')) from None
         if error.lineno == 0 and cookie is not None:
-            raise SyntaxError(f'encoding problem: {cookie[1].decode()}') from None
+            raise SyntaxError(f'encoding problem: {cookie.decode()}') from None
         raise
 
 
@@ -161,13 +175,24 @@ class Module(Program):
         runpy._run_module_as_main(self._name, self._container is None)
 
 
+def _has_importer(path):
+    """Return whether modules can be imported from a path, as pkgutil.get_importer() does, which is slow to import."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except ImportError:
+            continue
+        return True
+    return False
+
+
 def _program(name, is_module):
     """Return the program that python would run for this argument."""
     if is_module:
         return Module(name)
     if name == '-':
         return StandardInput()
-    if pkgutil.get_importer(name) is not None:
+    if _has_importer(name):
         return Module('__main__', os.path.join(_current_folder(), name))
     return Script(name)
 

@@ -11,11 +11,13 @@ ROOT = pathlib.Path(condcov.__file__).parent
 
 # Each layer may import from the earlier ones.
 LAYERS = [
-    {'errors', 'lazy_coverage', 'model'},
+    {'digests', 'errors', 'isolated', 'late', 'lazy_coverage', 'seen'},
+    {'model'},
     {'config', 'data'},
     {'code'},
     {'record', 'analysis'},
     {'report'},
+    {'command'},
     {'cli'},
     {'pytest_plugin', '__main__'},
 ]

@@ -13,7 +13,7 @@ def run(program, *arguments):
 
 
 def test_reports_and_tracers_are_not_imported():
-    assert run('import sys; import condcov.record.recording; print("coverage.files" in sys.modules, '
+    assert run('import sys; import condcov.record.recording, coverage.files; print("coverage.files" in sys.modules, '
                '"coverage.control" in sys.modules, "coverage.html" in sys.modules)') == ['True', 'False', 'False']
 
 

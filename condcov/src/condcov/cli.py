@@ -1,7 +1,6 @@
 """The command: condcov run, report, html, lcov, xml, json, annotate, combine, erase, debug and help."""
 
 import argparse
-import dataclasses
 import os
 import re
 import sys
@@ -9,14 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import condcov
+from condcov import command
 from condcov import config as configuration
 from condcov.errors import CondcovError
 
 if TYPE_CHECKING:
     from condcov.analysis.results import Result
     from condcov.config import Config
-
-USAGE = 2       # the exit status for errors in the command or the data, and for too little coverage
 
 # Reports that are written to a file or folder: the module, the default destination and the help text.
 WRITERS = {
@@ -34,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog, allow_abbrev=False, **keywords)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f'{self.prog}: {" ".join(message.split())}; see "{self.prog} --help"\n')
+        self.exit(command.USAGE, f'{self.prog}: {" ".join(message.split())}; see "{self.prog} --help"\n')
 
 
 def level(text: str) -> tuple[str, float]:
@@ -50,22 +48,17 @@ def level(text: str) -> tuple[str, float]:
 
 def regexes(text: str) -> str:
     """Return one regular expression for a list of them that is separated by commas."""
-    for part in names(text):
+    for part in command.names(text):
         try:
             re.compile(part)
         except re.error as error:
             raise argparse.ArgumentTypeError(f'{part!r} is not a regular expression: {error}') from None
-    return either(names(text))
+    return either(command.names(text))
 
 
 def either(regexes: Sequence[str]) -> str:
     """Return a regular expression that matches what one of several matches."""
     return regexes[0] if len(regexes) == 1 else '|'.join(f'(?:{regex})' for regex in regexes)
-
-
-def names(text: str) -> list[str]:
-    """Return the names or patterns in a list separated by commas."""
-    return [name.strip() for name in text.split(',') if name.strip()]
 
 
 def sorting(text: str) -> str:
@@ -116,9 +109,9 @@ def _parsers(only: str | None = None) -> tuple[Parser, dict[str, Parser]]:
 
 
 def _add_selecting(found: Parser, what: str) -> None:
-    found.add_argument('--include', type=names, action='extend', metavar='PATTERNS',
+    found.add_argument('--include', type=command.names, action='extend', metavar='PATTERNS',
                        help=f'{what} only files that match one of these comma-separated patterns')
-    found.add_argument('--omit', type=names, action='extend', metavar='PATTERNS',
+    found.add_argument('--omit', type=command.names, action='extend', metavar='PATTERNS',
                        help=f'do not {what} files that match one of these patterns')
 
 
@@ -152,7 +145,7 @@ def _add_reporting(found: Parser, minimum: bool = True) -> None:
 
 
 def _add_run(run: Parser, name: str) -> None:
-    run.add_argument('--source', type=names, action='extend', metavar='NAMES',
+    run.add_argument('--source', type=command.names, action='extend', metavar='NAMES',
                      help='record only these packages, modules and folders (comma-separated)')
     _add_selecting(run, 'record')
     run.add_argument('-L', '--pylib', action='store_true', default=None, help='also record the standard library')
@@ -236,62 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == 'help':
         (commands[options.topic] if options.topic else top).print_help()
         return 0
-    try:
-        return COMMANDS[options.command](options)
-    except CondcovError as error:
-        print(f'condcov: {" ".join(str(error).split())}', file=sys.stderr)
-        return USAGE
-    except BrokenPipeError:
-        # The reader of the report has closed the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-
-
-def script() -> int:
-    """The installed command "condcov"."""
-    if not sys.flags.safe_path:
-        del sys.path[0]         # the folder of the command, not of the program
-    return main()
-
-
-def _run(options: argparse.Namespace) -> int:
-    config = configuration.read(options.config, data_file=options.data_file, source=_tuple(options.source),
-                                include=_tuple(options.include), omit=_tuple(options.omit), context=options.context,
-                                counts=options.counts, cover_pylib=options.pylib, parallel=options.parallel)
-    argv = options.module if options.module is not None else \
-        options.program[1:] if options.program[:1] == ['--'] else options.program
-    is_module = options.module is not None
-    if not argv and not is_module and config.command_line:
-        is_module = config.command_line[0] in ('-m', '--module')
-        argv = list(config.command_line[is_module:])
-    if not argv:
-        raise CondcovError(('-m needs the name of a module' if is_module else
-                            'nothing to run: give a program, or -m MODULE') + '; see "condcov run --help"')
-    _say(_foreign_environment(), *_ignored(configuration.reporting(options.config), '[run]'))
-    from condcov.record import run
-    run.run(config, argv, is_module=is_module, append=options.append, parallel=config.parallel)
-    return 0
-
-
-def _say(*messages: str) -> None:
-    """Print lines for the user, of those that are not empty."""
-    for message in filter(None, messages):
-        print(f'condcov: {message}', file=sys.stderr, flush=True)
-
-
-def _foreign_environment() -> str:
-    """A sentence if a virtual environment is active, and this is the condcov of another interpreter; or ''."""
-    active = os.environ.get('VIRTUAL_ENV')
-    if not active or not os.path.isdir(active) or os.path.realpath(active) == os.path.realpath(sys.prefix):
-        return ''
-    return (f'this condcov belongs to {sys.prefix}, and does not see the packages of the active virtual environment '
-            f'{active}; install condcov there, with {os.path.join(active, "bin", "python")} -m pip')
-
-
-def _ignored(reporting: configuration.Reporting, *sections: str) -> list[str]:
-    """A sentence about the settings of coverage.py in these sections that have no effect, if there are any."""
-    found = [name for name in reporting.ignored if name.startswith(sections)]
-    return [f'settings of coverage.py without effect: {", ".join(found)}'] if found else []
+    return command.execute(COMMANDS[options.command], options)
 
 
 def _patterns(files: list[str]) -> list[str]:
@@ -310,17 +248,17 @@ def _patterns(files: list[str]) -> list[str]:
 
 def _load(options: argparse.Namespace) -> tuple['Config', configuration.Reporting, 'Result']:
     config = configuration.read(
-        options.config, data_file=options.data_file, report_include=_tuple(options.include),
-        report_omit=_tuple(options.omit),
+        options.config, data_file=options.data_file, report_include=command.tuple_or_none(options.include),
+        report_omit=command.tuple_or_none(options.omit),
         fail_under=dict(options.fail_under) if getattr(options, 'fail_under', None) else None)
     reporting = configuration.reporting(options.config)
     if getattr(options, 'fail_under', None):
-        reporting = dataclasses.replace(reporting, fail_digits=None)
+        reporting = reporting.replace(fail_digits=None)
     if options.files:
-        only = configuration.read(options.config, report_include=_tuple(_patterns(options.files))).report_include
+        only = configuration.read(options.config, report_include=tuple(_patterns(options.files))).report_include
         others = config.report_include if options.include else ()
-        config = dataclasses.replace(config, report_include=(*others, *only))
-    _say(*_ignored(reporting, '[html]', '[lcov]'))
+        config = config.replace(report_include=(*others, *only))
+    command.say(*command.without_effect(reporting.ignored, '[html]', '[lcov]'))
     contexts = options.contexts or either(reporting.contexts) or None
     is_html = options.command == 'html'
     show = _first(getattr(options, 'show_contexts', False), is_html and reporting.show_contexts or
@@ -328,7 +266,7 @@ def _load(options: argparse.Namespace) -> tuple['Config', configuration.Reportin
     from condcov.analysis import loading
     loading.combine(config, keep=options.keep_combined)
     result = loading.load(config, contexts, show_contexts=show)
-    _say(*result.warnings, *result.problems)
+    command.say(*result.warnings, *result.problems)
     result = result.select(
         _first(options.sort, reporting.sort),
         _first(options.skip_covered, reporting.html_skip_covered if is_html else None, reporting.skip_covered),
@@ -348,9 +286,9 @@ def _exit_status(config: 'Config', reporting: configuration.Reporting, result: '
     from condcov.analysis import results
     from condcov.report import messages
     shortfalls = results.fail_under(result, config.fail_under, reporting.fail_digits)
-    _say(*map(messages.below_minimum, shortfalls))
+    command.say(*map(messages.below_minimum, shortfalls))
     bad = result.problems and not _first(options.ignore_errors, reporting.ignore_errors)
-    return USAGE if shortfalls or bad else 0
+    return command.USAGE if shortfalls or bad else 0
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -405,7 +343,7 @@ def _annotate(options: argparse.Namespace) -> int:
     from condcov.report import annotate
     config, reporting, result = _load(options)
     annotate.write(result, options.directory)
-    return _exit_status(dataclasses.replace(config, fail_under={}), reporting, result, options)
+    return _exit_status(config.replace(fail_under={}), reporting, result, options)
 
 
 def _debug(options: argparse.Namespace) -> int:
@@ -446,11 +384,7 @@ def _erase(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tuple(items: list[str] | None) -> tuple[str, ...] | None:
-    return None if items is None else tuple(items)
-
-
-COMMANDS = {'run': _run, 'report': _report, **dict.fromkeys(WRITERS, _write), 'annotate': _annotate,
+COMMANDS = {'run': command.run, 'report': _report, **dict.fromkeys(WRITERS, _write), 'annotate': _annotate,
             'combine': _combine, 'erase': _erase, 'debug': _debug}
 
 # Of each command: the help text, the usage if argparse makes it wrong, and what adds its arguments.

@@ -1,25 +1,52 @@
 """The configuration: [tool.condcov] in pyproject.toml, and the configuration of coverage.py."""
 
-import dataclasses
-import json
+from __future__ import annotations
+
 import os
-import re
-import shlex
-import tomllib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from marshal import dumps as _dumps
+from marshal import loads as _loads
 
 from condcov.errors import CondcovError
-from condcov.model import LEVELS
 
+TYPE_CHECKING = False       # typing.TYPE_CHECKING; each run imports this module, and typing takes time
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Self
+
     from coverage.config import CoverageConfig
 
 DATA_FILE = '.condcov'
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+class _Values:
+    """Named values that do not change, with defaults; a dataclass would import inspect in each run."""
+
+    def __init__(self, **values: Any) -> None:
+        for name in values:
+            if not hasattr(type(self), name):
+                raise TypeError(f'{type(self).__name__} has no {name!r}')
+        vars(self).update({name: getattr(self, name) for name in self.names()} | values)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names, in order."""
+        return [name for name, value in vars(cls).items() if name[0] != '_' and not hasattr(value, '__get__')]
+
+    def replace(self, **values: Any) -> Self:
+        """Return a copy with other values."""
+        return type(self)(**vars(self) | values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f'{name!r} cannot be changed')
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({", ".join(f"{name}={value!r}" for name, value in vars(self).items())})'
+
+
+class Config(_Values):
     """What to record and how to judge it. All paths are absolute; lists are as in coverage.py under the same name.
 
     source              folders, and names of packages and modules; None for all but the library and installed packages
@@ -36,7 +63,7 @@ class Config:
     command_line        what to run if the command line does not say so
     """
 
-    data_file: str
+    data_file: str = DATA_FILE
     source: tuple[str, ...] | None = None
     source_pkgs: tuple[str, ...] = ()
     source_dirs: tuple[str, ...] = ()
@@ -46,8 +73,8 @@ class Config:
     partial: tuple[str, ...] = ()
     report_include: tuple[str, ...] = ()
     report_omit: tuple[str, ...] = ()
-    paths: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    fail_under: dict[str, float] = dataclasses.field(default_factory=dict)
+    paths: dict[str, list[str]] = {}
+    fail_under: dict[str, float] = {}
     counts: bool = False
     context: str = ''
     cover_pylib: bool = False
@@ -58,18 +85,25 @@ class Config:
 
     def dumps(self) -> str:
         """Return the configuration as text, for the processes that the program starts."""
-        return json.dumps(dataclasses.asdict(self))
+        return as_text(vars(self))
 
     @classmethod
-    def loads(cls, text: str) -> 'Config':
+    def loads(cls, text: str) -> Config:
         """Return the configuration from the text of dumps()."""
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
-                                  for name, value in json.loads(text).items()}
-        return cls(**values)
+        return cls(**from_text(text))
 
 
-@dataclasses.dataclass(frozen=True)
-class Reporting:
+def as_text(values: dict[str, Any]) -> str:
+    """Return values as text that any version of Python can read; json would import re in each run."""
+    return _dumps(values, 2).hex()
+
+
+def from_text(text: str) -> dict[str, Any]:
+    """Return the values from the text of as_text()."""
+    return _loads(bytes.fromhex(text))
+
+
+class Reporting(_Values):
     """How to report, by the configuration of coverage.py.
 
     outputs         the file or folder of a kind of report: {'html': 'htmlcov'}, of those that are configured
@@ -82,7 +116,7 @@ class Reporting:
     ignored         the settings that have no effect, as '[run] plugins'
     """
 
-    outputs: dict[str, str] = dataclasses.field(default_factory=dict)
+    outputs: dict[str, str] = {}
     format: str = 'text'
     precision: int | None = None
     fail_digits: int | None = None
@@ -118,6 +152,7 @@ def _text(value: object) -> str:
 
 
 def _regexes(value: object) -> tuple[str, ...]:
+    import re
     for text in _texts(value):
         try:
             re.compile(text)
@@ -140,6 +175,7 @@ def _folders(value: object) -> dict[str, list[str]]:
 
 def percentages(value: object) -> dict[str, float]:
     """Return {level: percent} from a number, which is for lines, or from a table.  Raises ValueError."""
+    from condcov.model import LEVELS
     found = {}
     for level, percent in value.items() if isinstance(value, dict) else [('line', value)]:
         if level not in (*LEVELS, 'total'):
@@ -198,10 +234,7 @@ def read(rcfile: str | None = None, **options: Any) -> Config:
     rcfile may be a TOML file with [tool.condcov], or any configuration file of coverage.py. options are fields of
     Config, or None for an option that was not given. Raises CondcovError for an error in a file.
     """
-    try:
-        os.getcwd()
-    except OSError:
-        raise CondcovError('the current folder does not exist: change to another one') from None
+    _check_folder()
     own = _own_table(rcfile)
     theirs = _coverage_config(rcfile)
 
@@ -226,13 +259,60 @@ def read(rcfile: str | None = None, **options: Any) -> Config:
         'context': theirs.context or '',
         'parallel': theirs.parallel,
         'namespaces': theirs.include_namespace_packages,
-        'command_line': tuple(shlex.split(theirs.command_line or '')),
+        'command_line': _words(theirs.command_line),
         'counts': own.get('counts', False),
         'cover_pylib': own.get('cover_pylib', theirs.cover_pylib),
         'accept': own.get('accept', ()),
     }
+    return _configured(values, options)
+
+
+def _configured(values: dict[str, Any], options: dict[str, Any]) -> Config:
     values.update((name, value) for name, value in options.items() if value is not None)
     return _absolute(Config(**values))
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise CondcovError('the current folder does not exist: change to another one') from None
+
+
+def read_for_run(rcfile: str | None = None, **options: Any) -> tuple[Config, tuple[str, ...]]:
+    """Return the same for a run, and the settings of coverage.py that have no effect; see Reporting.ignored.
+
+    If nothing is configured, this does not import coverage.py, and leaves out what only reports need.
+    """
+    _check_folder()
+    if _is_configured(rcfile):
+        return read(rcfile, **options), reporting(rcfile).ignored
+    return _configured({'data_file': os.environ.get('CONDCOV_FILE') or DATA_FILE}, options), ()
+
+
+def _is_configured(rcfile: str | None) -> bool:
+    """Whether a file or an environment variable may configure something; true if only reading it will tell."""
+    if any(name.startswith('COVERAGE_') and name != 'COVERAGE_CORE' for name in os.environ):
+        return True
+    try:
+        if rcfile is not None:
+            return bool(_content(rcfile).strip())
+        for name in os.listdir():
+            if name.startswith('.coveragerc') or name.endswith(_SHARED) and b'cov' in _content(name):
+                return True
+    except OSError:
+        return True
+    return False
+
+
+_SHARED = '.cfg', '.ini', '.toml'       # the ends of the names of files with the configuration of several tools
+
+
+def _content(filename: str) -> bytes:
+    with open(filename, 'rb') as file:
+        return file.read()
+
+
 
 
 # Settings of coverage.py without effect here. Others are always true of condcov: it measures branches, threads and
@@ -271,7 +351,7 @@ def reporting(rcfile: str | None = None) -> Reporting:
                    if name not in ('thread', 'multiprocessing'))))
 
 
-def _is_set(theirs: 'CoverageConfig', where: str) -> bool:
+def _is_set(theirs: CoverageConfig, where: str) -> bool:
     """Whether an option, such as 'report:precision', is in the configuration file, even with its default value."""
     from coverage.config import HandyConfigParser, TomlConfigParser
     if theirs.config_file is None:
@@ -282,7 +362,7 @@ def _is_set(theirs: 'CoverageConfig', where: str) -> bool:
     return parser.has_option(*where.split(':'))
 
 
-def _their_minimum(theirs: 'CoverageConfig') -> dict[str, float]:
+def _their_minimum(theirs: CoverageConfig) -> dict[str, float]:
     """The fail_under of coverage.py, which is for lines, or for lines and branches together if it measures branches."""
     if not theirs.fail_under:
         return {}
@@ -297,6 +377,7 @@ def _own_table(rcfile: str | None) -> dict[str, Any]:
     filename = rcfile if rcfile is not None and rcfile.endswith('.toml') else 'pyproject.toml'
     if rcfile is not None and filename != rcfile:
         return {}
+    import tomllib
     try:
         with open(filename, 'rb') as file:
             table = tomllib.load(file).get('tool', {}).get('condcov', {})
@@ -324,7 +405,7 @@ def _own_table(rcfile: str | None) -> dict[str, Any]:
     return found
 
 
-def _coverage_config(rcfile: str | None) -> 'CoverageConfig':
+def _coverage_config(rcfile: str | None) -> CoverageConfig:
     """The configuration of coverage.py."""
     from coverage.config import read_coverage_config
     from coverage.exceptions import ConfigError
@@ -337,15 +418,27 @@ def _coverage_config(rcfile: str | None) -> 'CoverageConfig':
         raise CondcovError(f'cannot read the configuration of coverage.py: {error}') from error
 
 
+def _words(line: str | None) -> tuple[str, ...]:
+    if not line:
+        return ()
+    import shlex
+    return tuple(shlex.split(line))
+
+
 def _absolute(config: Config) -> Config:
     """The configuration with absolute paths, because the program and its children may change the folder."""
-    from coverage.files import prep_patterns
-    patterns: dict[str, Any] = {
-        name: tuple(pattern for pattern in prep_patterns(getattr(config, name))
-                    if '/' not in pattern or pattern.startswith(('/', '*', '?')))
-        for name in ('include', 'omit', 'report_include', 'report_omit')}
-    return dataclasses.replace(
-        config, data_file=os.path.abspath(os.path.expanduser(config.data_file)),
+    patterns = {name: _absolute_patterns(getattr(config, name))
+                for name in ('include', 'omit', 'report_include', 'report_omit')}
+    return config.replace(
+        data_file=os.path.abspath(os.path.expanduser(config.data_file)),
         source=None if config.source is None else tuple(
             os.path.abspath(item) if os.path.isdir(item) else item for item in config.source),
         source_dirs=tuple(map(os.path.abspath, config.source_dirs)), **patterns)
+
+
+def _absolute_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
+    if not patterns:
+        return ()
+    from coverage.files import prep_patterns
+    return tuple(pattern for pattern in prep_patterns(patterns)
+                 if '/' not in pattern or pattern.startswith(('/', '*', '?')))

@@ -4,20 +4,21 @@ A file is opened for each write and closed after it, and a write is one transact
 wrote before, forks share nothing, and it does no harm if the program closes all file descriptors.
 """
 
+from __future__ import annotations
+
 import contextlib
-import os
-import re
 import sqlite3
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from coverage.files import PathAliases
-from coverage.misc import isolate_module
-
+from condcov import late
 from condcov.errors import CondcovError
-from condcov.model import Seen
+from condcov.isolated import os
+from condcov.seen import Seen
 
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os as _os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _connect = sqlite3.connect
 
@@ -69,7 +70,7 @@ class EmptyData(CondcovError):
 class Data:
     """A data file, which is created when something is added."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | _os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
 
     def add(self, context: str, files: Mapping[str, tuple[str, Seen]], *, counts: bool = False) -> None:
@@ -107,6 +108,7 @@ class Data:
 
         A file of which nothing was seen has an empty Seen. All counts are 1 if none were recorded.
         """
+        import re
         with self._open() as database:
             names = dict(database.execute('SELECT id, name FROM context'))
             wanted = [number for number, name in names.items() if contexts is None or re.search(contexts, name)]
@@ -129,6 +131,7 @@ class Data:
 
     def by_context(self, contexts: str | None = None) -> dict[str, dict[str, Seen]]:
         """Return {path: {name of a context: Seen}}, without arcs; `contexts` is as in read()."""
+        import re
         with self._open() as database:
             names = {number: name for number, name in database.execute('SELECT id, name FROM context')
                      if contexts is None or re.search(contexts, name)}
@@ -168,11 +171,13 @@ class Data:
         Raises CondcovError, and changes nothing, if one of them is not a data file, or if two have different source
         for one path.
         """
-        aliases = PathAliases()
-        for folders in (paths or {}).values():
-            for folder in folders[1:]:
-                aliases.add(folder, folders[0])
-        rename = aliases.map if paths else str
+        rename: Callable[[str], str] = str
+        if paths:
+            aliases = late.module('coverage.files').PathAliases()
+            for folders in paths.values():
+                for folder in folders[1:]:
+                    aliases.add(folder, folders[0])
+            rename = aliases.map
         found = [data for data in map(Data, others) if not data._is_empty()]
         known: dict[str, tuple[str, str]] = {}
         if append and os.path.exists(self.path):
@@ -231,7 +236,7 @@ class Data:
             return {path: (sha256, number)
                     for number, path, sha256 in database.execute('SELECT id, path, sha256 FROM file')}
 
-    def _merge(self, other: 'Data', rename: Callable[[str], str]) -> None:
+    def _merge(self, other: Data, rename: Callable[[str], str]) -> None:
         files = other._files()
         with other._open():
             pass                # roll back an interrupted transaction before attaching the file
@@ -340,9 +345,19 @@ def _storable(text: str) -> str:
 def parts(path: str, run: str = '') -> list[str]:
     """Return the data files that single processes wrote next to a data file, all or those of one run, in order."""
     folder, name = os.path.split(os.path.abspath(path))
-    pattern = re.compile(rf'{re.escape(name)}\.[^/]+\.\d+\.{re.escape(run)}[0-9a-f]+')
     try:
         names = os.listdir(folder)
     except OSError as error:
         raise CondcovError(f'cannot read {folder}: {error.strerror}') from error
-    return sorted(os.path.join(folder, name) for name in names if pattern.fullmatch(name))
+    return sorted(os.path.join(folder, part) for part in names if part.startswith(f'{name}.')
+                  and _is_part(part.removeprefix(f'{name}.'), run))
+
+
+def _is_part(suffix: str, run: str) -> bool:
+    """Whether this is HOST.PID.RANDOM, and RANDOM begins with the number of a run."""
+    try:
+        host, process, number = suffix.rsplit('.', 2)
+    except ValueError:
+        return False
+    rest = number.removeprefix(run)
+    return bool(host and process.isdecimal() and number.startswith(run) and rest) and not rest.strip('0123456789abcdef')

@@ -7,11 +7,16 @@ of importlib.util cannot do this: it executes the package at the first import of
 __path__. Nor is it enough to remove the empty module after our imports: modules of the package would exist twice.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys
 import types
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _Package(types.ModuleType):

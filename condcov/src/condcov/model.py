@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from condcov.seen import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen  # noqa: F401
+
 # The levels of coverage, from the coarsest to the finest.
 LEVELS = ('line', 'branch', 'condition', 'mcdc')
 
@@ -22,18 +24,7 @@ MOST_CONDITIONS = 64
 TRUE = -1           # the decision is true
 FALSE = -2          # the decision is false
 
-# What an evaluation of a decision has seen of a condition; a path is a string of these, one for each condition.
-SEEN_TRUE = 'T'
-SEEN_FALSE = 'F'
-NOT_EVALUATED = '-'
-EVALUATED = 'e'     # the last operand in a value context: evaluated, but nothing tests whether it is true
-UNKNOWN = '?'       # a whole path: pytest has rewritten the assert, so the evaluated conditions are not these
-LEFT = '!'          # the evaluation was not completed, during or after that of the condition before this mark
-
 _SUSPENDS = re.compile(r'\b(?:yield|await|async)\b')
-
-Arc = tuple[int, int]
-Key = tuple[int, int, int, int, str]    # of a decision: its span and its kind
 
 
 class Span(NamedTuple):
@@ -155,27 +146,3 @@ class SourceFile:
         """Return the first line of the statement in `line`, the only one of its lines that counts as executed."""
         place = bisect.bisect_right(self.lines_in_order, line)
         return self.lines_in_order[place - 1] if place else line
-
-
-@dataclasses.dataclass
-class Seen:
-    """What was seen of a file.
-
-    lines   line numbers that were executed
-    arcs    (line, line) pairs that control took
-    paths   for the key of a decision, how often each path was taken: {'TF-': 3}; all counts are 1 unless counts were
-            recorded
-    """
-
-    lines: set[int] = dataclasses.field(default_factory=set)
-    arcs: set[Arc] = dataclasses.field(default_factory=set)
-    paths: dict[Key, dict[str, int]] = dataclasses.field(default_factory=dict)
-
-    def update(self, other: 'Seen') -> None:
-        """Add what `other` has seen."""
-        self.lines |= other.lines
-        self.arcs |= other.arcs
-        for key, paths in other.paths.items():
-            mine = self.paths.setdefault(key, {})
-            for path, count in paths.items():
-                mine[path] = mine.get(path, 0) + count

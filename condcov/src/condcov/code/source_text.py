@@ -1,22 +1,20 @@
 """Source text: read, decoded as Python does, and cut into the parts that a span covers."""
 
+from __future__ import annotations
+
 import errno
-import hashlib
 import io
-import os
-import re
-from collections.abc import Iterator, Sequence
+import zipimport
 
-from coverage.misc import isolate_module
-from coverage.python import get_zip_bytes
-
+from condcov import digests, late
 from condcov.errors import NotPythonError
-from condcov.model import Span
+from condcov.isolated import os
 
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-# Where Python ends a line: not at a form feed or U+2028, unlike str.splitlines().
-_LINE_END = re.compile('\r\n|\r|\n')
+    from condcov.model import Span
 
 
 def read(path: str) -> bytes:
@@ -24,10 +22,10 @@ def read(path: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except NotADirectoryError:
-        content = get_zip_bytes(path)
-        if content is None:
+        try:
+            return zipimport.zipimporter(path).get_data(path)
+        except (zipimport.ZipImportError, OSError):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
-        return content
     try:
         return b''.join(iter(lambda: os.read(descriptor, 1 << 20), b''))
     finally:
@@ -36,7 +34,7 @@ def read(path: str) -> bytes:
 
 def sha256(content: bytes) -> str:
     """Return the checksum that connects recorded data with its source."""
-    return hashlib.sha256(content).hexdigest()
+    return digests.sha256(content).hexdigest()
 
 
 def decoded(text: str | bytes, path: str) -> str:
@@ -56,13 +54,14 @@ def _encoding(content: bytes) -> str:
     head = content.split(b'\n', 2)[:2]
     if b'coding' not in b''.join(head) and not content.startswith(b'\xef\xbb\xbf'):
         return 'utf-8'
-    import tokenize  # slow to import, and hardly any file needs it
+    tokenize = late.module('tokenize')      # slow to import, and hardly any file needs it
     return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
 
 
 def source_lines(text: str) -> list[str]:
     """Return the lines of a source text, without their ends; line 1 is the first."""
-    return _LINE_END.split(text.removeprefix('\ufeff'))
+    # Python ends no line at a form feed or U+2028, unlike str.splitlines().
+    return text.removeprefix('\ufeff').replace('\r\n', '\n').replace('\r', '\n').split('\n')
 
 
 def parts(lines: Sequence[str], span: Span) -> Iterator[tuple[int, int, int]]:

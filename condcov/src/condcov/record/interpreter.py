@@ -12,14 +12,19 @@ repeat_late_signal()    to be called from time to time by a thread that gets no 
 Importing this raises CondcovError if the interpreter cannot record.
 """
 
+from __future__ import annotations
+
 import _thread
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Callable
-from typing import Any
 
 from condcov.errors import CondcovError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ['FACTS', 'FORK_WARNS', 'SEES_EMPTY_JUMPS', 'SUPPORTED', 'UNSUPPORTED_OPCODES', 'Recorder',
            'repeat_late_signal', 'repeat_signal', 'run_program', 'signal_arrived', 'start_thread']

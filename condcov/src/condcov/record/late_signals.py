@@ -9,14 +9,12 @@ descriptor of signal.set_wakeup_fd() would serve too, but there is only one, whi
 import contextlib
 import faulthandler
 import fcntl
-import os
 import signal
 import threading
 import time
 
-from coverage.misc import isolate_module
+from condcov.isolated import os
 
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
 _sleep = time.sleep
 
 _HIGH = 400             # descriptors from here on, so that those of the program have their usual numbers

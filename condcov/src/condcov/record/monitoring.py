@@ -6,18 +6,23 @@ end of an `async for` has no event of its own, only that of its exception. An ev
 left to learn from it.
 """
 
+from __future__ import annotations
+
 import _thread
 import opcode
 import os
 import sys
-from collections.abc import Callable, Iterable
-from types import CodeType
-from typing import Any
 
-from condcov.code import bytecode
+from condcov import late
 from condcov.errors import CondcovError
 from condcov.record import monitoring_core
 from condcov.record.monitoring_core import BRANCH, HANDLER, SINGLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType
+    from typing import Any
 
 # Instructions that FOR_ITER skips when its loop ends.
 UNSUPPORTED_OPCODES = frozenset(opcode.opmap[name] for name in ('CACHE', 'EXTENDED_ARG', 'RESUME', 'END_FOR'))
@@ -187,6 +192,7 @@ class Recorder:
 
 def _with_places(code: CodeType, lines: Iterable[int], jumps: Iterable[tuple]) -> tuple[tuple, ...]:
     """Return the jumps of a plan in the form that the Core expects."""
+    bytecode = late.module('condcov.code.bytecode')
     raw = code.co_code
     targets: dict[int, int] = {}
     found = []
@@ -213,7 +219,7 @@ def _with_places(code: CodeType, lines: Iterable[int], jumps: Iterable[tuple]) -
 
 def _targets(code: CodeType) -> dict[int, int]:
     """By the place of each jump, the offset of the instruction that it goes to."""
-    instructions = bytecode.Instructions(code)
+    instructions = late.module('condcov.code.bytecode').Instructions(code)
     return {instructions.place(index): instructions.offset(target) for index, target in instructions.targets.items()}
 
 

@@ -4,10 +4,15 @@ A Core knows code objects by add(). Each of its functions branch, left, right, i
 callback of an event. It returns DISABLE when there is nothing left to learn from the event.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Iterable
-from types import CodeType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType
+    from typing import Any
 
 MOST_PATHS = 10_000         # recorded paths through one decision
 MOST_OPEN = 1000            # unfinished evaluations of one decision
@@ -54,7 +59,7 @@ class _Way:
 
     __slots__ = ('record', 'way', 'seen', 'decision', 'condition', 'bit', 'true', 'awaited', 'begun')
 
-    def __init__(self, record: '_Record', way: tuple[int, bool], decision: _Decision | None, condition: int,
+    def __init__(self, record: _Record, way: tuple[int, bool], decision: _Decision | None, condition: int,
                  truth: bool | None) -> None:
         self.record = record
         self.way = way
@@ -83,7 +88,7 @@ class _Jump:
 
     __slots__ = ('table', 'keys', 'following', 'decision', 'both', 'ways', 'enough')
 
-    def __init__(self, table: dict[int, '_Jump'], keys: tuple[int, ...], following: int, decision: _Decision | None,
+    def __init__(self, table: dict[int, _Jump], keys: tuple[int, ...], following: int, decision: _Decision | None,
                  both: tuple[_Way, _Way], enough: int) -> None:
         self.table = table
         self.keys = keys

@@ -1,10 +1,14 @@
 """The plan of a code object: what to record in it, and what a record says about the source. See planner.py."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from __future__ import annotations
 
-from condcov.model import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen
+from condcov.seen import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen
 
-_Conditions = Sequence[tuple[int, int, int, bool]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    _Conditions = Sequence[tuple[int, int, int, bool]]
 
 
 class Plan:

@@ -4,22 +4,18 @@ As for bytecode, sys.pycache_prefix and sys.dont_write_bytecode are honoured, an
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import marshal
-import os
 import sys
 from collections.abc import Callable
 from types import CodeType
 
-from coverage.misc import isolate_module
-
 import condcov
+from condcov.digests import blake2b
+from condcov.isolated import os
 from condcov.record.plan import Plan
 
-os = isolate_module(os)     # a program's tests may replace functions while it is recorded
-_blake2b, _dumps, _loads, _cache_from_source = (
-    hashlib.blake2b, marshal.dumps, marshal.loads, importlib.util.cache_from_source)
+_dumps, _loads, _cache_from_source = marshal.dumps, marshal.loads, importlib.util.cache_from_source
 
 SUFFIX = '.condcov'
 MOST = 10_000               # per file, because a program may compile different code under one name in each run
@@ -105,7 +101,7 @@ def _file(path: str) -> str:
 
 def _key(code: CodeType) -> bytes:
     """What a plan depends on, other than the source of the file."""
-    digest = _blake2b(code.co_code, digest_size=16)
+    digest = blake2b(code.co_code, digest_size=16)
     for part in code.co_linetable, code.co_exceptiontable, b'%d' % code.co_firstlineno:
         digest.update(b'%d ' % len(part) + part)
     return digest.digest()
@@ -123,7 +119,7 @@ def _maker() -> bytes:
                           if entry.name.endswith('.py')]
         files.sort()
         what = condcov.__version__, importlib.util.MAGIC_NUMBER, files
-        _made = _blake2b(repr(what).encode(), digest_size=16).digest()
+        _made = blake2b(repr(what).encode(), digest_size=16).digest()
     return _made
 
 

@@ -1,15 +1,18 @@
 """A source file that is recorded, and the plans of its code objects."""
 
-import os
+from __future__ import annotations
+
 from types import CodeType
 
-from coverage.misc import isolate_module
+from condcov import late
+from condcov.code import source_text
+from condcov.isolated import os
+from condcov.record import plan_cache
 
-from condcov.code import parsing, source_text
-from condcov.record import plan_cache, planner
-from condcov.record.plan import Plan
-
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from condcov.code import parsing
+    from condcov.record.plan import Plan
 
 
 class RecordedFile:
@@ -27,13 +30,19 @@ class RecordedFile:
 
     def _parse(self) -> parsing.Tables:
         if self._tables is None:
-            self._tables = parsing.Tables(self._content, self.path)
+            self._tables = late.module('condcov.code.parsing').Tables(self._content, self.path)
             self._content = b''
         return self._tables
 
     def plan(self, code: CodeType) -> Plan:
         """Return the plan of one of the file's code objects."""
-        return self.plans.of(code, lambda code: planner.plan(code, self._parse()))
+        return self.plans.of(code, lambda code: late.module('condcov.record.planner').plan(code, self._parse()))
+
+
+def import_planner() -> None:
+    """Import now what makes plans: while the program imports a module of the library, it could not be imported."""
+    late.module('condcov.code.parsing')
+    late.module('condcov.record.planner')
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:

@@ -4,39 +4,42 @@ A recording writes its own data file next to the final one, named DATA_FILE.HOST
 number of the run, which all its processes share, so that the first of them can combine the files at the end.
 """
 
+from __future__ import annotations
+
 import _thread
-import ast
 import atexit
 import contextlib
 import functools
 import gc
-import json
-import os
+import os as _real_os
 import signal
 import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
-from types import CodeType, FrameType
-from typing import Any
+from types import CodeType
 
 import coverage
-from coverage.misc import isolate_module
 
 import condcov
 from condcov.code import source_text
-from condcov.config import Config
+from condcov.config import Config, as_text, from_text
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
-from condcov.model import Seen
+from condcov.isolated import os
 from condcov.record import interpreter
-from condcov.record.plan import Plan
-from condcov.record.recorded_file import RecordedFile, reason, stamp
+from condcov.record.recorded_file import RecordedFile, import_planner, reason, stamp
 from condcov.record.selection import Selection
+from condcov.seen import Seen
 
-_real_os = os
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import Any
+
+    from condcov.record.plan import Plan
+
 _monotonic, _sleep = time.monotonic, time.sleep
 
 INTERVAL = 2            # seconds; what is older than this is written, so that a process that is killed leaves it
@@ -44,23 +47,23 @@ PATIENCE = 0.05         # seconds after which a SIGTERM without effect is repeat
 LONGEST = 5             # seconds that a fork waits for a thread that saves
 ENVIRONMENT = 'CONDCOV_PROCESS'     # tells other processes about the run; see Recording.start()
 
-_current: 'Recording | None' = None
-_busy: 'Recording | None' = None        # the one that writes, in the thread that has its lock
+_current: Recording | None = None
+_busy: Recording | None = None        # the one that writes, in the thread that has its lock
 _killed = False         # by a SIGTERM in the meantime
 _paused = False         # the garbage collector
 
 
-def begin() -> 'Recording | None':
+def begin() -> Recording | None:
     """Start recording if this process belongs to a run; return the recording or None."""
     text = os.environ.get(ENVIRONMENT)
     if _current is None and text is not None:
-        known = json.loads(text)
+        known = from_text(text)
         Recording(Config.loads(known['config']), known['run'], first=known['first'] == os.getpid(),
                   parallel=known['parallel']).start()
     return _current
 
 
-def current() -> 'Recording | None':
+def current() -> Recording | None:
     """Return the active recording of this process, or None."""
     return _current
 
@@ -85,6 +88,8 @@ class Recording:
         self._parallel = parallel
         self._context = config.context
         self._selection = Selection(config)
+        if self._selection.has_library:
+            import_planner()
         self._recorder = interpreter.Recorder(self._select, counts=config.counts)
         self._files: dict[str, RecordedFile | None] = {}    # by co_filename; None if it is not selected
         self._plans: dict[int, tuple[CodeType, RecordedFile, Plan]] = {}    # by id of the code object
@@ -132,7 +137,7 @@ class Recording:
         _current = self
         self._environment = _real_os.environ.get(ENVIRONMENT)
         # The process id identifies the first process, even after exec.
-        _real_os.environ[ENVIRONMENT] = json.dumps(
+        _real_os.environ[ENVIRONMENT] = as_text(
             {'run': self.run, 'first': os.getpid() if self.first else None, 'parallel': self._parallel,
              'config': self.config.dumps()})
         _install()
@@ -161,7 +166,7 @@ class Recording:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def _keep_saving(self, process: int, stopped: '_thread.LockType') -> None:
+    def _keep_saving(self, process: int, stopped: _thread.LockType) -> None:
         self._saver = _thread.get_native_id()
         while not stopped.acquire(timeout=INTERVAL / 2) and _current is self and process == os.getpid():
             with contextlib.suppress(CondcovError, OSError):    # the end may report why
@@ -454,7 +459,7 @@ def _collect_again() -> None:
 # The locations of the code that runs while a code object is planned.
 _OURS = tuple(os.path.join(os.path.dirname(os.path.abspath(module)), '')
               for module in (condcov.__file__, coverage.__file__))
-_LIBRARY = os.path.join(os.path.dirname(ast.__file__), '')
+_LIBRARY = os.path.join(os.path.dirname(os.__file__), '')
 _INSTALLED = os.path.join(_LIBRARY, 'site-packages', '')
 
 
@@ -533,7 +538,7 @@ def _die(signum: int) -> None:
 # SQLite's locks would stay locked for ever; but not indefinitely, because that thread may run a finalizer that waits
 # for this one. By thread, for each fork in progress (a signal handler may fork too): the signals that were blocked
 # before, and the lock that is held.
-_held_back: dict[int, list[tuple[set, 'threading.RLock | None']]] = {}
+_held_back: dict[int, list[tuple[set, threading.RLock | None]]] = {}
 
 
 def _hold_back() -> None:

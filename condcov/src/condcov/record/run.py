@@ -1,8 +1,13 @@
 """Runs a program like the python command, and records it."""
 
-from condcov.config import Config
+from __future__ import annotations
+
 from condcov.record import interpreter
 from condcov.record.recording import Recording
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from condcov.config import Config
 
 
 def run(config: Config, argv: list[str], *, is_module: bool = False, append: bool = False,

@@ -1,65 +1,88 @@
-"""Selects the files to record by the rules, and with the code, of coverage.py."""
+"""Selects the files to record by the rules of coverage.py, and with its code where they are not simple."""
 
-import os
+from __future__ import annotations
+
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable
-from typing import Any
 
-from coverage.config import CoverageConfig
-from coverage.exceptions import ConfigError
-from coverage.files import TreeMatcher
-from coverage.inorout import InOrOut
-from coverage.misc import isolate_module
+import coverage
 
 import condcov
-from condcov.config import Config
+from condcov import late
 from condcov.errors import CondcovError
+from condcov.isolated import os
 
-os = isolate_module(os)     # a program's tests may replace functions of os while it is recorded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
-_HERE = os.path.dirname(os.path.abspath(condcov.__file__))
+    from condcov.config import Config
+
+_LIBRARY = os.path.dirname(os.__file__)
+_ODD = frozenset('!#$%&()*+,.=@^~')      # no module that a program imports has one of these in its name
 
 
 class Selection:
     """The files that a Config selects.  Raises CondcovError for an invalid source or pattern."""
 
     def __init__(self, config: Config) -> None:
-        theirs = CoverageConfig()
-        theirs.from_args(
-            source=None if config.source is None else list(config.source), source_pkgs=list(config.source_pkgs),
-            source_dirs=list(config.source_dirs), run_include=list(config.include), run_omit=list(config.omit),
-            cover_pylib=config.cover_pylib)
-        try:
-            self._rules = InOrOut(theirs, warn=lambda *message, **_: None, debug=None,
-                                  include_namespace_packages=config.namespaces)
-        except ConfigError as error:
-            raise CondcovError(str(error)) from error
-        no_plugins: Any = types.SimpleNamespace(file_tracers=())
-        self._rules.plugins = no_plugins
-        self._named = bool(self._rules.source_pkgs)
+        self._config = config
+        everything = not (config.source or config.source_pkgs or config.source_dirs or config.include)
         # An interpreter in its build folder has its library elsewhere than sysconfig says, and its installed packages
         # in the build folder.
-        ours = [_HERE] if config.cover_pylib else [_HERE, os.path.dirname(os.__file__)]
+        ours = [os.path.dirname(os.path.abspath(condcov.__file__))]
+        if not config.cover_pylib:
+            ours.append(_LIBRARY)
         if sysconfig.is_python_build():
             ours.append(sysconfig.get_config_var('projectbase'))
-        everything = not (theirs.source or theirs.source_pkgs or theirs.source_dirs or theirs.run_include)
-        self._ours = TreeMatcher(ours) if everything else None
+        self._ours = list(map(os.path.realpath, ours)) if everything else []
         # A quick check by name: the library has many modules, and this decides most of them.
         self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else ('<',)
+        self._rules_of_coverage: Any = None
+        self._simple = _Simple.of(config)
+        if self._simple is None:
+            self._rules()
+
+    @property
+    def has_library(self) -> bool:
+        """Whether files of the standard library may be selected."""
+        return self._simple is None
+
+    def _rules(self) -> Any:
+        """The InOrOut of coverage.py."""
+        if self._rules_of_coverage is None:
+            theirs = late.module('coverage.config').CoverageConfig()
+            config = self._config
+            theirs.from_args(
+                source=None if config.source is None else list(config.source), source_pkgs=list(config.source_pkgs),
+                source_dirs=list(config.source_dirs), run_include=list(config.include), run_omit=list(config.omit),
+                cover_pylib=config.cover_pylib)
+            try:
+                rules = late.module('coverage.inorout').InOrOut(
+                    theirs, warn=lambda *message, **_: None, debug=None, include_namespace_packages=config.namespaces)
+            except late.module('coverage.exceptions').ConfigError as error:
+                raise CondcovError(str(error)) from error
+            rules.plugins = types.SimpleNamespace(file_tracers=())
+            self._rules_of_coverage = rules
+        return self._rules_of_coverage
 
     def path(self, filename: str) -> str | None:
         """Return the absolute path of a code object's file if it is selected, or None."""
         if filename.startswith(self._never):
             return None
-        names: Iterable[str | None] = self._modules(filename) if self._named else (None,)
+        if self._simple is not None:
+            path, selected = self._simple.path(filename)
+            if selected is not None:
+                return path if selected and not _within(path, self._ours) else None
+        rules = self._rules()
+        names: Iterable[str | None] = self._modules(filename) if rules.source_pkgs else (None,)
         for name in names:
-            frame: Any = types.SimpleNamespace(f_globals={'__name__': name})
-            disposition = self._rules.should_trace(filename, frame)
+            disposition = rules.should_trace(filename, types.SimpleNamespace(f_globals={'__name__': name}))
             path = disposition.source_filename
             if disposition.trace and path is not None:
-                return None if self._ours is not None and self._ours.match(path) else path
+                return None if _within(path, self._ours) else path
         return None
 
     @staticmethod
@@ -82,4 +105,97 @@ class Selection:
 
     def unexecuted(self) -> list[str]:
         """Return the paths of all source files, executed or not."""
-        return sorted({path for path, _ in self._rules.find_possibly_unexecuted_files()})
+        if self._simple is not None:
+            return sorted(set(self._simple.unexecuted()))
+        return sorted({path for path, _ in self._rules().find_possibly_unexecuted_files()})
+
+
+class _Simple:
+    """The rules of coverage.py for folders of source that are not near the interpreter's, without patterns.
+
+    Importing coverage.py's rules takes longer than starting the interpreter. These leave open what is not simple.
+    """
+
+    def __init__(self, config: Config, folders: list[str], near: list[str]) -> None:
+        self._folders = folders
+        self._near = near                       # folders in which packages may be installed
+        self._namespaces = config.namespaces
+        kinds = 'purelib', 'platlib', 'scripts', *(() if folders else ('stdlib', 'platstdlib'))
+        self._installed = [os.path.realpath(sysconfig.get_path(kind)) for kind in kinds]
+        self._coverage = os.path.realpath(os.path.dirname(coverage.__file__))
+        self._sys_path: list[str] | None = None
+        self._in_environments: list[str] = []
+
+    @classmethod
+    def of(cls, config: Config) -> _Simple | None:
+        """Return the rules, or None if they are not simple."""
+        if config.include or config.omit or config.source_pkgs or config.cover_pylib:
+            return None
+        given = [*config.source_dirs, *(config.source or ())]
+        folders = [os.path.realpath(folder) for folder in given]
+        near = [os.path.realpath(folder) for folder in
+                {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, _LIBRARY,
+                 sysconfig.get_config_var('userbase') or sys.prefix}]
+        if sysconfig.is_python_build():
+            near.append(os.path.realpath(sysconfig.get_config_var('projectbase')))
+        if not all(map(os.path.isdir, given)) or any(
+                os.path.dirname(folder) == folder or _within(folder, near) or any(_within(other, [folder])
+                for other in (os.path.realpath(_LIBRARY), os.path.realpath(os.path.dirname(coverage.__file__))))
+                for folder in folders):
+            return None
+        return cls(config, folders, near)
+
+    def path(self, filename: str) -> tuple[str, bool | None]:
+        """Return the absolute path of a file, and whether it is selected, or None if that is not simple."""
+        if not filename.startswith('/'):
+            return filename, None
+        path = os.path.realpath(filename)
+        if self._folders and not _within(path, self._folders):
+            return path, False
+        if _within(path, self._installed):
+            return path, False
+        environments = self._environments()
+        if _within(path, environments):
+            return path, None if any(_within(folder, environments) for folder in self._folders) else False
+        if _within(path, self._near) or _within(path, [self._coverage]):
+            return path, None
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            return path, False
+        return path, True
+
+    def _environments(self) -> list[str]:
+        """The folders of sys.path that are in virtual environments."""
+        if sys.path != self._sys_path:
+            self._sys_path = list(sys.path)
+            self._in_environments = [
+                os.path.realpath(folder) for folder in self._sys_path
+                if isinstance(folder, str) and os.path.exists(folder)
+                and any(os.path.exists(os.path.join(parent, 'pyvenv.cfg')) for parent in _parents(folder))]
+        return self._in_environments
+
+    def unexecuted(self) -> Iterator[str]:
+        """Yield the paths of the files that a program can import."""
+        for folder in self._folders:
+            for place, inside, names in os.walk(folder):
+                if place != folder and not self._namespaces and '__init__.py' not in names:
+                    inside.clear()
+                    continue
+                for name in names:
+                    stem, _, suffix = name.rpartition('.')
+                    if suffix in ('py', 'pyw') and stem and _ODD.isdisjoint(stem):
+                        yield os.path.realpath(os.path.join(place, name))
+
+
+def _within(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path is one of the folders, or inside one."""
+    return any(path == folder or path.startswith(os.path.join(folder, '')) for folder in folders)
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield the folders that a path is in, without the root."""
+    path = os.path.dirname(path)
+    while path != os.path.dirname(path):
+        yield path
+        path = os.path.dirname(path)

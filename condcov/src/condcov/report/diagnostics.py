@@ -1,6 +1,5 @@
 """What "condcov debug" prints: facts for reports of errors."""
 
-import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -68,6 +67,6 @@ def _data(config: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _configuration(config: Config, reporting: Reporting) -> Iterator[tuple[str, Any]]:
-    yield from dataclasses.asdict(config).items()
-    for name, value in dataclasses.asdict(reporting).items():
+    yield from vars(config).items()
+    for name, value in vars(reporting).items():
         yield f'report: {name}', value
