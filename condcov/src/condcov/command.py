@@ -47,7 +47,7 @@ def usual_options(arguments: Sequence[str]) -> types.SimpleNamespace | None:
                 values[_LISTS[option]] = [*(values[_LISTS[option]] or ()), *names(value)]
         elif option in _FLAGS and not equals:
             values[_FLAGS[option]] = True
-        elif option == '-m' and not equals and rest:
+        elif option == '-m' and not equals and rest and '--' not in rest:
             return types.SimpleNamespace(**values | {'module': rest[::-1]})
         elif option and not option.startswith('-'):
             return types.SimpleNamespace(**values | {'program': [option + equals + value, *rest[::-1]]})

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from condcov.seen import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen  # noqa: F401
+from condcov.span import Span
 
 # The levels of coverage, from the coarsest to the finest.
 LEVELS = ('line', 'branch', 'condition', 'mcdc')
@@ -25,15 +26,6 @@ TRUE = -1           # the decision is true
 FALSE = -2          # the decision is false
 
 _SUSPENDS = re.compile(r'\b(?:yield|await|async)\b')
-
-
-class Span(NamedTuple):
-    """A range of source text: lines from 1, columns in bytes of UTF-8 from 0, as in ast and co_positions()."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
 
 
 @dataclasses.dataclass(frozen=True)

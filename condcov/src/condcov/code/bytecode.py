@@ -4,14 +4,14 @@ dis.get_instructions() would take three times as long: this runs for each code o
 """
 
 import bisect
-import dis
 import opcode
 import sys
 from collections.abc import Collection
 from itertools import compress
 from types import CodeType
 
-from condcov.model import Span
+from condcov import late
+from condcov.span import Span
 
 OP = opcode.opmap
 
@@ -111,7 +111,7 @@ class Instructions:
 
     def _add_handlers(self, code: CodeType) -> None:
         self._caught = [None] * len(self.ops)
-        for entry in dis.Bytecode(code).exception_entries:      # type: ignore[attr-defined]
+        for entry in late.module('dis').Bytecode(code).exception_entries:
             handler, start, end = (self._at(offset // 2) for offset in (entry.target, entry.start, entry.end))
             self.handlers.add(handler)
             self._caught[start:end] = [handler] * (end - start)
