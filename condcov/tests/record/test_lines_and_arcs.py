@@ -527,3 +527,22 @@ assert function(1) == 2
     source, seen, _, _ = both(tmp_path / 'program.py', text)
     line = 5 + suite.count('\n')
     assert {arc for arc in seen.arcs if arc[0] == line} == {(line, -3)}
+
+
+def test_suite_that_begins_with_a_decorated_function_is_not_one_line(tmp_path):
+    text = """
+def function(x):
+    if x:
+        @staticmethod
+        def inner(y):
+            if y:
+                y = 0
+            return y
+        return inner
+    return staticmethod(abs)
+for x in 0, 1:
+    for y in 0, 1:
+        function(x)(y)
+"""
+    source, seen, _, arcs = both(tmp_path / 'program.py', text)
+    assert seen.arcs == arcs == source.arcs

@@ -276,7 +276,7 @@ class _Finder:
             first, last = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span), body[-1]
             self.table.suites[decision.key] = first.lineno, last.end_lineno or last.lineno
             if (isinstance(last, one_line_jumps.KINDS)
-                    and self.source[first.lineno - self.first][:first.col_offset].strip()):
+                    and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
