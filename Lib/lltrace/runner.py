@@ -31,8 +31,10 @@ _NAME_CHARACTERS = b'-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrst
 def _main_module():
     """Return a new __main__ module like the one that python creates."""
     main = types.ModuleType('__main__')
-    main.__dict__.update(__loader__=importlib.machinery.BuiltinImporter, __annotations__={},
-                         __builtins__=sys.modules['builtins'])
+    main.__loader__ = importlib.machinery.BuiltinImporter
+    if sys.version_info < (3, 14):      # later versions make it on demand
+        main.__annotations__ = {}
+    main.__builtins__ = sys.modules['builtins']
     return main
 
 
