@@ -136,8 +136,8 @@ def test_the_metadata(wheel, source):
 @pytest.mark.parametrize('version', ['3.10', '3.15'])
 def test_pip_refuses_other_versions(source, version, tmp_path):
     pure, _ = built(source, tmp_path, CONDCOV_CORE='python')
-    said = run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check',
-               f'--python-version={version}', '--target=target', pure, folder=tmp_path, status=1)
+    said = run(sys.executable, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-deps',
+               '--only-binary=:all:', f'--python-version={version}', '--target=target', pure, folder=tmp_path, status=1)
     assert said.splitlines()[-1] == (
         f"ERROR: Package 'condcov' requires a different Python: {version}.0 not in '<3.15,>=3.11'")
 
