@@ -73,7 +73,6 @@ def difference(text, numbers, recorder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason='no decision of `for y in [1]`; test_interpreters compares')
 @pytest.mark.filterwarnings('ignore::SyntaxWarning')     # the programs have `2 is n()`
 @pytest.mark.parametrize('recorder, share', [(exact, 1), pytest.param(SlowRecorder, 30, marks=traces)])
 def test_paths_are_those_of_the_interpretation(recorder, share):

@@ -171,10 +171,10 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_ListComp(self, node):
         for generator in node.generators[1:]:
-            # The idiom for an assignment is not compiled to a loop.
+            # The idiom for an assignment is not compiled to a loop, from 3.14 on not with a constant either.
             match generator.iter:
-                case ast.List([item]) | ast.Tuple([item]) if not isinstance(item, ast.Constant):
-                    generator.is_assignment = True
+                case ast.List([item]) | ast.Tuple([item]):
+                    generator.is_assignment = sys.version_info >= (3, 14) or not isinstance(item, ast.Constant)
         return self.generic_visit(node)
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
@@ -184,7 +184,7 @@ class _Rewriter(ast.NodeTransformer):
         node.iter = self.visit(node.iter)
         if node.is_async:
             node.iter = _call('_aitems', key, node.iter)
-        elif not hasattr(node, 'is_assignment'):
+        elif not getattr(node, 'is_assignment', False):
             node.iter = _call('_items', key, node.iter)
         node.ifs = [_Decision(self, self.key('comprehension', test)).rewrite(test) for test in node.ifs]
         return node
