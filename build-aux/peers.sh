@@ -22,7 +22,7 @@ fetch() { # VERSION SOURCE SUITE SHA256: put the archive into build/downloads, i
 }
 
 compile() { # FOLDER PREFIX
-    cd "$1" && ./configure --prefix="$2" --disable-test-modules --without-ensurepip && make -j"$jobs" &&
+    cd "$1" && ./configure --prefix="$2" --without-ensurepip && make -j"$jobs" &&
         make altinstall && "$2/bin/python${version%.*}" -c 'import bz2, ctypes, lzma, sqlite3, ssl, zlib'
 }
 
