@@ -95,12 +95,15 @@ OTHERS = {each.name: each for each in (
             'cbf08fd0af284dc69718b9b76a8e6203df624d70209ea511e4219d350c856f63'),
     package('attrs', '26.1.0', 'compiled source, decorators', ['attr'], ['tests'], '{folder}/src',
             'd03ceb89cb322a8fd706d4fb91940737b6642aa36998fe130a9bc96c985eff32'),
-    package('mistune', '3.4.0', 'a parser of Markdown, plugins', ['mistune'], ['tests'], '{folder}/src',
-            '2eaf7952af928ca8d33b779762effc1da517b62c6ad85ec8ca957e3b07b9782a'),
     package('pyparsing', '3.3.3', 'a parser that inspects functions, recursion', ['pyparsing'], ['tests'], '{folder}',
             '928ae7e20211f3b6f3915a72f06a0cfd29ab9d24279dd6346b6b1a7146397d36',
             options=['--ignore=tests/test_diagram.py']),        # needs another package
-    PACKAGES['click'], PACKAGES['boltons'],
+    package('idna', '3.20', 'a codec, tables', ['idna'], ['tests'], '{folder}',
+            'a7db850025b95ded1eae8a46181a1a6c56c92c96f0e2b005d9ff8dc0210cab44'),
+    package('parso', '0.8.7', 'a parser of Python, recursion', ['parso'], ['test'], '{folder}',
+            'eaaac4c9fdd5e9e8852dc778d2d7405897ec510f2a298071453e5e3a07914bb1'),
+    package('pathspec', '1.1.1', 'regular expressions, folders', ['pathspec'], ['tests'], '{folder}',
+            '17db5ecd524104a120e173814c90367a96a98d07c45b2e10c2f3919fff91bf5a'),
 )}
 INTERPRETER = os.environ.get('CONDCOV_INTERPRETER')
 NAMES = os.environ.get('CONDCOV_PACKAGES', '').split()
