@@ -100,6 +100,7 @@ class OneLineJumps(ast.NodeTransformer):
         self.loops = []
         self.withs = []             # the first lines of those around the node, in the same function
         self.finals = 0             # how many finally clauses there are around the node
+        self.final_lines = set()    # the first lines of what is in finally clauses
         self.handlers = set()       # their first lines
 
     def suite(self, node, body):
@@ -161,6 +162,8 @@ class OneLineJumps(ast.NodeTransformer):
     def visit_Try(self, node):
         for suite in node.body, node.handlers, node.orelse:
             suite[:] = [self.visit(each) for each in suite]
+        self.final_lines.update(self.first_line(line) for statement in node.finalbody
+                                for line in range(statement.lineno, statement.end_lineno + 1))
         self.finals += 1
         node.finalbody = [self.visit(each) for each in node.finalbody]
         self.finals -= 1
@@ -180,6 +183,8 @@ class _Jump:
     head, end   the first and last line of the loop around it, or None
     withs   the first lines of the with statements that it leaves
     taken   whether it got to its target, and not the exit of one of these raised an exception; or raised its own
+    unsure  whether a finally clause raised an exception before: condcov records the jump in the part of the clause
+            that only this jump executes, if there is one
     passed  whether the test of its if statement was false; None for other statements
     raised  whether this was in an except or finally clause, which an exception may leave after the test
     final   whether it is in a finally clause, which a jump out of the try may leave after the test
@@ -189,12 +194,13 @@ class _Jump:
         self.node, self.head, self.end, self.withs, self.handlers = node, head, end, withs, handlers
         self.final, self.begun = final, begun
         self.times = 0
+        self.unsure = False
         self.raised = False
         self.passed = None
 
     @property
     def taken(self):
-        return self.times > 0
+        return None if self.unsure else self.times > 0
 
     def jump(self):
         """The next statement of the caller is the jump."""
@@ -233,10 +239,12 @@ def jumps_of(text, path, parser):
         jump = begun.get(frame)
         if jump is not None:
             line = parser.first_line(frame.f_lineno)
-            if (event == 'exception' and line in jump.withs and not isinstance(jump.node, ast.Raise)
-                    and not ends_await(frame, arg)):
-                jump.times -= 1
-                del begun[frame]
+            if event == 'exception' and not isinstance(jump.node, ast.Raise) and not ends_await(frame, arg):
+                if line in transformer.final_lines:
+                    jump.unsure = True
+                elif line in jump.withs:
+                    jump.times -= 1
+                    del begun[frame]
             elif event == 'line' and jump.goes_to(line) or event == 'return' and not yields(frame):
                 del begun[frame]
         return trace
@@ -299,7 +307,7 @@ def one_line_jump(arc, recorded_by, evidence):
     condcov assumes that a with does not suppress an exception that is raised there.
     """
     jump = evidence.jumps.get(arc[0])
-    return jump is not None and (recorded_by == 'condcov') == jump.took(arc[1])
+    return jump is not None and (jump.unsure or (recorded_by == 'condcov') == jump.took(arc[1]))
 
 
 def exception_suppressed(arc, recorded_by, evidence):

@@ -200,6 +200,28 @@ def main():
     assert answer['explained'] == {'one_line_jump': 1} and answer['unexplained'] == []
 
 
+@pytest.mark.parametrize('final', ['(yield a)', 'a.x', 'try: a.x\n                finally: str()'])
+def test_jump_whose_finally_raises_may_be_taken(worker, final):
+    answer = worker.ask(f'''\
+from contextlib import nullcontext, suppress
+
+def generator():
+    for a in range(3):
+        with nullcontext():
+            try:
+                if a < 5: break
+                str(a)
+            finally:
+                {final}
+    yield a
+
+def main():
+    with suppress(AttributeError):
+        next(generator())
+''')
+    assert answer['unexplained'] == []
+
+
 def test_jump_out_of_an_async_with_is_explained(worker):
     answer = worker.ask('''\
 from contextlib import nullcontext
