@@ -225,7 +225,7 @@ class _Jump:
         return not self.head <= line <= self.end
 
     def took(self, line):
-        """Whether control went to this line from here."""
+        """Whether control went to this line from here; None if that is not known."""
         return self.taken if self.goes_to(line) else self.passed
 
 
@@ -307,7 +307,8 @@ def one_line_jump(arc, recorded_by, evidence):
     condcov assumes that a with does not suppress an exception that is raised there.
     """
     jump = evidence.jumps.get(arc[0])
-    return jump is not None and (jump.unsure or (recorded_by == 'condcov') == jump.took(arc[1]))
+    return jump is not None and (jump.unsure and jump.goes_to(arc[1])
+                                 or (recorded_by == 'condcov') == jump.took(arc[1]))
 
 
 def exception_suppressed(arc, recorded_by, evidence):
