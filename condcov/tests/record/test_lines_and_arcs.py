@@ -215,15 +215,124 @@ for x in VALUES:
             caught(1, y, z)     # goes on after the inner try
 '''
 
+EXCEPT_STAR = '''
+from contextlib import nullcontext
+def loop(x, y):
+    try:
+        1 / x
+    except* ZeroDivisionError:
+        for _ in range(y):
+            print(y)
+    return x
+def to_a_loop(x, y):
+    for _ in range(2):
+        try:
+            1 / x
+        except* ZeroDivisionError:
+            if y:
+                print(y)
+def nested(x, y):
+    try:
+        try:
+            1 / x
+        except* ZeroDivisionError:
+            try:
+                int('a')
+            except* ValueError:
+                if y:
+                    print(y)
+    finally:
+        print(x)
+    return x
+def with_a_finally(x, y):
+    with nullcontext():
+        try:
+            1 / x
+        except* ZeroDivisionError:
+            if y or x:
+                print(y)
+        finally:
+            for _ in range(y):
+                print(y)
+for x in 0, 1:
+    for y in 0, 1:
+        for function in loop, to_a_loop, nested, with_a_finally:
+            function(x, y)
+'''
+
 
 @pytest.mark.parametrize('text', [
-    ASYNC_FOR, TEST_AT_THE_END_OF_A_WITH, FINALLY.replace('VALUES', '[0]'), FINALLY.replace('VALUES', '[0, 1]'),
-], ids=['async for', 'with', 'finally left by an exception', 'finally'])
+    ASYNC_FOR, TEST_AT_THE_END_OF_A_WITH, EXCEPT_STAR, FINALLY.replace('VALUES', '[0]'),
+    FINALLY.replace('VALUES', '[0, 1]'),
+], ids=['async for', 'with', 'except*', 'finally left by an exception', 'finally'])
 def test_no_false_gap(tmp_path, text):
     source, seen, lines, arcs = both(tmp_path / 'program.py', text)
     assert seen.lines & source.lines == lines == source.lines
     assert seen.arcs == arcs
     assert source.arcs - arcs == frozenset()
+
+
+def test_end_of_an_except_star_clause_that_others_follow(tmp_path):
+    text = '''
+def function(x, y):
+    try:
+        [lambda: int('a'), lambda: int([]), lambda: [][0], int][x]()
+    except* ValueError:
+        if y:
+            print(y)
+    except* TypeError:
+        while y:
+            y = 0
+    except* (
+        LookupError
+    ):
+        for _ in range(y):
+            print(y)
+    else:
+        print(x)
+    return x
+for x in 0, 1, 2, 3:
+    for y in 0, 1:
+        function(x, y)
+'''
+    source, seen, lines, arcs = both(tmp_path / 'program.py', text)
+    assert seen.lines & source.lines == lines == source.lines
+    assert arcs < seen.arcs == source.arcs      # coverage.py sees that control goes to the next clause
+
+
+def test_end_of_an_except_star_clause_counts_as_going_on(tmp_path):
+    text = '''
+def function(x):
+    try:
+        raise ExceptionGroup('', [ValueError(), TypeError()])
+    except* ValueError:
+        for _ in range(x):
+            print(x)
+    return x
+try:
+    function(1)
+except* TypeError:
+    print(1)
+'''
+    source, seen, lines, arcs = both(tmp_path / 'program.py', text)
+    assert seen.lines & source.lines == lines == source.lines - {8}
+    assert (6, 8) in seen.arcs - arcs
+
+
+def test_end_of_a_function_in_an_except_star_clause(tmp_path):
+    text = '''
+def function(x):
+    try:
+        1 / x
+    except* ZeroDivisionError:
+        if x:
+            print(x)
+function(0)
+'''
+    source, seen, lines, _ = both(tmp_path / 'program.py', text)
+    assert seen.lines & source.lines == lines
+    # CPython 3.11 gives the end of the function the last line.
+    assert (7 in lines) == (sys.version_info < (3, 12))
 
 
 # Each runs every arc, but coverage.py misses those of the jumps.

@@ -11,7 +11,7 @@ from condcov.model import Span
 
 _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
-_IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
+IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOAD_ATTR', 'LOAD_METHOD',
                                      'LOAD_SUPER_ATTR')
@@ -35,7 +35,9 @@ _NOT_TAKEN = bytecode.ops('NOT_TAKEN')
 # What an await ends with.
 _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 
+# Reasons of jumps that others ask for.
 REWRITTEN = 'part of an assert that pytest has rewritten'
+END_OF_EXCEPT_STAR = 'the end of an except*'     # it jumps if there are exceptions that no clause has handled
 _PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
@@ -146,7 +148,7 @@ class _Matcher:
     def _none_test(self, index: int) -> Jump | None:
         """A jump that compares with None itself."""
         op = self._ops[index]
-        if op not in _IF_NONE and op not in _IF_NOT_NONE:
+        if op not in _IF_NONE and op not in IF_NOT_NONE:
             return None
         before = self._before(index)
         operand = (self._table.fused.get(self._instructions.position(index))
@@ -171,7 +173,7 @@ class _Matcher:
         op = self._ops[tested]
         if op == OP['CHECK_EXC_MATCH'] or op == _COPY and self._ops[tested - 1] in _MATCHED:
             operand = self._table.handlers.get(self._instructions.position(tested))
-            return _two_way(index, operand, self._ops[index] in _IF_NOT_NONE)
+            return _two_way(index, operand, self._ops[index] in IF_NOT_NONE)
         return None
 
     def _value_test(self, index: int, tested: int) -> Jump | None:
@@ -262,7 +264,7 @@ class _Matcher:
         if self._ops[last] == OP['WITH_EXCEPT_START']:
             return 'the exit of a with'
         if self._ops[last] == _COPY and self._ops[tested - 1] in _LEFT_OVER:
-            return 'the end of an except*'
+            return END_OF_EXCEPT_STAR
         return ''
 
 

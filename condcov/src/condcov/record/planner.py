@@ -6,7 +6,7 @@ from types import CodeType
 
 from condcov.code import bytecode
 from condcov.code.bytecode import OP, Instructions
-from condcov.code.jumps import REWRITTEN, Jump, within
+from condcov.code.jumps import END_OF_EXCEPT_STAR, IF_NOT_NONE, REWRITTEN, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
 from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
@@ -23,6 +23,7 @@ _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 
 _IS_START = bytecode.table({OP['RESUME']})
 _IS_PUSH = bytecode.table({OP['PUSH_EXC_INFO']})
+_IS_STAR_MATCH = bytecode.table({OP['CHECK_EG_MATCH']})
 
 
 def plan(code: CodeType, tables: Tables) -> Plan:
@@ -47,6 +48,11 @@ class _Planner:
         # The decisions in asserts that pytest has rewritten: other conditions, with other jumps.
         self._unknown = {key for jump in self._jumps if jump.reason == REWRITTEN
                          for key in self._table.asserts[self._instructions.position(jump.index)]}
+        self._ends_of_except_star = {jump.index for jump in self._jumps if jump.reason == END_OF_EXCEPT_STAR}
+        matches = self._instructions.find(_IS_STAR_MATCH)
+        self._clause_lines = {self._instructions.lines[match] for match in matches}
+        # For except* clauses, by the first instruction. That of the first clause is PUSH_EXC_INFO and shows no line.
+        self._after_clauses = dict(map(self._after_clause, matches))
         self._shown = self._shown_lines()
         # The instructions in whose line another one was shown before: few of all.
         self._changes = list(compress(range(1, len(self._shown)), map(operator.ne, self._shown[1:], self._shown)))
@@ -63,6 +69,14 @@ class _Planner:
         return Plan(probes, self._lines, {offset: tuple(arcs) for offset, arcs in self._line_arcs.items()},
                     {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
                     tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
+
+    def _after_clause(self, match: int) -> tuple[int, int]:
+        """The first instruction of an except* clause, and the next one if it does not match."""
+        instructions, start = self._instructions, match
+        while instructions.is_alone(start) and instructions.ops[start - 1] not in bytecode.CONDITIONAL:
+            start -= 1
+        jump = match + 2        # after a COPY
+        return start, instructions.successors(jump)[0 if instructions.ops[jump] in IF_NOT_NONE else 1]
 
     def _shown_lines(self) -> list[int | None]:
         """For each instruction, the line that a trace function saw last before it, or None.
@@ -119,7 +133,7 @@ class _Planner:
             elif shown[index] is None:
                 continue        # in an edge that began earlier
             elif op == OP['END_ASYNC_FOR']:
-                self._jump_arc_at(index, True, line, self._landing(index + 1))
+                self._jump_arc_at(index, True, line, self._target(index, index + 1))
             elif not successors:
                 self._arc_before(index, line, self._left(index))
             elif len(successors) == 1:
@@ -188,7 +202,9 @@ class _Planner:
     def _target(self, index: int, successor: int) -> int | None:
         """The line that control goes to from an instruction by way of its successor, in another line."""
         jump = self._jump_at(index)
-        return self._landing(successor) if jump is None else self._exit_or(jump.target)
+        if jump is not None:
+            return self._exit_or(jump.target)
+        return self._landing(successor, self._line_at(index) not in self._clause_lines)
 
     def _exit_or(self, line: int | None) -> int:
         return -self._code.co_firstlineno if line is None else line
@@ -227,17 +243,22 @@ class _Planner:
             index, = before
         return self._shown[index]
 
-    def _landing(self, index: int) -> int | None:
+    def _landing(self, index: int, past_clauses: bool = False) -> int | None:
         """The next line that is shown from this instruction on, negative for the exit, None if there are several.
 
-        An exception that gets to the exit of a with is assumed to be passed on.
+        An exception that gets to the exit of a with is assumed to be passed on, and the except* clauses of a try to
+        have handled all exceptions. If `past_clauses`, the next ones are passed by.
         """
-        visited = set()
+        visited, passed = set(), None
         while index not in visited:
-            if self._shown[index] is not None:
-                return self._shown[index]
             visited.add(index)
-            successors = self._instructions.successors(index)
+            line, successors = self._shown[index], self._instructions.successors(index)
+            if line is not None and line != passed:
+                if not past_clauses or index not in self._after_clauses:
+                    return line
+                index = self._after_clauses[index]
+                passed = self._shown[index]
+                continue
             if self._instructions.ops[index] == OP['WITH_EXCEPT_START']:
                 caught = self._instructions.caught(index)
                 if caught is None:
@@ -245,10 +266,10 @@ class _Planner:
                 index = caught
             elif not successors:
                 return self._left(index)
-            elif len(successors) > 1:
-                return None
+            elif len(successors) == 1 or index in self._ends_of_except_star:
+                index = successors[0]
             else:
-                index, = successors
+                return None
         return None
 
     def _left(self, index: int) -> int | None:
