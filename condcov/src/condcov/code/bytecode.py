@@ -130,7 +130,7 @@ class Instructions:
 
     def offset(self, index: int) -> int:
         """Return the offset in bytes of its first EXTENDED_ARG if it has any, as in trace events."""
-        place = self.place(index)
+        place = 2 * self._units[index]
         while place and self._raw[place - 2] == _EXTENDED_ARG:
             place -= 2
         return place

@@ -99,8 +99,9 @@ class _Planner:
         instructions, shown = self._instructions, self._shown
         first = instructions.find(_IS_START)[0] + 1
         for index in sorted({first, *self._changes, *instructions.entered, *instructions.handlers}):
-            line = shown[index] if first <= index < len(instructions) else None
+            line = shown[index] if first <= index < len(shown) else None
             if line is not None and (index == first or index in instructions.handlers
+                                     or instructions.is_alone(index) and shown[index - 1] != line
                                      or any(shown[each] != line for each in instructions.predecessors(index))):
                 probe = self._place(index)
                 if probe is not None:
@@ -123,6 +124,10 @@ class _Planner:
             line = self._line_at(index)
             if line is None:
                 continue
+            next_line = self._next_line(index, line)
+            if next_line is not None:
+                self._line_arcs.setdefault(instructions.offset(index + 1), set()).add((line, next_line))
+                continue
             op, successors = instructions.ops[index], instructions.successors(index)
             if {shown[each] for each in successors} == {line} and instructions.lines[index] not in self._table.jumps:
                 continue        # the usual case
@@ -142,6 +147,19 @@ class _Planner:
                     alone = instructions.predecessors(successor) == [index] and successor not in instructions.handlers
                     probe = self._place(successor) if alone else None
                     self._arc_before(index if probe is None else probe, line, self._target(index, successor))
+
+    def _next_line(self, index: int, line: int) -> int | None:
+        """The line that the next instruction begins, in the most usual case: it can have a probe, and follows this one.
+
+        None otherwise.
+        """
+        instructions, following = self._instructions, index + 1
+        if (index in instructions.targets or index in instructions.ends
+                or following in instructions.entered or following in instructions.handlers
+                or instructions.ops[following] in _NO_PROBE or instructions.ops[index] == OP['END_ASYNC_FOR']
+                or self._shown[index] is None or instructions.lines[index] in self._table.jumps):
+            return None
+        return self._shown[following] if self._shown[following] != line else None
 
     def _arc_of_jump(self, index: int, line: int, successor: int) -> bool:
         """Record the arc of a jump in the line of its test where it ends: the exit of a `with` may raise before that.
