@@ -70,12 +70,13 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
     """
     text = source_text.decoded(text, path)
     with parsing.no_warnings():
-        found, table = parsing.decisions_of(text, path)
         with parsing.errors(path, (coverage.exceptions.NotPython,)):
             code = compile(text, path, 'exec', dont_inherit=True, optimize=sys.flags.optimize)
             parser = coverage.parser.PythonParser(text=text or '\n', filename=path, exclude=exclude)
             with _deep_recursion():
                 parser.parse_source()
+                # What it has parsed; a later version may give it another name.
+                found, table = parsing.decisions_of(text, path, getattr(parser, '_ast_root', None))
                 exits = parser.exit_counts()
     excluded = parser.excluded
     arcs = frozenset(arc for arc in parser.arcs() if exits.get(arc[0], 0) > 1 and not excluded.intersection(arc))

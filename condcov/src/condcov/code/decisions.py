@@ -258,7 +258,7 @@ class _Finder:
         """Add the decision of a loop in the statement or comprehension at this position. Push nothing."""
         span = Span(*_span(node.target)[:2], *_span(node.iter)[2:])
         test = _Test(node.iter, span)
-        decision = self.decision('for', span, test)
+        decision = self.decision('for', span, *_tests_of(test))
         assert decision is not None
         is_async = isinstance(node, ast.AsyncFor) or isinstance(node, ast.comprehension) and node.is_async
         if bytecode.LOOPS_AT_ITERABLE and not is_async:
@@ -363,20 +363,17 @@ class _Finder:
         lines[0] = lines[0][span.column:]
         return b''.join(lines).decode(errors='replace')
 
-    def decision(self, kind: str, span: Span, tree: _Tree, value: bool = False) -> model.Decision | None:
-        """Make the decision of a tree, or return None if nothing in it is tested.
+    def decision(self, kind: str, span: Span, tests: list[_Test], reached: list[_Test], value: bool = False
+                 ) -> model.Decision | None:
+        """Make the decision of the _tests_of() a tree, or return None if nothing in it is tested.
 
         value   whether nothing tests the last operand
         """
-        if isinstance(tree, _Test) and tree.constant is None and not value:     # the usual case
-            condition = model.Condition(tree.span, self.text(tree.span), TRUE, FALSE)
+        if len(tests) == 1 and tests[0].constant is None and not value:     # the usual case
+            test = tests[0]
+            condition = model.Condition(test.span, self.text(test.span), test.on_true, test.on_false)
             decision = model.Decision(kind, span, (condition,))
             return self.decisions.setdefault(decision.key, decision)
-        tests = list(_leaves(tree))
-        for index, test in enumerate(tests):
-            test.index = index
-        _connect(tree, TRUE, FALSE)
-        reached = _reached(tests)
         number = {test.index: position for position, test in enumerate(reached)}
         conditions = tuple(
             model.Condition(test.span, self.text(test.span),
@@ -390,11 +387,11 @@ class _Finder:
 
     def add(self, kind: str, span: Span, tree: _Tree, value: bool = False) -> model.Decision | None:
         """Add the decision of a tree to the decisions and to the table; return it, or None."""
-        decision = self.decision(kind, span, tree, value)
+        tests, reached = _tests_of(tree)
+        decision = self.decision(kind, span, tests, reached, value)
         if decision is None:
             return None
-        tests = [tree] if isinstance(tree, _Test) else _reached(list(_leaves(tree)))
-        for index, (test, condition) in enumerate(zip(tests, decision.conditions)):
+        for index, (test, condition) in enumerate(zip(reached, decision.conditions)):
             if condition.tested and kind != 'except':
                 self.place(test, decision, index)
         return decision
@@ -424,6 +421,15 @@ class _Finder:
             table.fused.setdefault(_span(node), operand)
             for tail in _tails(node.left):
                 table.lefts.setdefault(_span(tail), operand)
+
+
+def _tests_of(tree: _Tree) -> tuple[list[_Test], list[_Test]]:
+    """The tests of a tree, connected, and those of them that can be evaluated at all, given the constants."""
+    tests = list(_leaves(tree))
+    for index, test in enumerate(tests):
+        test.index = index
+    _connect(tree, TRUE, FALSE)
+    return tests, tests if all(test.constant is None for test in tests) else _reached(tests)
 
 
 def _leaves(tree: _Tree) -> Iterator[_Test]:
@@ -460,7 +466,7 @@ def _connect(tree: _Tree, on_true: int, on_false: int) -> None:
 
 
 def _reached(tests: Sequence[_Test]) -> list[_Test]:
-    """The tests that can be evaluated at all, given the constants."""
+    """The tests that can be evaluated at all."""
     reached: set[int] = set()
     todo = [0]
     while todo:

@@ -109,10 +109,14 @@ class _Parts:
         return found
 
 
-def decisions_of(text: str, path: str) -> tuple[list[Decision], decisions.Table]:
-    """Return what decisions.find() finds in a text, for the optimization level of this interpreter."""
-    with errors(path):
-        tree = ast.parse(text, path)
+def decisions_of(text: str, path: str, tree: ast.AST | None = None) -> tuple[list[Decision], decisions.Table]:
+    """Return what decisions.find() finds in a text, for the optimization level of this interpreter.
+
+    tree    what ast.parse() makes of the text, if something has parsed it already
+    """
+    if not isinstance(tree, ast.Module):
+        with errors(path):
+            tree = ast.parse(text, path)
     return decisions.find(tree, text, sys.flags.optimize)
 
 
