@@ -6,11 +6,13 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from coverage.cmdline import COMMANDS
 
 from condcov import cli, config
+from condcov.code import source_text
 from support import small_program
 
 PAGE = pathlib.Path(__file__).parent.parent / 'docs/from-coverage-py.rst'
@@ -326,19 +328,39 @@ def test_diff_cover(recorded):
 
 
 def test_progress_on_a_terminal(monkeypatch, capsys):
-    from condcov.analysis import loading
-    monkeypatch.setattr(loading, 'PATIENCE', -1)
-    with loading._progress(2) as advance:
+    from condcov import progress
+    monkeypatch.setattr(progress, 'PATIENCE', 0)
+    with progress.progress(2, 'files') as advance:
         advance()
+        time.sleep(0.2)
     assert capsys.readouterr().err == ''
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
-    with loading._progress(2) as advance:
+    with progress.progress(2, 'files') as advance:
         advance()
+        time.sleep(0.5)         # one file takes long
         advance()
-    assert capsys.readouterr().err == f'\rcondcov: 0 of 2 files\rcondcov: 1 of 2 files\r{" " * 21}\r'
+    erased = f'\r{" " * 21}\r'
+    assert capsys.readouterr().err.endswith(f'\rcondcov: 1 of 2 files{erased}')
+    monkeypatch.setattr(progress, 'PATIENCE', 60)
+    with progress.progress(2, 'files') as advance:
+        advance()
+    assert capsys.readouterr().err == ''
     monkeypatch.setattr(sys, 'stderr', None)        # as with 2>&-
-    with loading._progress(2) as advance:
+    with progress.progress(2, 'files') as advance:
         advance()
+
+
+def test_progress_of_a_report(recorded, monkeypatch, capsys):
+    from condcov import cli, progress
+    from condcov.report import html
+    monkeypatch.setattr(progress, 'PATIENCE', 0)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    monkeypatch.setattr(source_text, 'read', lambda path, read=source_text.read: time.sleep(0.3) or read(path))
+    monkeypatch.setattr(html, '_save', lambda path, text, save=html._save: time.sleep(0.3) or save(path, text))
+    assert cli.main(['html']) == 0
+    shown = capsys.readouterr().err
+    for things in 'files', 'pages':
+        assert f'\rcondcov: 2 of 3 {things}\r{" " * 21}\r' in shown
 
 
 def test_an_accepted_condition_that_does_not_exist(recorded):

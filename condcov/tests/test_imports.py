@@ -11,7 +11,7 @@ ROOT = pathlib.Path(condcov.__file__).parent
 
 # Each layer may import from the earlier ones.
 LAYERS = [
-    {'digests', 'errors', 'isolated', 'late', 'lazy_coverage', 'seen', 'span'},
+    {'digests', 'errors', 'isolated', 'late', 'lazy_coverage', 'progress', 'seen', 'span'},
     {'model'},
     {'config', 'data'},
     {'code'},

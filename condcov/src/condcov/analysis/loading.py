@@ -5,8 +5,6 @@ import dataclasses
 import gc
 import os
 import re
-import sys
-import time
 from collections.abc import Callable, Iterator
 
 from coverage.files import GlobMatcher, prep_patterns
@@ -18,8 +16,7 @@ from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError, NotPythonError
 from condcov.model import Accepted, Seen
-
-PATIENCE = 2        # seconds after which the progress is shown
+from condcov.progress import progress
 
 
 def load(config: Config, contexts: str | None = None, *, show_contexts: bool = False) -> results.Result:
@@ -39,7 +36,7 @@ def load(config: Config, contexts: str | None = None, *, show_contexts: bool = F
     warnings: list[str] = []
     used: set[int] = set()
     recorded = {path: found for path, found in data.read(contexts).items() if wanted(path)}
-    with _no_collection(), _progress(len(recorded)) as advance:
+    with _no_collection(), progress(len(recorded), 'files') as advance:
         for path, (sha256, seen) in recorded.items():
             advance()
             try:
@@ -81,25 +78,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call before each of `total` files, which shows the progress if it takes long."""
-    start, done, shown = time.monotonic(), 0, ''
-
-    def advance() -> None:
-        nonlocal done, shown
-        if time.monotonic() - start > PATIENCE and sys.stderr is not None and sys.stderr.isatty():
-            shown = f'\rcondcov: {done} of {total} files'
-            print(shown, end='', file=sys.stderr, flush=True)
-        done += 1
-
-    try:
-        yield advance
-    finally:
-        if shown:       # with spaces, because a terminal need not know how to erase a line
-            print(f'\r{" " * (len(shown) - 1)}\r', end='', file=sys.stderr, flush=True)
 
 
 def combine(config: Config, keep: bool = False) -> None:

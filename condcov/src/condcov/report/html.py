@@ -22,6 +22,7 @@ from condcov.analysis.functions import functions as functions_of
 from condcov.analysis.results import FileResult, Level, Result
 from condcov.code import source_text
 from condcov.model import LEVELS, Decision, Span
+from condcov.progress import progress
 from condcov.report import highlight, messages, output
 from condcov.report.messages import one_line
 
@@ -72,10 +73,12 @@ def write(result: Result, destination: str | os.PathLike[str], *, title: str | N
                 rows=rows, by_function=rows is functions, notes=notes, totals=_levels(result.totals, result.digits),
                 gaps=sum(len(file.gaps) for file in result.every)))
         template = environment.get_template('file.html')
-        for index, (file, entry) in enumerate(zip(result.files, files)):
-            _save(folder / page_name(file.path), template.render(
-                file=entry, before=files[index - 1] if index else None,
-                after=files[index + 1] if index + 1 < len(files) else None, **_Page(file).content()))
+        with progress(len(files), 'pages') as advance:
+            for index, (file, entry) in enumerate(zip(result.files, files)):
+                advance()
+                _save(folder / page_name(file.path), template.render(
+                    file=entry, before=files[index - 1] if index else None,
+                    after=files[index + 1] if index + 1 < len(files) else None, **_Page(file).content()))
 
 
 def load(name: str) -> str:
