@@ -303,7 +303,8 @@ def test_pdb(folder, plain, start):
 
     def run(*words):
         done = folder.python(*words, *command, input=session, stdin=None)
-        assert not done.stderr, done
+        # The pdb of CPython 3.14 may complain at the end of the process that threading has no functions any more.
+        assert not done.stderr or sys.version_info >= (3, 14) and 'weakref callback' in done.stderr.splitlines()[0], done
         return done.stdout.replace(str(folder.path), '')
 
     alone = run()
