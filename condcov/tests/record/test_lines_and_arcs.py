@@ -9,6 +9,8 @@ import pytest
 
 from support import beside_coverage
 
+# An exception that leaves an except* has no line on 3.14; the tracer in Python, which is all there is, fails then.
+traced_in_c = pytest.mark.skipif(sys.platform == 'emscripten', reason='the tracer of coverage.py in Python fails')
 processes = pytest.mark.skipif(sys.platform == 'emscripten', reason='there are no processes')
 
 # Branches that coverage.py counts as taken, because an exception left the line for their target: all
@@ -300,6 +302,7 @@ for x in 0, 1, 2, 3:
     assert arcs < seen.arcs == source.arcs      # coverage.py sees that control goes to the next clause
 
 
+@traced_in_c
 def test_end_of_an_except_star_clause_counts_as_going_on(tmp_path):
     text = '''
 def function(x):
@@ -319,6 +322,7 @@ except* TypeError:
     assert (6, 8) in seen.arcs - arcs
 
 
+@traced_in_c
 def test_end_of_a_function_in_an_except_star_clause(tmp_path):
     text = '''
 def function(x):
