@@ -11,7 +11,7 @@ from condcov.model import Span
 
 _IF_TRUE = frozenset(op for name, op in OP.items() if 'IF_TRUE' in name)
 _IF_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NONE'))
-IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
+_IF_NOT_NONE = frozenset(op for name, op in OP.items() if name.endswith('IF_NOT_NONE'))
 _COMPARISONS = frozenset((OP['COMPARE_OP'], OP['IS_OP'], OP['CONTAINS_OP']))
 _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOAD_ATTR', 'LOAD_METHOD',
                                      'LOAD_SUPER_ATTR')
@@ -148,7 +148,7 @@ class _Matcher:
     def _none_test(self, index: int) -> Jump | None:
         """A jump that compares with None itself."""
         op = self._ops[index]
-        if op not in _IF_NONE and op not in IF_NOT_NONE:
+        if op not in _IF_NONE and op not in _IF_NOT_NONE:
             return None
         before = self._before(index)
         operand = (self._table.fused.get(self._instructions.position(index))
@@ -173,7 +173,7 @@ class _Matcher:
         op = self._ops[tested]
         if op == OP['CHECK_EXC_MATCH'] or op == _COPY and self._ops[tested - 1] in _MATCHED:
             operand = self._table.handlers.get(self._instructions.position(tested))
-            return _two_way(index, operand, self._ops[index] in IF_NOT_NONE)
+            return _two_way(index, operand, self._ops[index] in _IF_NOT_NONE)
         return None
 
     def _value_test(self, index: int, tested: int) -> Jump | None:

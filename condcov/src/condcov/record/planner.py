@@ -6,7 +6,7 @@ from types import CodeType
 
 from condcov.code import bytecode
 from condcov.code.bytecode import OP, Instructions
-from condcov.code.jumps import END_OF_EXCEPT_STAR, IF_NOT_NONE, REWRITTEN, Jump, within
+from condcov.code.jumps import END_OF_EXCEPT_STAR, REWRITTEN, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
 from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
@@ -23,7 +23,6 @@ _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 
 _IS_START = bytecode.table({OP['RESUME']})
 _IS_PUSH = bytecode.table({OP['PUSH_EXC_INFO']})
-_IS_STAR_MATCH = bytecode.table({OP['CHECK_EG_MATCH']})
 
 
 def plan(code: CodeType, tables: Tables) -> Plan:
@@ -49,10 +48,11 @@ class _Planner:
         self._unknown = {key for jump in self._jumps if jump.reason == REWRITTEN
                          for key in self._table.asserts[self._instructions.position(jump.index)]}
         self._ends_of_except_star = {jump.index for jump in self._jumps if jump.reason == END_OF_EXCEPT_STAR}
-        matches = self._instructions.find(_IS_STAR_MATCH)
-        self._clause_lines = {self._instructions.lines[match] for match in matches}
+        clauses = [jump for jump in self._jumps
+                   if self._instructions.ops[jump.index - 2] == OP['CHECK_EG_MATCH']]       # before a COPY
+        self._clause_lines = {self._instructions.lines[jump.index] for jump in clauses}
         # For except* clauses, by the first instruction. That of the first clause is PUSH_EXC_INFO and shows no line.
-        self._after_clauses = dict(map(self._after_clause, matches))
+        self._after_clauses = dict(map(self._after_clause, clauses))
         self._shown = self._shown_lines()
         # The instructions in whose line another one was shown before: few of all.
         self._changes = list(compress(range(1, len(self._shown)), map(operator.ne, self._shown[1:], self._shown)))
@@ -70,13 +70,12 @@ class _Planner:
                     {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
                     tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
 
-    def _after_clause(self, match: int) -> tuple[int, int]:
-        """The first instruction of an except* clause, and the next one if it does not match."""
-        instructions, start = self._instructions, match
+    def _after_clause(self, jump: Jump) -> tuple[int, int]:
+        """The first instruction of the except* clause with this jump, and the next one if it does not match."""
+        instructions, start = self._instructions, jump.index
         while instructions.is_alone(start) and instructions.ops[start - 1] not in bytecode.CONDITIONAL:
             start -= 1
-        jump = match + 2        # after a COPY
-        return start, instructions.successors(jump)[0 if instructions.ops[jump] in IF_NOT_NONE else 1]
+        return start, instructions.successors(jump.index)[jump.when_jumps is False]
 
     def _shown_lines(self) -> list[int | None]:
         """For each instruction, the line that a trace function saw last before it, or None.
