@@ -156,7 +156,9 @@ find_lines(PyCodeObject *code, _PyCodeBlocks *blocks)
     int previous = -1;
     for (int unit = 0; unit < blocks->size; unit++) {
         uint8_t *flags = &blocks->units[unit];
-        if (*flags & _PyCodeBlocks_DISTANCE) {
+        if (*flags & _PyCodeBlocks_DISTANCE
+            || unit < code->_co_firsttraceable)
+        {
             continue;
         }
         int line = _PyCode_LineNumberFromArray(code, unit);

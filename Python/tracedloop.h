@@ -128,8 +128,9 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
         } \
     } while (0)
 
-/* A fast path for most events: the thread is traced for instructions only, or
-   for branches only, and the instruction is not reached by an exception. */
+/* A fast path for most events: the thread is traced for instructions only, for
+   branches only, or for lines by sys.settrace(), and the instruction is not
+   reached by an exception. */
 #define TRACE_ONE_EVENT() \
     do { \
         if (cframe.use_tracing && marks != 0 \
@@ -137,25 +138,24 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
             && !(MARKS(next_instr) & _PyCodeBlocks_RESUME) \
             && tstate->inst_raised == 0 \
             && frame->frame_obj != NULL \
-            && !frame->frame_obj->f_trace_opcodes) \
+            && !frame->frame_obj->f_trace_opcodes \
+            && !PyDTrace_LINE_ENABLED()) \
         { \
-            int prev = MARKS(next_instr) & _PyCodeBlocks_INSIDE \
+            int prev = MARKS(next_instr) & tstate->inst_single \
+                       & _PyCodeBlocks_INSIDE \
                 ? (int)(instruction_before(marks, next_instr) - first_instr) \
-                : previous_of_leader( \
-                    frame->f_code, _PyCodeBlocks_Peek(frame->f_code), \
-                    INSTR_OFFSET(), _PyInterpreterFrame_LASTI(frame), -1); \
-            frame->prev_instr = next_instr; \
+                : -1; \
             _PyFrame_SetStackPointer(frame, stack_pointer); \
             PyObject **old_stack_pointer = stack_pointer; \
-            int err = trace_one_event(tstate, frame, INSTR_OFFSET(), prev); \
+            int moved = trace_one_event(tstate, frame, next_instr, prev); \
             stack_pointer = _PyFrame_GetStackPointer(frame); \
             frame->stacktop = -1; \
-            if (err) { \
+            if (moved < 0) { \
                 GO_WITH_STACK(old_stack_pointer); \
                 next_instr++; \
                 goto error; \
             } \
-            if (next_instr != frame->prev_instr) { \
+            if (moved && next_instr != frame->prev_instr) { \
                 call_shape.kwnames = NULL; \
                 next_instr = frame->prev_instr; \
             } \

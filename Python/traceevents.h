@@ -30,12 +30,18 @@ call_function(PyThreadState *tstate, PyFunctionObject *func, PyObject *first,
     for (int i = 3; i < code->co_nlocalsplus; i++) {
         frame->localsplus[i] = NULL;
     }
-    PyObject *result = _PyEval_EvalFrame(tstate, frame, 0);
+    // The thread is not traced now, so this is _PyEval_EvalFrame().
+    PyObject *result = tstate->interp->eval_frame == NULL
+        ? _PyEval_EvalFrameDefault(tstate, frame, 0)
+        : tstate->interp->eval_frame(tstate, frame, 0);
 
     tstate->recursion_remaining--;
     if (frame->frame_obj == NULL) {
         // Like _PyFrame_Clear() for a frame without a frame object.
-        for (int i = 0; i < frame->stacktop; i++) {
+        Py_XDECREF(frame->localsplus[0]);
+        Py_XDECREF(frame->localsplus[1]);
+        Py_XDECREF(frame->localsplus[2]);
+        for (int i = 3; i < frame->stacktop; i++) {
             Py_XDECREF(frame->localsplus[i]);
         }
         Py_XDECREF(frame->f_locals);
@@ -46,7 +52,12 @@ call_function(PyThreadState *tstate, PyFunctionObject *func, PyObject *first,
         _PyFrame_Clear(frame);
     }
     tstate->recursion_remaining++;
-    _PyThreadState_PopFrame(tstate, frame);
+    if ((PyObject **)frame == &tstate->datastack_chunk->data[0]) {
+        _PyThreadState_PopFrame(tstate, frame);
+    }
+    else {
+        tstate->datastack_top = (PyObject **)frame;
+    }
     return result;
 }
 
@@ -75,7 +86,6 @@ call_callback(PyThreadState *tstate, PyObject *callback, PyFrameObject *frame,
         goto error;
     }
     PyObject *name = _PyTraceState_EventNames[what];
-    arg = arg != NULL ? arg : Py_None;
     PyObject *result;
     if (PyFunction_Check(callback)
         && takes_three_arguments((PyFunctionObject *)callback))
@@ -119,7 +129,8 @@ _PyTraceState_Trampoline(PyObject *self, PyFrameObject *frame, int what,
     if (callback == NULL) {
         return 0;
     }
-    return call_callback(_PyThreadState_GET(), callback, frame, what, arg);
+    return call_callback(_PyThreadState_GET(), callback, frame, what,
+                         arg != NULL ? arg : Py_None);
 }
 
 
@@ -218,6 +229,20 @@ previous_unit(PyCodeObject *code, const _PyCodeBlocks *blocks, int unit,
     return _PyCodeBlocks_Start(blocks, unit - 1);
 }
 
+/* PyThreadState_LeaveTracing(), inlined.  In the usual case it need not ask
+   whether the thread is recorded: a traced thread has no rec_loop. */
+static inline void
+leave_tracing(PyThreadState *tstate)
+{
+    tstate->tracing--;
+    if (tstate->tracing == 0 && tstate->c_tracefunc != NULL) {
+        tstate->cframe->use_tracing = 255;
+    }
+    else {
+        _PyThreadState_UpdateTracingState(tstate);
+    }
+}
+
 /* Call the trace function of the thread, unless it was removed in the
    meantime. */
 static inline int
@@ -231,9 +256,7 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
     }
     Py_tracefunc func = tstate->c_tracefunc;
     PyObject *callback = f->f_trace;
-    if (func == NULL
-        || (func == _PyTraceState_Trampoline && callback == NULL))
-    {
+    if (func == _PyTraceState_Trampoline ? callback == NULL : func == NULL) {
         return 0;
     }
     int old_what = tstate->tracing_what;
@@ -250,16 +273,7 @@ call_tracefunc(PyThreadState *tstate, PyFrameObject *f, int what,
         err = func(obj, f, what, arg);
         Py_XDECREF(obj);
     }
-    tstate->tracing--;
-    if (tstate->tracing == 0 && tstate->c_tracefunc != NULL) {
-        // What _PyThreadState_UpdateTracingState() does then: without its
-        // questions, an event takes 2.6 % fewer machine instructions.
-        tstate->rec_loop = 0;
-        tstate->cframe->use_tracing = 255;
-    }
-    else {
-        _PyThreadState_UpdateTracingState(tstate);
-    }
+    leave_tracing(tstate);
     tstate->tracing_what = old_what;
     return err ? -1 : 0;        // any nonzero value is an error, as in CPython
 }
@@ -290,7 +304,7 @@ offset_object(int unit)
     return make_offset_object(unit);
 }
 
-static inline int
+static inline Py_ALWAYS_INLINE int
 call_instruction(PyThreadState *tstate, PyFrameObject *f, int prev)
 {
     PyObject *arg = offset_object(prev);
@@ -374,6 +388,22 @@ line_started(_PyInterpreterFrame *frame, int instr_prev)
         return line;
     }
     return -1;
+}
+
+/* Send the 'line' event of the frame's instruction, if it has one.  Return
+   whether it has, or -1 on an error. */
+static inline int
+trace_line(PyThreadState *tstate, _PyInterpreterFrame *frame, PyFrameObject *f,
+           int instr_prev)
+{
+    int line = line_started(frame, instr_prev);
+    if (line == -1) {
+        return 0;
+    }
+    f->f_lineno = line;
+    int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
+    f->f_lineno = 0;
+    return err < 0 ? -1 : 1;
 }
 
 /* Do the flags of the state request these events for an instruction?  'marks'
@@ -489,15 +519,9 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
                : previous_unit(code, blocks, unit, instr_prev, raised);
     int announced = 0;
     if (wants_line(flags, marks) && f->f_trace_lines) {
-        int line = line_started(frame, instr_prev);
-        if (line != -1) {
-            announced = 1;
-            f->f_lineno = line;
-            int err = call_tracefunc(tstate, f, PyTrace_LINE, Py_None);
-            f->f_lineno = 0;
-            if (err) {
-                return -1;
-            }
+        announced = trace_line(tstate, frame, f, instr_prev);
+        if (announced < 0) {
+            return -1;
         }
     }
     if (announce(tstate, frame, f, blocks, unit, prev, flags, announced) < 0) {
@@ -509,24 +533,62 @@ trace_instruction(PyThreadState *tstate, _PyInterpreterFrame *frame,
     return 0;
 }
 
-/* trace_instruction() if there is exactly one event, an 'instruction' or a
-   'branch', and 'prev' is known. */
-static inline int
-trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
+/* The rest of trace_one_event() if the trace function has jumped or asked for
+   'opcode' events.  'unit' is where the frame was before, or -1 in the state
+   of sys.settrace(), in which the target of a jump is not announced. */
+static Py_NO_INLINE int
+after_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
                 int prev)
 {
     PyFrameObject *f = frame->frame_obj;
-    _Py_CODEUNIT *instr = frame->prev_instr;
-    int flags = tstate->inst_tracing;
-    int err = flags & _PyTrace_INSTRUCTIONS
+    if (unit >= 0 && unit != _PyInterpreterFrame_LASTI(frame)
+        && announce(tstate, frame, f, _PyCodeBlocks_Peek(frame->f_code), unit,
+                    prev, tstate->inst_tracing, 1) < 0)
+    {
+        return -1;
+    }
+    if (f->f_trace_opcodes
+        && call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None) < 0)
+    {
+        return -1;
+    }
+    return 1;
+}
+
+/* trace_instruction() for an instruction that can have exactly one event, an
+   'instruction', a 'branch' or, in the state of sys.settrace(), a 'line'.
+   'prev' is the code unit of the instruction before it, if the event is an
+   'instruction' and this is no leader; otherwise -1.  Return 0 if the frame
+   has not moved, 1 if it may have, or -1 on an error. */
+static inline Py_ALWAYS_INLINE int
+trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame,
+                _Py_CODEUNIT *instr, int prev)
+{
+    PyFrameObject *f = frame->frame_obj;
+    int instr_prev = _PyInterpreterFrame_LASTI(frame);
+    frame->prev_instr = instr;
+    int unit = _PyInterpreterFrame_LASTI(frame), err;
+    if (prev >= 0) {
+        err = call_instruction(tstate, f, prev);
+    }
+    else if (!tstate->inst_tracing) {
+        unit = -1;
+        err = !f->f_trace_lines || _PyTraceState_IsUntraced(tstate, frame)
+              ? 0 : trace_line(tstate, frame, f, instr_prev);
+    }
+    else {
+        PyCodeObject *code = frame->f_code;
+        prev = previous_of_leader(code, _PyCodeBlocks_Peek(code), unit,
+                                  instr_prev, -1);
+        err = tstate->inst_tracing & _PyTrace_INSTRUCTIONS
               ? call_instruction(tstate, f, prev)
               : call_branch(tstate, f, prev, unit);
-    if (err == 0 && frame->prev_instr != instr) {
-        const _PyCodeBlocks *blocks = _PyCodeBlocks_Peek(frame->f_code);
-        err = announce(tstate, frame, f, blocks, unit, prev, flags, 1);
     }
-    if (err == 0 && f->f_trace_opcodes) {
-        err = call_tracefunc(tstate, f, PyTrace_OPCODE, Py_None);
+    if (err < 0) {
+        return -1;
     }
-    return err;
+    if (frame->prev_instr == instr && !f->f_trace_opcodes) {
+        return 0;
+    }
+    return after_one_event(tstate, frame, unit, prev);
 }
