@@ -135,10 +135,11 @@ def tree(folder, monkeypatch):
     for name in names:
         folder.write(name, '')
     os.symlink('../linked', folder.path / 'src' / 'link')
+    os.symlink('../linked/i.py', folder.path / 'src' / 'j.py')
     os.symlink('../../linked', folder.path / '.venv' / 'lib' / 'link')
     monkeypatch.syspath_prepend(str(folder.path / '.venv' / 'lib' / 'site-packages'))
     monkeypatch.syspath_prepend(str(folder.path / 'src' / 'venv' / 'lib'))
-    paths = [str(folder.path / name) for name in (*names, 'src/link/i.py', 'src/../main.py', 'src/gone.py')]
+    paths = [str(folder.path / name) for name in (*names, 'src/link/i.py', 'src/j.py', 'src/../main.py', 'src/gone.py')]
     return [*paths, *names, os.__file__, pytest.__file__, condcov.__file__, coverage.config.__file__, sys.executable,
             os.path.join(sys.prefix, 'x.py'), os.path.join(sys.base_prefix, 'x.py'), '/x.py', '<string>', '/\udc80.py']
 

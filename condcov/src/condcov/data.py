@@ -81,19 +81,24 @@ class Data:
         with self._open(write=True) as database:
             database.execute("INSERT INTO meta VALUES ('counts', ?) "
                              'ON CONFLICT DO UPDATE SET value = min(value, excluded.value)', (int(counts),))
-            number = self._number(database, 'context', name=_storable(context))
+            row = _storable(context),
+            database.execute('INSERT OR IGNORE INTO context (name) VALUES (?)', row)
+            (number,), = database.execute('SELECT id FROM context WHERE name = ?', row)
             for path, (sha256, seen) in files.items():
                 file = self._file(database, _storable(path), sha256)
                 database.executemany('INSERT OR IGNORE INTO line VALUES (?, ?, ?)',
                                      ((file, number, line) for line in sorted(seen.lines)))
                 database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
                                      ((file, number, *arc) for arc in sorted(seen.arcs)))
-                for key, paths in seen.paths.items():
-                    names = 'line', 'column', 'end_line', 'end_column', 'kind'
-                    decision = self._number(database, 'decision', file=file, **dict(zip(names, key, strict=True)))
-                    database.executemany('INSERT INTO path VALUES (?, ?, ?, ?) '
-                                         'ON CONFLICT DO UPDATE SET count = count + excluded.count',
-                                         [(decision, number, taken, count) for taken, count in paths.items()])
+                database.executemany(
+                    'INSERT OR IGNORE INTO decision (file, line, column, end_line, end_column, kind) '
+                    'VALUES (?, ?, ?, ?, ?, ?)', ((file, *key) for key in seen.paths))
+                database.executemany(
+                    'INSERT INTO path SELECT id, ?, ?, ? FROM decision WHERE file = ? AND line = ? AND column = ? '
+                    'AND end_line = ? AND end_column = ? AND kind = ? '
+                    'ON CONFLICT DO UPDATE SET count = count + excluded.count',
+                    ((number, taken, count, file, *key)
+                     for key, paths in seen.paths.items() for taken, count in paths.items()))
 
     def add_problems(self, problems: Iterable[tuple[str, str]]) -> None:
         """Add (path, message) pairs: files that could not be recorded, and why."""
@@ -261,15 +266,6 @@ class Data:
                              'JOIN main.context ours USING (name)')
             for statement in MERGE.split(';\n'):
                 database.execute(statement)
-
-    @staticmethod
-    def _number(database: sqlite3.Connection, table: str, **values: object) -> int:
-        """The number of a row, which is added if it does not exist."""
-        names = ', '.join(values)
-        marks = ', '.join('?' * len(values))
-        row = tuple(values.values())
-        database.execute(f'INSERT OR IGNORE INTO main.{table} ({names}) VALUES ({marks})', row)
-        return database.execute(f'SELECT id FROM main.{table} WHERE ({names}) = ({marks})', row).fetchone()[0]
 
     @staticmethod
     def _file(database: sqlite3.Connection, path: str, sha256: str) -> int:

@@ -37,7 +37,7 @@ class Selection:
             ours.append(_LIBRARY)
         if sysconfig.is_python_build():
             ours.append(sysconfig.get_config_var('projectbase'))
-        self._ours = list(map(os.path.realpath, ours)) if everything else []
+        self._ours = _prefixes(map(os.path.realpath, ours)) if everything else ()
         # A quick check by name: the library has many modules, and this decides most of them.
         self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else ('<',)
         self._rules_of_coverage: Any = None
@@ -118,13 +118,15 @@ class _Simple:
 
     def __init__(self, config: Config, folders: list[str], near: list[str]) -> None:
         self._folders = folders
-        self._near = near                       # folders in which packages may be installed
+        self._inside = _prefixes(folders)
+        self._near = _prefixes(near)            # folders in which packages may be installed
         self._namespaces = config.namespaces
         kinds = 'purelib', 'platlib', 'scripts', *(() if folders else ('stdlib', 'platstdlib'))
-        self._installed = [os.path.realpath(sysconfig.get_path(kind)) for kind in kinds]
-        self._coverage = os.path.realpath(os.path.dirname(coverage.__file__))
+        self._installed = _prefixes(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds)
+        self._coverage = _prefixes([os.path.realpath(os.path.dirname(coverage.__file__))])
         self._sys_path: list[str] | None = None
-        self._in_environments: list[str] = []
+        self._in_environments: tuple[str, ...] = ()
+        self._real: dict[str, str] = {}         # the real paths of folders, by the names of folders
 
     @classmethod
     def of(cls, config: Config) -> _Simple | None:
@@ -139,7 +141,8 @@ class _Simple:
         if sysconfig.is_python_build():
             near.append(os.path.realpath(sysconfig.get_config_var('projectbase')))
         if not all(map(os.path.isdir, given)) or any(
-                os.path.dirname(folder) == folder or _within(folder, near) or any(_within(other, [folder])
+                os.path.dirname(folder) == folder or _within(folder, _prefixes(near))
+                or any(_within(other, _prefixes([folder]))
                 for other in (os.path.realpath(_LIBRARY), os.path.realpath(os.path.dirname(coverage.__file__))))
                 for folder in folders):
             return None
@@ -149,15 +152,15 @@ class _Simple:
         """Return the absolute path of a file, and whether it is selected, or None if that is not simple."""
         if not filename.startswith('/'):
             return filename, None
-        path = os.path.realpath(filename)
-        if self._folders and not _within(path, self._folders):
+        path = self._realpath(filename)
+        if self._folders and not _within(path, self._inside):
             return path, False
         if _within(path, self._installed):
             return path, False
         environments = self._environments()
         if _within(path, environments):
             return path, None if any(_within(folder, environments) for folder in self._folders) else False
-        if _within(path, self._near) or _within(path, [self._coverage]):
+        if _within(path, self._near) or _within(path, self._coverage):
             return path, None
         try:
             path.encode()
@@ -165,14 +168,22 @@ class _Simple:
             return path, False
         return path, True
 
-    def _environments(self) -> list[str]:
+    def _realpath(self, filename: str) -> str:
+        """The result of os.path.realpath(), in less time: a program imports many modules from few folders."""
+        folder, name = os.path.split(filename)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        path = os.path.join(self._real[folder], name)
+        return os.path.realpath(path) if name in ('', '.', '..') or os.path.islink(path) else path
+
+    def _environments(self) -> tuple[str, ...]:
         """The folders of sys.path that are in virtual environments."""
         if sys.path != self._sys_path:
             self._sys_path = list(sys.path)
-            self._in_environments = [
+            self._in_environments = _prefixes(
                 os.path.realpath(folder) for folder in self._sys_path
                 if isinstance(folder, str) and os.path.exists(folder)
-                and any(os.path.exists(os.path.join(parent, 'pyvenv.cfg')) for parent in _parents(folder))]
+                and any(os.path.exists(os.path.join(parent, 'pyvenv.cfg')) for parent in _parents(folder)))
         return self._in_environments
 
     def unexecuted(self) -> Iterator[str]:
@@ -188,9 +199,14 @@ class _Simple:
                         yield os.path.realpath(os.path.join(place, name))
 
 
-def _within(path: str, folders: Iterable[str]) -> bool:
-    """Whether a path is one of the folders, or inside one."""
-    return any(path == folder or path.startswith(os.path.join(folder, '')) for folder in folders)
+def _prefixes(folders: Iterable[str]) -> tuple[str, ...]:
+    """The folders as _within() expects them."""
+    return tuple(os.path.join(folder, '') for folder in folders)
+
+
+def _within(path: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a path is one of the folders with these prefixes, or inside one."""
+    return (path + os.sep).startswith(prefixes)
 
 
 def _parents(path: str) -> Iterator[str]:
