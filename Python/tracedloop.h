@@ -133,6 +133,10 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
    reached by an exception. */
 #define TRACE_ONE_EVENT() \
     do { \
+        if (_PyTraceState_IsReplaced(tstate)) { \
+            _PyTraceState_Follow(tstate); \
+            _PyThreadState_UpdateTracingState(tstate); \
+        } \
         if (cframe.use_tracing && marks != 0 \
             && (MARKS(next_instr) & tstate->inst_single) \
             && !(MARKS(next_instr) & _PyCodeBlocks_RESUME) \
@@ -155,17 +159,13 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
                 next_instr++; \
                 goto error; \
             } \
-            if (moved && next_instr != frame->prev_instr) { \
+            if (moved && frame->prev_instr != next_instr) { \
                 call_shape.kwnames = NULL; \
                 next_instr = frame->prev_instr; \
             } \
             TRACING_NEXTOPARG(); \
             PRE_DISPATCH_GOTO(); \
             DISPATCH_GOTO(); \
-        } \
-        if (_PyTraceState_IsReplaced(tstate)) { \
-            _PyTraceState_Follow(tstate); \
-            _PyThreadState_UpdateTracingState(tstate); \
         } \
     } while (0)
 

@@ -122,7 +122,8 @@ select_instructions(PyThreadState *tstate, int flags)
         ? _PyCodeBlocks_INSIDE | _PyCodeBlocks_LEADER
         : flags == (_PyTrace_BRANCHES | _PyTrace_NO_LINES)
         ? _PyCodeBlocks_LEADER
-        : flags == 0 ? _PyCodeBlocks_LINE : 0;
+        : flags == 0 && tstate->inst_func == _PyTraceState_Trampoline
+        ? _PyCodeBlocks_LINE : 0;
     tstate->inst_opcodes =
         !(flags & _PyTrace_INSTRUCTIONS) ? no_opcodes
         : flags & _PyTrace_FILTER ? tstate->inst_filter->opcodes : all_opcodes;

@@ -386,6 +386,27 @@ class SwitchTest(BaseTestCase):
             f()
             self.assertIsNone(sys.gettrace())
 
+    def test_opcode_event_after_the_line_event_that_ends_tracing(self):
+        """As in stock CPython, the 'opcode' event of the same instruction still comes."""
+        def f():
+            a = 1
+            b = 2
+            c = 3
+
+        for last in 2, 3, 4:
+            events = []
+
+            def trace(frame, event, arg):
+                events.append(event)
+                if len(events) == last:
+                    frame.f_trace_opcodes = True
+                    sys.settrace(None)
+                return trace
+
+            sys.settrace(trace)
+            f()
+            self.assertEqual(events, ['call', 'line', 'line', 'line'][:last] + ['opcode'])
+
     @cpython_only
     def test_bound_method_freed_by_exception_event(self):
         _testcapi = import_helper.import_module('_testcapi')
@@ -723,6 +744,42 @@ class FromOutsideTest(BaseTestCase):
                 half = len(program_events) // 2
                 self.assertEqual(program_events[:half], program_events[half:])
                 self.assertEqual([event[1] for event in events if event[0] == 'called'], [0, 2, 3])
+
+    def test_restored_in_straight_line_code(self):
+        """Where no call, jump or handler follows, the flags apply from the next line on."""
+        def straight(attach):
+            attach()
+            a = 1
+            b = 2
+            c = 3
+            return a + b + c
+        for flags in self.FLAGS:
+            with self.subTest(flags):
+                events, kept = [], []
+                def trace(frame, event, arg):
+                    if frame.f_code is straight.__code__:
+                        events.append((event, frame.f_lineno - straight.__code__.co_firstlineno, frame.f_lasti))
+                    return trace
+                def tool(frame, event, arg):
+                    if event == 'line' and kept:
+                        old, function = kept.pop()
+                        frame.f_trace = trace
+                        self.attach(old, 0, function)
+                        return trace
+                    return tool
+                def attach():
+                    kept.append(self.attach([]))
+                    self.attach(tool, 0, kept[0][1])
+                    sys._getframe(1).f_trace = tool
+                sys.settracestate(trace, **flags)
+                straight(lambda: None)
+                expected = [event for event in events if event[1] > 2]
+                events.clear()
+                straight(attach)
+                sys.settrace(None)
+                self.assertEqual(kept, [])
+                self.assertEqual([event for event in events if event[1] > 2], expected)
+                self.assertTrue(expected)
 
     def test_in_other_threads(self):
         def loop():
