@@ -126,7 +126,6 @@ class _Simple:
         self._coverage = _prefixes([os.path.realpath(os.path.dirname(coverage.__file__))])
         self._sys_path: list[str] | None = None
         self._in_environments: tuple[str, ...] = ()
-        self._real: dict[str, str] = {}         # the real paths of folders, by the names of folders
 
     @classmethod
     def of(cls, config: Config) -> _Simple | None:
@@ -152,7 +151,7 @@ class _Simple:
         """Return the absolute path of a file, and whether it is selected, or None if that is not simple."""
         if not filename.startswith('/'):
             return filename, None
-        path = self._realpath(filename)
+        path = os.path.realpath(filename)
         if self._folders and not _within(path, self._inside):
             return path, False
         if _within(path, self._installed):
@@ -167,14 +166,6 @@ class _Simple:
         except UnicodeEncodeError:
             return path, False
         return path, True
-
-    def _realpath(self, filename: str) -> str:
-        """The result of os.path.realpath(), in less time: a program imports many modules from few folders."""
-        folder, name = os.path.split(filename)
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder)
-        path = os.path.join(self._real[folder], name)
-        return os.path.realpath(path) if name in ('', '.', '..') or os.path.islink(path) else path
 
     def _environments(self) -> tuple[str, ...]:
         """The folders of sys.path that are in virtual environments."""
