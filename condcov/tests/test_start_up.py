@@ -158,6 +158,17 @@ def test_the_selection_is_that_of_coverage_py(tree, options, monkeypatch, folder
     assert {path: ours.path(path) for path in tree} == {path: theirs.path(path) for path in tree}
 
 
+def test_a_folder_is_resolved_each_time(folder):
+    for name in 'one', 'two':
+        folder.write(f'src/{name}/{name}.py', '')
+    link = folder.path / 'src' / 'link'
+    selection = Selection(config.read(source=('src',)))
+    for name in 'one', 'two':
+        link.symlink_to(name)
+        assert selection.path(str(link / f'{name}.py')) == str(folder.path / 'src' / name / f'{name}.py')
+        link.unlink()
+
+
 @pytest.mark.parametrize('options', [
     {'source': (sys.base_prefix,)}, {'source': (os.path.dirname(os.path.dirname(os.__file__)),)}, {'cover_pylib': True},
     {'source': ('json',)}, {'omit': ('x',)}, {'include': ('x',)}, {'source_pkgs': ('x',)}], ids=str)
