@@ -264,6 +264,17 @@ def final_lines(text, first_line):
             for statement in node.finalbody for line in range(statement.lineno, statement.end_lineno + 1)}
 
 
+def next_clauses(text, first_line):
+    """For the lines of the statements in except* clauses, the first lines of the clauses that follow."""
+    found = collections.defaultdict(set)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.TryStar):
+            for clause, following in zip(node.handlers, node.handlers[1:]):
+                for line in range(clause.lineno, clause.end_lineno + 1):
+                    found[first_line(line)].add(first_line(following.lineno))
+    return found
+
+
 class Evidence:
     """What other runs of the program show: see traced() and jumps_of().
 
@@ -282,6 +293,10 @@ class Evidence:
     def raised_again(self):
         """The lines in finally clauses in with statements that began while an exception was handled."""
         return self.traced[2] & final_lines(self._text, self._parser.first_line)
+
+    @functools.cached_property
+    def next_clauses(self):
+        return next_clauses(self._text, self._parser.first_line)
 
     @functools.cached_property
     def jumps(self):
@@ -319,8 +334,14 @@ def exception_suppressed(arc, recorded_by, evidence):
     return (arc[1] < 0) == (recorded_by == 'condcov') and arc[0] in evidence.raised_again
 
 
+def clauses_follow(arc, recorded_by, evidence):
+    """coverage.py does not know that after an except* clause, the next one is tested. condcov passes by those."""
+    return recorded_by == 'condcov' and any((arc[0], line) in evidence.traced[1]
+                                            for line in evidence.next_clauses.get(arc[0], ()))
+
+
 # Why an arc may be recorded by only one of the two.
-EXPLANATIONS = [exception_left, one_line_jump, exception_thrown, exception_suppressed]
+EXPLANATIONS = [exception_left, one_line_jump, exception_thrown, exception_suppressed, clauses_follow]
 
 
 def examine(text, path):
