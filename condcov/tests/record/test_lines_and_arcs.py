@@ -323,6 +323,43 @@ except* TypeError:
 
 
 @traced_in_c
+@pytest.mark.parametrize('value', [0, 1])
+def test_raise_at_the_end_of_an_except_star_clause(tmp_path, value):
+    text = '''
+def in_a_loop(x):
+    for _ in range(2):
+        try:
+            1 / 0
+        except* ZeroDivisionError:
+            if x: raise ValueError
+def in_a_block(x):
+    try:
+        1 / 0
+    except* ZeroDivisionError:
+        if x:
+            raise ValueError
+    return x
+def caught(x):
+    try:
+        try:
+            1 / 0
+        except* ZeroDivisionError:
+            if x: raise ValueError
+    except ValueError:
+        print(x)
+    return x
+for function in in_a_loop, in_a_block, caught:
+    try:
+        function(VALUE)
+    except ValueError:
+        print(1)
+'''
+    source, seen, lines, arcs = both(tmp_path / 'program.py', text.replace('VALUE', str(value)))
+    assert seen.lines & source.lines == lines
+    assert seen.arcs == arcs
+
+
+@traced_in_c
 def test_end_of_a_function_in_an_except_star_clause(tmp_path):
     text = '''
 def function(x):

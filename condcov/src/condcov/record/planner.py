@@ -260,11 +260,11 @@ class _Planner:
             index, = before
         return self._shown[index]
 
-    def _landing(self, index: int, past_clauses: bool = False) -> int | None:
+    def _landing(self, index: int, past_clauses: bool = False, raised: bool = False) -> int | None:
         """The next line that is shown from this instruction on, negative for the exit, None if there are several.
 
         An exception that gets to the exit of a with is assumed to be passed on, and the except* clauses of a try to
-        have handled all exceptions. If `past_clauses`, the next ones are passed by.
+        have handled all exceptions, unless one has `raised` another. If `past_clauses`, the next ones are passed by.
         """
         visited, passed = set(), None
         while index not in visited:
@@ -283,7 +283,9 @@ class _Planner:
                 index = caught
             elif not successors:
                 return self._left(index)
-            elif len(successors) == 1 or index in self._ends_of_except_star:
+            elif index in self._ends_of_except_star:
+                index = successors[raised]
+            elif len(successors) == 1:
                 index = successors[0]
             else:
                 return None
@@ -293,7 +295,7 @@ class _Planner:
         """The next line that is shown after an instruction that returns or raises, negative for the exit."""
         caught = self._instructions.caught(index)
         if self._instructions.ops[index] in _RAISES and caught is not None:
-            return self._landing(caught)
+            return self._landing(caught, raised=True)
         return -self._code.co_firstlineno
 
     def _plan_jumps(self) -> tuple[tuple, ...]:
