@@ -33,6 +33,12 @@ class Planned:
         """The keys of the decisions that the plans call unknown."""
         return {key for one in self._plans.values() for key in one.facts[-1]}
 
+    @property
+    def totals(self):
+        """For the keys of the decisions whose paths are recorded, the number of complete paths."""
+        return {key: total for one in self._plans.values()
+                for (key, *_), (_, total) in zip(one.facts[5], one.probes[2], strict=True)}
+
     def seen(self, recorder):
         """(Source, Seen), from what the recorder has recorded."""
         seen = Seen()
