@@ -154,11 +154,9 @@ static void
 find_lines(PyCodeObject *code, _PyCodeBlocks *blocks)
 {
     int previous = -1;
-    for (int unit = 0; unit < blocks->size; unit++) {
+    for (int unit = code->_co_firsttraceable; unit < blocks->size; unit++) {
         uint8_t *flags = &blocks->units[unit];
-        if (*flags & _PyCodeBlocks_DISTANCE
-            || unit < code->_co_firsttraceable)
-        {
+        if (*flags & _PyCodeBlocks_DISTANCE) {
             continue;
         }
         int line = _PyCode_LineNumberFromArray(code, unit);

@@ -159,7 +159,7 @@ instruction_before(uintptr_t marks, _Py_CODEUNIT *instr)
                 next_instr++; \
                 goto error; \
             } \
-            if (moved && frame->prev_instr != next_instr) { \
+            if (moved) { \
                 call_shape.kwnames = NULL; \
                 next_instr = frame->prev_instr; \
             } \

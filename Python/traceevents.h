@@ -552,14 +552,14 @@ after_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame, int unit,
     {
         return -1;
     }
-    return 1;
+    return unit != _PyInterpreterFrame_LASTI(frame);
 }
 
 /* trace_instruction() for an instruction that can have exactly one event, an
    'instruction', a 'branch' or, in the state of sys.settrace(), a 'line'.
    'prev' is the code unit of the instruction before it, if the event is an
-   'instruction' and this is no leader; otherwise -1.  Return 0 if the frame
-   has not moved, 1 if it may have, or -1 on an error. */
+   'instruction' and this is no leader; otherwise -1.  Return whether the frame
+   has moved, or -1 on an error. */
 static inline Py_ALWAYS_INLINE int
 trace_one_event(PyThreadState *tstate, _PyInterpreterFrame *frame,
                 _Py_CODEUNIT *instr, int prev)
