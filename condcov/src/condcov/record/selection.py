@@ -39,7 +39,7 @@ class Selection:
             ours.append(sysconfig.get_config_var('projectbase'))
         self._ours = _prefixes(map(os.path.realpath, ours)) if everything else ()
         # A quick check by name: the library has many modules, and this decides most of them.
-        self._never = ('<', *(os.path.join(folder, '') for folder in ours)) if everything else ('<',)
+        self._never = ('<', *_prefixes(ours)) if everything else ('<',)
         self._rules_of_coverage: Any = None
         self._simple = _Simple.of(config)
         if self._simple is None:
