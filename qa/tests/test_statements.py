@@ -65,6 +65,22 @@ def test_jump_in_the_line_of_its_test_is_explained(worker, value):
     assert answer['explained'] == ({'one_line_jump': 2} if value else {})
 
 
+def test_branches_that_are_assumed_to_be_taken(worker):
+    # By coverage.py's own setting for `if 1:`, the start of a line in this statement.
+    answer = worker.ask('''\
+def main():
+    str()
+
+def function(x):
+    while x:
+        match x:
+            case 1 \\
+            if 1:
+                x = 2
+''')
+    assert answer['unexplained'] == []
+
+
 def test_exception_that_leaves_a_line_is_explained(worker):
     answer = worker.ask('''\
 def main():
