@@ -591,6 +591,30 @@ function(0)
     assert source.arcs - seen.arcs == {(6, {'continue': 4, 'return': -3, 'break': 8}[jump])}
 
 
+@traced_in_c
+@pytest.mark.parametrize('early', ['str(1 / 0)', 'yield', 'raise ValueError'])
+def test_exception_that_leaves_a_finally_before_its_last_test(tmp_path, early):
+    text = f"""
+def function(x):
+    try:
+        int(x)
+    finally:
+        if x: {early}
+        if x: return
+    print(x)
+    yield
+generator = function('a')
+try:
+    next(generator)
+    generator.close()
+except Exception:
+    pass
+"""
+    source, seen, lines, _ = both(tmp_path / 'program.py', text)
+    assert seen.lines & source.lines == lines
+    assert source.arcs >= {(7, -2), (7, 8)} and not {arc for arc in seen.arcs if arc[0] == 7}
+
+
 # In each, the `if` has two ways out, but with this value it takes only one.
 @pytest.mark.parametrize('jump, way', [('continue', 4), ('return', -3), ('break', 9)])
 @pytest.mark.parametrize('block', ['with nullcontext():', 'try:'])

@@ -19,6 +19,7 @@ MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 # that pass through also reach.
 _NO_PROBE = UNSUPPORTED_OPCODES | {OP['END_ASYNC_FOR']}
 _AWAITING = frozenset((OP['JUMP_BACKWARD_NO_INTERRUPT'],))
+_CLEANUP = bytes((OP['COPY'], OP['POP_EXCEPT'], OP['RERAISE']))
 _RAISES = frozenset((OP['RAISE_VARARGS'], OP['RERAISE']))
 
 _IS_START = bytecode.table({OP['RESUME']})
@@ -139,7 +140,9 @@ class _Planner:
             elif op == OP['END_ASYNC_FOR']:
                 self._jump_arc_at(index, True, line, self._target(index, index + 1))
             elif not successors:
-                self._arc_before(index, line, self._left(index))
+                # An exception that gets to a cleanup was raised elsewhere.
+                if not self._is_cleanup(index + 1 - len(_CLEANUP)):
+                    self._arc_before(index, line, self._left(index))
             elif len(successors) == 1:
                 successor, = successors
                 if shown[successor] != line and not self._arc_of_jump(index, line, successor):
@@ -294,9 +297,15 @@ class _Planner:
     def _left(self, index: int) -> int | None:
         """The next line that is shown after an instruction that returns or raises, negative for the exit."""
         caught = self._instructions.caught(index)
+        while caught is not None and self._is_cleanup(caught):
+            caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
         if self._instructions.ops[index] in _RAISES and caught is not None:
             return self._landing(caught, raised=True)
         return -self._code.co_firstlineno
+
+    def _is_cleanup(self, index: int) -> bool:
+        """Whether what is executed when an exception leaves a handler starts here. In 3.11, it may have a line."""
+        return index in self._instructions.handlers and self._instructions.ops.startswith(_CLEANUP, index)
 
     def _plan_jumps(self) -> tuple[tuple, ...]:
         """Return (offset, decision, condition, truth when it jumps, truth when not) of each jump to record."""
