@@ -57,16 +57,16 @@ class Decision:
     conditions  in the order of evaluation, starting with the one that is always evaluated first. A 'for' has one: true
                 when there is an item (entered), false when there is none (exhausted). A 'case' has its pattern first,
                 then those of the guard.
+    key         what identifies the decision in its file: the start and end of its span, and its kind
     """
 
     kind: str
     span: Span
     conditions: tuple[Condition, ...]
+    key: Key = dataclasses.field(init=False, repr=False, compare=False)
 
-    @functools.cached_property
-    def key(self) -> Key:
-        """What identifies the decision in its file: the start and end of its span, and its kind."""
-        return (*self.span, self.kind)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'key', (*self.span, self.kind))
 
     @functools.cached_property
     def repeated(self) -> dict[int, int]:

@@ -14,7 +14,8 @@ LIBRARY = pathlib.Path(inspect.__file__).parent
 
 def plans(text, tables):
     code = compile(text, 'example.py', 'exec', dont_inherit=True)
-    return [planner.plan(each, tables).facts for each in code_objects(code)]
+    made = [planner.plan(each, tables) for each in code_objects(code)]
+    return [(plan.probes, *plan.meaning) for plan in made]
 
 
 def in_parts(text, monkeypatch):

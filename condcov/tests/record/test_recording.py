@@ -857,7 +857,7 @@ def test_what_a_signal_handler_raises_is_the_programs(folder, monkeypatch):
 
 @pytest.mark.parametrize('plan, message', [
     (None, "TypeError: 'NoneType' object is not callable"),
-    (lambda *_: Plan(((10**6,), (), ()), {}, {}, {}, {}, (), ()), 'ValueError: <code object <module> at '),
+    (lambda *_: Plan.make(((10**6,), (), ()), {}, {}, {}, {}, (), ()), 'ValueError: <code object <module> at '),
 ])
 def test_a_defect_of_the_analysis_is_told_and_not_raised(folder, monkeypatch, plan, message):
     path = folder.write('other.py', 'x = 1\n')

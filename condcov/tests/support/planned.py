@@ -1,7 +1,5 @@
 """Plans the code of a program, as condcov does for a file. Only condcov is needed, so any interpreter can run it."""
 
-import marshal
-
 from condcov.analysis.coverable import analyse
 from condcov.code.parsing import Tables
 from condcov.model import Seen
@@ -24,20 +22,19 @@ class Planned:
     def __call__(self, code):
         if code.co_filename != self._filename:
             return None
-        facts = plan(code, self._tables).facts
-        self._plans[code] = Plan(*marshal.loads(marshal.dumps(facts)))      # as in the cache
+        self._plans[code] = Plan(*plan(code, self._tables).facts)       # as in the cache
         return self._plans[code].probes
 
     @property
     def unknown(self):
         """The keys of the decisions that the plans call unknown."""
-        return {key for one in self._plans.values() for key in one.facts[-1]}
+        return {key for one in self._plans.values() for key in one.meaning[-1]}
 
     @property
     def totals(self):
         """For the keys of the decisions whose paths are recorded, the number of complete paths."""
         return {key: total for one in self._plans.values()
-                for (key, *_), (_, total) in zip(one.facts[5], one.probes[2], strict=True)}
+                for (key, *_), (_, total) in zip(one.meaning[4], one.probes[2], strict=True)}
 
     def seen(self, recorder):
         """(Source, Seen), from what the recorder has recorded."""

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import marshal
+
 from condcov.seen import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     _Conditions = Sequence[tuple[int, int, int, bool]]
+    _Meaning = tuple[Mapping[int, int], Mapping[int, tuple[Arc, ...]], Mapping[tuple[int, bool], tuple[Arc, ...]],
+                     Mapping[tuple[int, bool], tuple[Key, str]], Sequence[tuple[Key, int, _Conditions]], Sequence[Key]]
+
+
+_dumps, _loads = marshal.dumps, marshal.loads       # the program may replace them
 
 
 class Plan:
     """What to record in a code object, and what a record of it means.
 
-    probes      (lines, jumps, decisions) for codeprobes.Recorder
-    facts       the arguments that make this plan, for marshal
+    facts   the arguments that make this plan again. A program has many plans, so each is bytes until it is needed:
+            the garbage collector would have to visit its parts
     """
 
-    def __init__(self, probes: tuple[tuple, tuple, tuple], lines: Mapping[int, int],
-                 line_arcs: Mapping[int, tuple[Arc, ...]], jump_arcs: Mapping[tuple[int, bool], tuple[Arc, ...]],
-                 outcomes: Mapping[tuple[int, bool], tuple[Key, str]],
-                 recorded: Sequence[tuple[Key, int, _Conditions]], unknown: Sequence[Key]) -> None:
+    def __init__(self, probes: bytes, meaning: bytes) -> None:
+        """Make a plan from the results of marshal.dumps() for `probes` and `meaning`; see make()."""
+        self.facts = probes, meaning
+        self._meaning: _Meaning | None = None
+
+    @classmethod
+    def make(cls, probes: tuple[tuple, tuple, tuple], lines: Mapping[int, int],
+             line_arcs: Mapping[int, tuple[Arc, ...]], jump_arcs: Mapping[tuple[int, bool], tuple[Arc, ...]],
+             outcomes: Mapping[tuple[int, bool], tuple[Key, str]],
+             recorded: Sequence[tuple[Key, int, _Conditions]], unknown: Sequence[Key]) -> Plan:
         """Make a plan.
 
+        probes      (lines, jumps, decisions) for codeprobes.Recorder
         lines       {offset: line} of the instructions whose execution means that a line is executed
         line_arcs   {offset: arcs} of those whose execution means that arcs are taken
         jump_arcs   {(offset, jumped): arcs} of the conditional jumps
@@ -32,14 +47,20 @@ class Plan:
         unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert, or that
                     the interpreter does not show; see SEES_EMPTY_JUMPS in interpreter.py
         """
-        self.facts = probes, lines, line_arcs, jump_arcs, outcomes, recorded, unknown
-        self.probes = probes
-        self._lines = lines
-        self._line_arcs = line_arcs
-        self._jump_arcs = jump_arcs
-        self._outcomes = outcomes
-        self._recorded = recorded
-        self._unknown = unknown
+        meaning: Any = lines, line_arcs, jump_arcs, outcomes, recorded, unknown
+        return cls(_dumps(probes), _dumps(meaning))
+
+    @property
+    def probes(self) -> tuple[tuple, tuple, tuple]:
+        """The first argument of make()."""
+        return _loads(self.facts[0])
+
+    @property
+    def meaning(self) -> _Meaning:
+        """The other arguments of make()."""
+        if self._meaning is None:
+            self._meaning = _loads(self.facts[1])
+        return self._meaning
 
     def seen(self, lines: Iterable[int] = (), jumps: Iterable[tuple[int, int, int]] = (),
              paths: Iterable[tuple[int, int, int, bool, int]] = ()) -> Seen:
@@ -47,18 +68,19 @@ class Plan:
 
         lines, jumps, paths     the results of codeprobes.Recorder.harvest()
         """
-        seen = Seen(paths={key: {UNKNOWN: 1} for key in self._unknown})
+        line_of, line_arcs, jump_arcs, outcomes, recorded, unknown = self.meaning
+        seen = Seen(paths={key: {UNKNOWN: 1} for key in unknown})
         for offset in lines:
-            if offset in self._lines:
-                seen.lines.add(self._lines[offset])
-            seen.arcs.update(self._line_arcs.get(offset, ()))
+            if offset in line_of:
+                seen.lines.add(line_of[offset])
+            seen.arcs.update(line_arcs.get(offset, ()))
         for offset, jumped, count in jumps:
             edge = offset, bool(jumped)
-            seen.arcs.update(self._jump_arcs.get(edge, ()))
-            if edge in self._outcomes:
-                _count(seen, *self._outcomes[edge], count)
+            seen.arcs.update(jump_arcs.get(edge, ()))
+            if edge in outcomes:
+                _count(seen, *outcomes[edge], count)
         for decision, evaluated, true, ended, count in paths:
-            key, first, conditions = self._recorded[decision]
+            key, first, conditions = recorded[decision]
             _count(seen, key, path(first, conditions, evaluated, true, ended), count)
         return seen
 

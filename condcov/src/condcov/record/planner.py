@@ -29,7 +29,7 @@ _IS_PUSH = bytecode.table({OP['PUSH_EXC_INFO']})
 def plan(code: CodeType, tables: Tables) -> Plan:
     """Return the Plan of a code object; `tables` are those of its file."""
     if code.co_name == bytecode.ANNOTATIONS:
-        return Plan(((), (), ()), {}, {}, {}, {}, (), ())
+        return Plan.make(((), (), ()), {}, {}, {}, {}, (), ())
     return _Planner(code, tables).plan()
 
 
@@ -67,9 +67,9 @@ class _Planner:
         jumps = self._plan_jumps()
         probes = (tuple(sorted({*self._lines, *self._line_arcs})), jumps,
                   tuple(paths.table for paths in self._recorded))
-        return Plan(probes, self._lines, {offset: tuple(arcs) for offset, arcs in self._line_arcs.items()},
-                    {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
-                    tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
+        return Plan.make(probes, self._lines, {offset: tuple(arcs) for offset, arcs in self._line_arcs.items()},
+                         {edge: tuple(arcs) for edge, arcs in self._jump_arcs.items()}, self._outcomes,
+                         tuple(paths.facts for paths in self._recorded), tuple(self._unknown))
 
     def _after_clause(self, jump: Jump) -> tuple[int, int]:
         """The first instruction of the except* clause with this jump, and the next one if it does not match."""

@@ -339,9 +339,10 @@ class Recording:
             if file is None:
                 return None
             plan = file.plan(code)
+            probes = plan.probes
         self._plans[id(code)] = code, file, plan
         # If it is offered here, the recorder raises errors here and not in the program.
-        self._answers[id(code)] = plan.probes
+        self._answers[id(code)] = probes
         try:
             self._recorder.offer(code)
         finally:
@@ -375,14 +376,15 @@ class Recording:
         if self._failed and _current is self:
             self._offer_again()
         pending = self._pending.setdefault(self._context, {})
-        for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
-            _, file, plan = self._plans[id(code)]
-            seen = plan.seen(lines, jumps, paths)
-            before = pending.get(file.path)
-            if before is None or before[0] != file.sha256:
-                pending[file.path] = file.sha256, seen
-            else:
-                before[1].update(seen)
+        with _no_collection():
+            for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
+                _, file, plan = self._plans[id(code)]
+                seen = plan.seen(lines, jumps, paths)
+                before = pending.get(file.path)
+                if before is None or before[0] != file.sha256:
+                    pending[file.path] = file.sha256, seen
+                else:
+                    before[1].update(seen)
 
     def _save_if_due(self) -> None:
         """Save from time to time; if that fails, the next time or the end may report why."""
@@ -434,7 +436,8 @@ class Recording:
         self._start_saving()
 
 
-# Planning makes many objects but no cyclic garbage; the collector would visit all objects of the program repeatedly.
+# What works on plans makes many objects but no cyclic garbage; the collector would visit all objects of the program
+# repeatedly.
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
