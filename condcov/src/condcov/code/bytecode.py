@@ -6,7 +6,7 @@ dis.get_instructions() would take three times as long: this runs for each code o
 import bisect
 import opcode
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import compress
 from types import CodeType
 
@@ -54,6 +54,9 @@ LOOPS_OVER_GENERATORS = sys.version_info >= (3, 14)
 # Whether a jump in a comprehension can have the position of a comparison that was compiled before.
 COMPARISONS_MOVE = sys.version_info < (3, 12)
 
+# Whether the jump of an `if` has the position of the statement, and not that of the test.
+TESTS_AT_STATEMENT = sys.version_info < (3, 12)
+
 # The conditional jumps, except SEND: it belongs to await and yield from.
 CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
 
@@ -67,6 +70,7 @@ class Instructions:
 
     ops         their opcodes, as bytes
     lines       their line numbers or None
+    changes     indices of the few, apart from the first, whose line may be another one than that before
     targets     {index: index of the instruction that it goes to}, for jumps
     ends        indices of those after which control never goes on to the next one
     entered     {index: indices of the jumps that go to it}
@@ -76,13 +80,21 @@ class Instructions:
     """
 
     def __init__(self, code: CodeType) -> None:
+        self._code = code
         self._raw = code.co_code
-        raw_ops = self._raw[::2]
-        chosen = raw_ops.translate(_IS_INSTRUCTION)
-        self.ops = raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
-        self._units = list(compress(range(len(raw_ops)), chosen))
-        self._positions: list[tuple] = list(compress(code.co_positions(), chosen))
-        self.lines = [position[0] for position in self._positions]
+        self._raw_ops = self._raw[::2]
+        self._chosen = chosen = self._raw_ops.translate(_IS_INSTRUCTION)
+        self.ops = self._raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
+        self._units = list(compress(range(len(chosen)), chosen))
+        self._positions: list[tuple] = []       # filled when one is asked for
+        self.lines: list[int | None] = []
+        self.changes: list[int] = []
+        unit = 0
+        for end, line in _runs(code):
+            if unit:
+                self.changes.append(len(self.lines))
+            self.lines += [line] * chosen.count(1, unit, end)
+            unit = end
         self.targets: dict[int, int] = {}
         self.ends = {len(self.ops) - 1, *self.find(_IS_END)}
         self.entered: dict[int, list[int]] = {}
@@ -91,27 +103,25 @@ class Instructions:
         self.handlers: set[int] = set()
         self._caught: list[int | None] = []
         if code.co_exceptiontable:
-            self._add_handlers(code)
+            self._add_handlers()
 
     def __len__(self) -> int:
         return len(self.ops)
 
     def _add_jump(self, index: int) -> None:
-        distance = self.argument(index)
-        if self.ops[index] in _BACKWARD:
-            distance = -distance
-        # From the next instruction, after the caches of the jump.
-        following = self.offset(index + 1) if index + 1 < len(self.ops) else len(self._raw)
-        target = self._at(following // 2 + distance)
-        if self.ops[index] == _FOR_ITER:
+        op, distance, following = self.ops[index], self.argument(index), self._units[index] + 1
+        while following < len(self._raw_ops) and self._raw_ops[following] == _CACHE:
+            following += 1
+        target = self._at(following - distance if op in _BACKWARD else following + distance)
+        if op == _FOR_ITER:
             self.ends.update(range(target, target + _AFTER_LOOP))
             target += _AFTER_LOOP
         self.targets[index] = target
         self.entered.setdefault(target, []).append(index)
 
-    def _add_handlers(self, code: CodeType) -> None:
+    def _add_handlers(self) -> None:
         self._caught = [None] * len(self.ops)
-        for entry in late.module('dis').Bytecode(code).exception_entries:
+        for entry in late.module('dis').Bytecode(self._code).exception_entries:
             handler, start, end = (self._at(offset // 2) for offset in (entry.target, entry.start, entry.end))
             self.handlers.add(handler)
             self._caught[start:end] = [handler] * (end - start)
@@ -122,7 +132,13 @@ class Instructions:
 
     def find(self, table: bytes) -> list[int]:
         """Return the indices of the instructions with the operations of a table(), in order."""
-        return list(compress(range(len(self.ops)), self.ops.translate(table)))
+        found: list[int] = []
+        marks = self.ops.translate(table)
+        index = marks.find(1)
+        while index >= 0:
+            found.append(index)
+            index = marks.find(1, index + 1)
+        return found
 
     def place(self, index: int) -> int:
         """Return the offset in bytes after the EXTENDED_ARGs of an instruction."""
@@ -137,10 +153,17 @@ class Instructions:
 
     def argument(self, index: int) -> int:
         """Return the argument of an instruction."""
-        return int.from_bytes(self._raw[self.offset(index) + 1:self.place(index) + 2:2], 'big')
+        place, shift = 2 * self._units[index], 0
+        argument = self._raw[place + 1]
+        while place and self._raw[place - 2] == _EXTENDED_ARG:
+            place, shift = place - 2, shift + 8
+            argument |= self._raw[place + 1] << shift
+        return argument
 
     def position(self, index: int) -> Span:
         """Return the Span of an instruction; fields that the compiler has not set are None."""
+        if not self._positions:
+            self._positions = list(compress(self._code.co_positions(), self._chosen))
         line, end_line, column, end_column = self._positions[index]
         return Span(line, column, end_line, end_column)
 
@@ -162,6 +185,49 @@ class Instructions:
     def caught(self, index: int) -> int | None:
         """Return the index of the handler of an exception that is raised there, or None."""
         return self._caught[index] if self._caught else None
+
+
+# The format of co_linetable is documented in CPython's Objects/locations.md. Only the first byte of an entry is above
+# 127: it has the kind of the entry in bits 3 to 6, and the number of its code units less 1 in bits 0 to 2.
+_UNITS = bytes((byte & 7) + 1 for byte in range(256))
+_NOT_FIRST = bytes(range(128))
+_CHANGES = bytes(byte >= 0xD8 for byte in range(256))       # the kinds from 11 on: those below stay in the line
+_NO_COLUMNS, _LONG, _NO_LINE = 13, 14, 15
+
+
+def _runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
+    """Yield (end in code units, line or None) of the instructions that follow each other in one line, in order.
+
+    code.co_lines() has an item for each instruction, which takes twice as long.
+    """
+    table, line, unit, start = code.co_linetable, code.co_firstlineno, 0, 0
+    marks = table.translate(_CHANGES)
+    change = marks.find(1)
+    while change >= 0:
+        kind = table[change] >> 3 & 15
+        if kind != _LONG or table[change + 1]:      # many long entries stay in the line
+            if change > start:
+                unit += sum(table[start:change].translate(_UNITS, _NOT_FIRST))
+                yield unit, line
+            start = change
+            if kind == _NO_LINE:
+                start += 1
+                unit += _UNITS[table[change]]
+                yield unit, None
+            else:
+                line += kind - 10 if kind < _NO_COLUMNS else _signed(table, change + 1)
+        change = marks.find(1, change + 1)
+    yield unit + sum(table[start:].translate(_UNITS, _NOT_FIRST)), line
+
+
+def _signed(table: bytes, place: int) -> int:
+    """The number at a place in co_linetable: six bits in each byte, the lowest first, and the sign in the lowest."""
+    value, shift = table[place] & 63, 6
+    while table[place] & 64:
+        place += 1
+        value |= (table[place] & 63) << shift
+        shift += 6
+    return -(value >> 1) if value & 1 else value >> 1
 
 
 def at(raw: bytes, offset: int) -> tuple[int, int, int] | None:

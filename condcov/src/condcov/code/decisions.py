@@ -63,6 +63,8 @@ class Table:
     reasons     for spans where jumps test no condition, the reason: patterns that always match, and functions that are
                 compiled to a loop
     asserts     for the span of an assert statement, the keys of the decisions in it
+    assert_lines    for the first line of an assert statement, its span, if pytest makes all jumps there test no
+                condition of the source
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
     last_handlers   the keys of the last except clauses of try statements
@@ -80,6 +82,7 @@ class Table:
     firsts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     reasons: dict[Span, str] = dataclasses.field(default_factory=dict)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
+    assert_lines: dict[int | None, Span] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
     jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
@@ -88,6 +91,11 @@ class Table:
         """Add the content of the table of another part of the file."""
         for name, entries in vars(other).items():
             getattr(self, name).update(entries)
+
+    def assert_of(self, instructions: bytecode.Instructions, index: int) -> Span | None:
+        """Return the span of the assert statement that pytest has rewritten to code with this jump, or None."""
+        span = self.assert_lines.get(instructions.lines[index])     # often without the position, which takes longer
+        return span or (position if (position := instructions.position(index)) in self.asserts else None)
 
 
 def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0) -> tuple[list[model.Decision], Table]:
@@ -179,7 +187,10 @@ class _Finder:
 
     def visit_Assert(self, node: ast.Assert) -> None:
         if self.optimize < 1:
-            self.table.asserts[_span(node)] = []
+            span = _span(node)
+            self.table.asserts[span] = []
+            if bytecode.TESTS_AT_STATEMENT and self.alone(span):
+                self.table.assert_lines[span.line] = span
             self.test('assert', node.test)
             self.stack += [node.msg] if node.msg else []
 
@@ -278,6 +289,12 @@ class _Finder:
             if (isinstance(last, one_line_jumps.KINDS)
                     and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
+
+    def alone(self, span: Span) -> bool:
+        """Whether there is no other statement in the first line of a span."""
+        line = self.source[span.line - self.first]
+        after = line[span.end_column:].strip() if span.end_line == span.line else b''
+        return not line[:span.column].strip() and (not after or after.startswith(b'#'))
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

@@ -87,7 +87,7 @@ class _Matcher:
     def jump(self, index: int) -> Jump:
         """The Jump of the instruction with this index."""
         op = self._ops[index]
-        if self._rewritten and self._instructions.position(index) in self._table.asserts:
+        if self._rewritten and self._table.assert_of(self._instructions, index):
             return Jump(index, reason=REWRITTEN)
         if op == OP['FOR_ITER']:
             return self._for(index)

@@ -1,7 +1,5 @@
 """Makes the plan of a code object: what to record in it, and what a record says about the source. See plan.py."""
 
-import operator
-from itertools import compress
 from types import CodeType
 
 from condcov.code import bytecode
@@ -46,17 +44,20 @@ class _Planner:
         self._paths: dict[Key, tuple[_Paths, int | None]] = {}
         self._recorded: list[_Paths] = []
         # The decisions in asserts that pytest has rewritten: other conditions, with other jumps.
-        self._unknown = {key for jump in self._jumps if jump.reason == REWRITTEN
-                         for key in self._table.asserts[self._instructions.position(jump.index)]}
+        asserts = {self._table.assert_of(self._instructions, jump.index)
+                   for jump in self._jumps if jump.reason == REWRITTEN}
+        self._unknown = {key for span in asserts if span for key in self._table.asserts[span]}
         self._ends_of_except_star = {jump.index for jump in self._jumps if jump.reason == END_OF_EXCEPT_STAR}
         clauses = [jump for jump in self._jumps
                    if self._instructions.ops[jump.index - 2] == OP['CHECK_EG_MATCH']]       # before a COPY
         self._clause_lines = {self._instructions.lines[jump.index] for jump in clauses}
         # For except* clauses, by the first instruction. That of the first clause is PUSH_EXC_INFO and shows no line.
         self._after_clauses = dict(map(self._after_clause, clauses))
-        self._shown = self._shown_lines()
-        # The instructions in whose line another one was shown before: few of all.
-        self._changes = list(compress(range(1, len(self._shown)), map(operator.ne, self._shown[1:], self._shown)))
+        # The instructions before which another line may have been shown, and the jumps out of a line: few of all.
+        self._changes = self._instructions.changes.copy()
+        shown = self._shown = self._shown_lines()
+        self._leaving = [index for index, target in self._instructions.targets.items()
+                         if shown[index] != shown[target] or shown[index] is None]
         # By index of a jump: where control goes in the decision if it does not jump.
         self._ways = {jump.index: jump.operand.following(jump.when_not) for jump in self._jumps
                       if jump.operand and jump.when_not is not None}
@@ -91,6 +92,7 @@ class _Planner:
                 index = todo.pop()
                 if shown[index] == line:
                     shown[index] = None
+                    self._changes += index, index + 1
                     todo += [following for following in instructions.successors(index)
                              if all(shown[before] is None for before in instructions.predecessors(following))]
         return shown
@@ -98,7 +100,8 @@ class _Planner:
     def _plan_lines(self) -> None:
         instructions, shown = self._instructions, self._shown
         first = instructions.find(_IS_START)[0] + 1
-        for index in sorted({first, *self._changes, *instructions.entered, *instructions.handlers}):
+        entered = (instructions.targets[index] for index in self._leaving)
+        for index in sorted({first, *self._changes, *entered, *instructions.handlers}):
             line = shown[index] if first <= index < len(shown) else None
             if line is not None and (index == first or index in instructions.handlers
                                      or instructions.is_alone(index) and shown[index - 1] != line
@@ -120,7 +123,10 @@ class _Planner:
     def _plan_arcs(self) -> None:
         """Find which edge of the code is the last of each arc."""
         instructions, shown = self._instructions, self._shown
-        for index in sorted({*instructions.targets, *instructions.ends, *(index - 1 for index in self._changes)}):
+        one_line = {index for index in instructions.targets if instructions.lines[index] in self._table.jumps
+                    } if self._table.jumps else set()
+        left = instructions.ends - instructions.targets.keys()
+        for index in sorted({*self._leaving, *one_line, *left, *(index - 1 for index in self._changes)}):
             line = self._line_at(index)
             if line is None:
                 continue
