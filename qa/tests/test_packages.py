@@ -186,7 +186,7 @@ def test_outcomes_are_the_same_with_condcov(name, bench):
 def test_lines_and_branches_are_those_of_coverage(name, bench, recorded):
     ours, theirs = recorded(name), bench.record(PACKAGES[name], 'coverage')
     assert ours.tests == theirs.tests
-    for kind in packages.KINDS:
+    for kind in 'executed', 'taken':        # all may be: the tests of starlette take every branch
         assert sum(len(file[kind]) for file in theirs.values()) > 0
     print(f'{name}: {ours.tests}; ' + ', '.join(
         f'{kind}: {sum(len(file[kind]) for file in ours.values())}' for kind in packages.KINDS))
