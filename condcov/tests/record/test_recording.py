@@ -1,5 +1,6 @@
 """Programs are recorded, and behave as they do without condcov."""
 
+import gc
 import importlib.util
 import signal
 import subprocess
@@ -648,6 +649,21 @@ def test_a_file_that_is_no_python(folder):
     assert f'condcov: {folder.path}/bad.py was not recorded: ' in done.stderr
     assert f'condcov: {folder.path}/no.py was not recorded: No such file or directory' in done.stderr
     assert 'done = 1' in folder.lines('prog.py')
+
+
+def test_the_thread_that_saves_leaves_the_garbage_collector_on(folder, monkeypatch):
+    path = folder.write('other.py', 'x = 1\n')
+    seen = []
+    real = Plan.seen
+    monkeypatch.setattr(Plan, 'seen', lambda *arguments: seen.append(gc.isenabled()) or real(*arguments))
+    started = recording.Recording(config.read(include=(path,)))
+    started.start()
+    try:
+        exec(compile('x = 1', path, 'exec'), {})
+        started.save()
+        assert seen == [True]
+    finally:
+        started.finish()
 
 
 def test_what_is_wrong_in_another_process_is_told_by_the_first(folder):

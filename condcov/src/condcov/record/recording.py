@@ -223,7 +223,8 @@ class Recording:
             self._recorder.stop()
             _current = None
             self._restore_environment()
-            self._collect()
+            with _no_collection():
+                self._collect()
             self._write()
             if self.first:
                 self._add_unexecuted()
@@ -376,15 +377,14 @@ class Recording:
         if self._failed and _current is self:
             self._offer_again()
         pending = self._pending.setdefault(self._context, {})
-        with _no_collection():
-            for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
-                _, file, plan = self._plans[id(code)]
-                seen = plan.seen(lines, jumps, paths)
-                before = pending.get(file.path)
-                if before is None or before[0] != file.sha256:
-                    pending[file.path] = file.sha256, seen
-                else:
-                    before[1].update(seen)
+        for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
+            _, file, plan = self._plans[id(code)]
+            seen = plan.seen(lines, jumps, paths)
+            before = pending.get(file.path)
+            if before is None or before[0] != file.sha256:
+                pending[file.path] = file.sha256, seen
+            else:
+                before[1].update(seen)
 
     def _save_if_due(self) -> None:
         """Save from time to time; if that fails, the next time or the end may report why."""
@@ -436,16 +436,16 @@ class Recording:
         self._start_saving()
 
 
-# What works on plans makes many objects but no cyclic garbage; the collector would visit all objects of the program
-# repeatedly.
+# Plans, and what is read from them at the end, are many objects but no cyclic garbage; the collector would visit all
+# objects of the program repeatedly. The thread that saves must not disable it, because the program may do so meanwhile.
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
     global _paused
     if gc.isenabled():
-        _paused = True
-        gc.disable()
         try:
+            _paused = True
+            gc.disable()
             yield
         finally:
             _collect_again()
