@@ -1,9 +1,11 @@
 """Only the parts of a large file are parsed whose decisions are needed, with the same result."""
 
+import ast
 import inspect
 import pathlib
 
 import pytest
+from _pytest.assertion.rewrite import rewrite_asserts
 
 from condcov.analysis.coverable import code_objects
 from condcov.code import bytecode, jumps, parsing
@@ -18,19 +20,23 @@ def plans(text, tables):
     return [(plan.probes, *plan.meaning) for plan in made]
 
 
-def in_parts(text, monkeypatch):
-    monkeypatch.setattr(parsing, 'LARGE', 0)
+def parts(text):
     return parsing.Tables(text.encode(), 'example.py')
 
 
+def whole(text):
+    tables = parts(text)
+    tables.of_file()
+    return tables
+
+
 @pytest.mark.parametrize('name', ['argparse', 'ast', 'inspect', 'typing', 'test/test_patma', 'test/test_coroutines'])
-def test_parts_of_the_library_have_the_same_plans(name, monkeypatch):
+def test_parts_of_the_library_have_the_same_plans(name):
     file = LIBRARY / f'{name}.py'
     if not file.exists():
         pytest.skip('this interpreter has no tests')
     text = file.read_text('utf-8')
-    whole = plans(text, parsing.Tables(text.encode(), 'example.py'))
-    assert plans(text, in_parts(text, monkeypatch)) == whole
+    assert plans(text, parts(text)) == plans(text, whole(text))
 
 
 PROGRAM = '''\
@@ -57,23 +63,25 @@ if f and g:
 '''
 
 
-def test_parts(monkeypatch):
-    whole = plans(PROGRAM, parsing.Tables(PROGRAM.encode(), 'example.py'))
-    tables = in_parts(PROGRAM, monkeypatch)
-    assert plans(PROGRAM, tables) == whole and tables._whole is None
+@pytest.mark.parametrize('near', [0, parsing.NEAR])
+def test_parts(monkeypatch, near):
+    monkeypatch.setattr(parsing, 'NEAR', near)
+    tables = parts(PROGRAM)
+    assert plans(PROGRAM, tables) == plans(PROGRAM, whole(PROGRAM)) and tables._whole is None
 
 
 def test_the_jumps_of_a_code_object_are_matched_once(monkeypatch):
     matched = []
     real = jumps.jumps_of
     monkeypatch.setattr(jumps, 'jumps_of', lambda code, *rest: matched.append(code) or real(code, *rest))
-    assert len(plans(PROGRAM, in_parts(PROGRAM, monkeypatch))) == len(matched)
+    plans(PROGRAM, parts(PROGRAM))
+    assert matched and len({*matched}) == len(matched)
 
 
 def test_code_without_tests_needs_no_parsing(monkeypatch):
     monkeypatch.setattr(parsing.ast, 'parse', None)
     text = 'def f():\n    str()\n\nf()\n'
-    assert [{*facts[1].values()} for facts in plans(text, in_parts(text, monkeypatch))] == [{1, 4}, {2}]
+    assert [{*facts[1].values()} for facts in plans(text, parts(text))] == [{1, 4}, {2}]
 
 
 @pytest.mark.parametrize('text', [
@@ -83,13 +91,21 @@ def test_code_without_tests_needs_no_parsing(monkeypatch):
     'x = f"""{int and\nstr}"""\ny = """\ndef f(a): return a and b\n"""\nz = int and x\n',
     'x = (str\n@int and\nint) if 0 else 1\n@str\ndef f(a=int and str): pass\n',
 ])
-def test_parts_that_are_not_valid_by_themselves(text, monkeypatch):
-    whole = plans(text, parsing.Tables(text.encode(), 'example.py'))
-    assert plans(text, in_parts(text, monkeypatch)) == whole
+def test_parts_that_are_not_valid_by_themselves(text):
+    assert plans(text, parts(text)) == plans(text, whole(text))
 
 
-def test_a_test_is_in_the_part_of_its_line(monkeypatch):
-    tables = in_parts(PROGRAM, monkeypatch)
+def test_an_assert_in_a_string_tells_nothing_about_the_code_in_its_line():
+    text = 'X = """\ndef f():\n    assert a # """; y = 1 if bool(int) else 2; z = """\n""" # """\ndef test():\n    assert X\n'
+    tree = ast.parse(text)
+    rewrite_asserts(tree, text.encode())
+    code = compile(tree, 'example.py', 'exec', dont_inherit=True)
+    made = planner.plan(code, parts(text))
+    assert made.meaning == planner.plan(code, whole(text)).meaning and made.meaning[3]
+
+
+def test_a_test_is_in_the_part_of_its_line():
+    tables = parts(PROGRAM)
     code = compile(PROGRAM, 'example.py', 'exec', dont_inherit=True).co_consts[0]
     table, _ = tables.of_code(code, bytecode.Instructions(code))
     assert {span.line for span in table.values} == {2}

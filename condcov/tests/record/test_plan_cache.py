@@ -70,13 +70,14 @@ def test_a_second_run_makes_no_plans(folder, made):
 def test_source_is_parsed_for_new_code_only(folder, made, monkeypatch):
     run(folder)
     made.clear()
-    file = recorded_file.RecordedFile(str(folder.path / 'mod.py'))
+    path = str(folder.path / 'mod.py')
+    file = recorded_file.RecordedFile(path, path)
     assert file._tables is None
     code = compile('\n' + TEXT, file.path, 'exec')
     file.plan(code)
     assert file._tables and made == {'<module>'}
     file.plans.save()
-    assert len(recorded_file.RecordedFile(file.path).plans) == 3
+    assert len(recorded_file.RecordedFile(path, path).plans) == 3
 
 
 def test_other_source(folder, made):
@@ -196,12 +197,12 @@ def test_a_child_writes_what_is_new_to_it(folder):
 def test_two_processes(folder, made):
     path = folder.write('mod.py', TEXT)
     (folder.path / '__pycache__').mkdir()
-    one, other = recorded_file.RecordedFile(path), recorded_file.RecordedFile(path)
+    one, other = recorded_file.RecordedFile(path, path), recorded_file.RecordedFile(path, path)
     one.plan(compile(TEXT, path, 'exec'))
     other.plan(compile(TEXT, path, 'exec').co_consts[0])
     one.plans.save()
     other.plans.save()
-    assert len(recorded_file.RecordedFile(path).plans) == 2 and kept(folder) == [NAME]
+    assert len(recorded_file.RecordedFile(path, path).plans) == 2 and kept(folder) == [NAME]
 
 
 def test_a_write_that_fails(folder, made, monkeypatch):

@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import py_compile
 import signal
 import subprocess
 import sys
@@ -649,6 +650,21 @@ def test_a_file_that_is_no_python(folder):
     assert f'condcov: {folder.path}/bad.py was not recorded: ' in done.stderr
     assert f'condcov: {folder.path}/no.py was not recorded: No such file or directory' in done.stderr
     assert 'done = 1' in folder.lines('prog.py')
+
+
+def test_a_module_whose_source_is_no_python_any_more(folder):
+    folder.write('other.py', 'def one():\n    return 1\n\ndef two(x):\n    return x and 1\n')
+    folder.write('prog.py', """
+        import other
+        other.one()
+        other.two(1)
+        other.two(2)
+    """)
+    py_compile.compile(str(folder.path / 'other.py'), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    folder.write('other.py', 'x = (\n')
+    done = folder.condcov('run', 'prog.py')
+    assert done.stderr.count('\n') == 1
+    assert done.stderr.startswith(f'condcov: {folder.path}/other.py was not recorded: cannot parse')
 
 
 def test_the_thread_that_saves_leaves_the_garbage_collector_on(folder, monkeypatch):

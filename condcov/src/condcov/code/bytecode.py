@@ -54,7 +54,8 @@ LOOPS_OVER_GENERATORS = sys.version_info >= (3, 14)
 # Whether a jump in a comprehension can have the position of a comparison that was compiled before.
 COMPARISONS_MOVE = sys.version_info < (3, 12)
 
-# Whether the jump of an `if` has the position of the statement, and not that of the test.
+# Whether the jump of an `if` has the position of the statement, and not that of the test: pytest rewrites an assert to
+# statements with its position. Later, a jump may have that of a condition in it, although pytest has rewritten it.
 TESTS_AT_STATEMENT = sys.version_info < (3, 12)
 
 # The conditional jumps, except SEND: it belongs to await and yield from.
@@ -191,8 +192,8 @@ class Instructions:
 # 127: it has the kind of the entry in bits 3 to 6, and the number of its code units less 1 in bits 0 to 2.
 _UNITS = bytes((byte & 7) + 1 for byte in range(256))
 _NOT_FIRST = bytes(range(128))
-_CHANGES = bytes(byte >= 0xD8 for byte in range(256))       # the kinds from 11 on: those below stay in the line
-_NO_COLUMNS, _LONG, _NO_LINE = 13, 14, 15
+_ONE_LINE, _NO_COLUMNS, _LONG, _NO_LINE = 10, 13, 14, 15       # after _ONE_LINE: the kinds that can be in another line
+_MAY_CHANGE = bytes(byte >> 7 and byte >> 3 & 15 > _ONE_LINE for byte in range(256))
 
 
 def _runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
@@ -201,7 +202,7 @@ def _runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
     code.co_lines() has an item for each instruction, which takes twice as long.
     """
     table, line, unit, start = code.co_linetable, code.co_firstlineno, 0, 0
-    marks = table.translate(_CHANGES)
+    marks = table.translate(_MAY_CHANGE)
     change = marks.find(1)
     while change >= 0:
         kind = table[change] >> 3 & 15
@@ -215,7 +216,7 @@ def _runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
                 unit += _UNITS[table[change]]
                 yield unit, None
             else:
-                line += kind - 10 if kind < _NO_COLUMNS else _signed(table, change + 1)
+                line += kind - _ONE_LINE if kind < _NO_COLUMNS else _signed(table, change + 1)
         change = marks.find(1, change + 1)
     yield unit + sum(table[start:].translate(_UNITS, _NOT_FIRST)), line
 

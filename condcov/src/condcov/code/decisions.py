@@ -63,8 +63,8 @@ class Table:
     reasons     for spans where jumps test no condition, the reason: patterns that always match, and functions that are
                 compiled to a loop
     asserts     for the span of an assert statement, the keys of the decisions in it
-    assert_lines    for the first line of an assert statement, its span, if pytest makes all jumps there test no
-                condition of the source
+    assert_lines    for the first line of an assert statement, its span, if there is no other code in that line; if
+                pytest has rewritten it, that tells all about the jumps there
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
     last_handlers   the keys of the last except clauses of try statements
@@ -291,10 +291,10 @@ class _Finder:
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
 
     def alone(self, span: Span) -> bool:
-        """Whether there is no other statement in the first line of a span."""
+        """Whether the first line of a span contains no other statement, and no end of a string of several lines."""
         line = self.source[span.line - self.first]
-        after = line[span.end_column:].strip() if span.end_line == span.line else b''
-        return not line[:span.column].strip() and (not after or after.startswith(b'#'))
+        after = line[span.end_column:].partition(b'#')[0] if span.end_line == span.line else b''
+        return not (line[:span.column] + after).strip() and b'"""' not in line and b"'''" not in line
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

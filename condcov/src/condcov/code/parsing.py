@@ -12,14 +12,12 @@ from condcov.code import bytecode, decisions, jumps, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
-LARGE = 200_000         # bytes; of a larger file, only the parts are parsed whose decisions are needed
-
 
 class Tables:
-    """The tables of a file's decisions.
+    """The tables of a file's decisions. Only those parts of the file are parsed whose decisions are needed.
 
-    Raises CondcovError if the text is not valid in this version of Python or cannot be decoded; `path` is for the
-    message. For a large file, of_code() may raise it, too.
+    Raises CondcovError if the text cannot be decoded; `path` is for the message. of_code() may raise it if the text is
+    not valid in this version of Python.
     """
 
     def __init__(self, text: str | bytes, path: str) -> None:
@@ -27,12 +25,9 @@ class Tables:
         self._path = path
         self._whole: decisions.Table | None = None
         self._parts: _Parts | None = None
-        if len(text) > LARGE:
-            self._parts = _Parts(self._text)
-        else:
-            self._of_file()
 
-    def _of_file(self) -> decisions.Table:
+    def of_file(self) -> decisions.Table:
+        """Return the table of the whole file."""
         if self._whole is None:
             with no_warnings():
                 self._whole = decisions_of(self._text, self._path)[1]
@@ -42,18 +37,23 @@ class Tables:
 
     def of_code(self, code: CodeType, instructions: bytecode.Instructions) -> tuple[decisions.Table, list[jumps.Jump]]:
         """Return a table with the decisions that a code object tests, and its jumps, matched to them."""
-        if self._parts is not None:
-            lines: set[int | None] = set()
-            for index in instructions.find(jumps.TESTS):
-                position = instructions.position(index)
-                lines |= {position.line, position.end_line}
-            table = self._parts.table(lines)
+        tests = instructions.find(jumps.TESTS)
+        if not tests:
+            return decisions.Table(), []
+        if self._whole is None:
+            self._parts = self._parts or _Parts(self._text)
+            table = self._parts.table({instructions.lines[index] for index in tests})
             if table is not None:
                 found = jumps.jumps_of(code, table, instructions)
                 if all(jump.operand or jump.reason for jump in found):
                     return table, found
-        table = self._of_file()
+        table = self.of_file()
         return table, jumps.jumps_of(code, table, instructions)
+
+
+# A part is parsed after as many empty lines as there are lines before it, up to this number for each of its lines. With
+# more, it takes less time to increment the line numbers in its syntax tree.
+NEAR = 1000
 
 
 class _Parts:
@@ -95,13 +95,16 @@ class _Parts:
         found = decisions.Table()
         for number in numbers:
             if number not in self._tables:
-                start = self._start(number)
-                text = '\n'.join(self._lines[start:self._start(number + 1)]) + '\n'
+                start, end = self._start(number), self._start(number + 1)
+                text = '\n'.join(self._lines[start:end]) + '\n'
+                near = start < NEAR * (end - start)
                 try:
                     with no_warnings():
-                        tree = ast.increment_lineno(ast.parse(text), start)
+                        tree = ast.parse('\n' * start + text if near else text)
                 except (SyntaxError, ValueError, RecursionError):
                     return None
+                if not near:
+                    ast.increment_lineno(tree, start)
                 self._tables[number] = decisions.find(tree, text, sys.flags.optimize, start)[1]
             if len(numbers) == 1:
                 return self._tables[number]

@@ -82,7 +82,8 @@ class _Planner:
     def _shown_lines(self) -> list[int | None]:
         """For each instruction, the line that a trace function saw last before it, or None.
 
-        coverage.py ignores the line of a PUSH_EXC_INFO and of the instructions that follow it in the same line.
+        coverage.py ignores the line of a PUSH_EXC_INFO and of the instructions that follow it in the same line. They
+        are added to self._changes.
         """
         instructions = self._instructions
         shown = instructions.lines.copy()
@@ -302,12 +303,10 @@ class _Planner:
 
     def _left(self, index: int) -> int | None:
         """The next line that is shown after an instruction that returns or raises, negative for the exit."""
-        caught = self._instructions.caught(index)
+        caught = self._instructions.caught(index) if self._instructions.ops[index] in _RAISES else None
         while caught is not None and self._is_cleanup(caught):
             caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
-        if self._instructions.ops[index] in _RAISES and caught is not None:
-            return self._landing(caught, raised=True)
-        return -self._code.co_firstlineno
+        return -self._code.co_firstlineno if caught is None else self._landing(caught, raised=True)
 
     def _is_cleanup(self, index: int) -> bool:
         """Whether what is executed when an exception leaves a handler starts here. In 3.11, it may have a line."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import CodeType
+import sys
+from types import CodeType, ModuleType
 
 from condcov import late
 from condcov.code import source_text
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
 
 
 class RecordedFile:
-    """A source file. Raises OSError if it cannot be read, CondcovError if it is not valid Python."""
+    """A source file. Raises OSError if it cannot be read, CondcovError if it is found not to be valid Python."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, name: str) -> None:
+        """Read the file with this path; `name` is the filename of its code objects."""
         self.path = path
         self.stamp = stamp(path)
         self._content = source_text.read(path)
         self.sha256 = source_text.sha256(self._content)
         self.plans = plan_cache.Plans(path, self.sha256)
         self._tables: parsing.Tables | None = None
-        if not self.plans:
-            self._parse()           # raise now if it is not valid, unless it is large
+        if not self.plans and not _is_imported(name):
+            self._parse().of_file()         # it may not be Python, but a template from which the code was made
 
     def _parse(self) -> parsing.Tables:
         if self._tables is None:
@@ -37,6 +39,15 @@ class RecordedFile:
     def plan(self, code: CodeType) -> Plan:
         """Return the plan of one of the file's code objects."""
         return self.plans.of(code, lambda code: late.module('condcov.record.planner').plan(code, self._parse()))
+
+
+def _is_imported(name: str) -> bool:
+    """Whether there is a module with this file. Usually, its import has just begun."""
+    return any(isinstance(module, ModuleType) and _attributes(module, '__dict__').get('__file__') == name
+               for module in reversed(list(sys.modules.values())))
+
+
+_attributes = object.__getattribute__       # a lazy module would import itself
 
 
 def import_planner() -> None:

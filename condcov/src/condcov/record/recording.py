@@ -339,7 +339,12 @@ class Recording:
             file = self._file(code)
             if file is None:
                 return None
-            plan = file.plan(code)
+            try:
+                plan = file.plan(code)
+            except CondcovError as error:
+                self._files[code.co_filename] = None
+                self._problems[file.path] = reason(error, file.path)
+                return None
             probes = plan.probes
         self._plans[id(code)] = code, file, plan
         # If it is offered here, the recorder raises errors here and not in the program.
@@ -362,7 +367,7 @@ class Recording:
         file = None
         if path is not None:
             try:
-                file = RecordedFile(path)
+                file = RecordedFile(path, name)
             except (CondcovError, OSError) as error:
                 # Templates and the like are compiled under the name of a file that is not Python; ignore them.
                 if path.endswith(('.py', '.pyw')):
