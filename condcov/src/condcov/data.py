@@ -86,8 +86,9 @@ class Data:
             (number,), = database.execute('SELECT id FROM context WHERE name = ?', row)
             for path, (sha256, seen) in files.items():
                 file = self._file(database, _storable(path), sha256)
-                database.executemany('INSERT OR IGNORE INTO line VALUES (?, ?, ?)',
-                                     ((file, number, line) for line in sorted(seen.lines)))
+                # As JSON, which costs less than a statement for each.
+                database.execute('INSERT OR IGNORE INTO line SELECT ?, ?, value FROM json_each(?)',
+                                 (file, number, str(sorted(seen.lines))))
                 database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
                                      ((file, number, *arc) for arc in sorted(seen.arcs)))
                 database.executemany(
