@@ -53,7 +53,7 @@ class Tables:
 
 # A part is parsed after as many empty lines as there are lines before it, up to this number for each of its lines. With
 # more, it takes less time to increment the line numbers in its syntax tree.
-NEAR = 1000
+NEAR = 500
 
 
 class _Parts:

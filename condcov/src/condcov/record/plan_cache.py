@@ -18,16 +18,19 @@ from condcov.record.plan import Plan
 _dumps, _loads, _cache_from_source = marshal.dumps, marshal.loads, importlib.util.cache_from_source
 
 SUFFIX = '.condcov'
-MOST = 10_000               # per file, because a program may compile different code under one name in each run
+# How many plans a file has at most, more than it has lines: a program may compile different code under one name in each
+# run.
+MOST = 10_000
 
 
 class Plans:
-    """The plans of a source file, by the content of their code objects.
+    """The plans of a source file with this number of lines, by the content of their code objects.
 
     new     whether some are not written yet
     """
 
-    def __init__(self, path: str, sha256: str) -> None:
+    def __init__(self, path: str, sha256: str, lines: int) -> None:
+        self._most = MOST + lines
         try:
             self._file: str | None = _file(path)
             self._head = bytes.fromhex(sha256) + _maker()
@@ -45,7 +48,7 @@ class Plans:
         if key in self._plans:
             return Plan(*self._plans[key])
         plan = make(code)
-        if len(self._plans) < MOST:
+        if len(self._plans) < self._most:
             self._plans[key] = plan.facts
             self.new = True
         return plan

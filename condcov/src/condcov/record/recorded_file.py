@@ -25,7 +25,7 @@ class RecordedFile:
         self.stamp = stamp(path)
         self._content = source_text.read(path)
         self.sha256 = source_text.sha256(self._content)
-        self.plans = plan_cache.Plans(path, self.sha256)
+        self.plans = plan_cache.Plans(path, self.sha256, self._content.count(b'\n'))
         self._tables: parsing.Tables | None = None
         if not self.plans and not _is_imported(name):
             self._parse().of_file()         # it may not be Python, but a template from which the code was made
