@@ -14,6 +14,12 @@ from condcov.record import planner
 LIBRARY = pathlib.Path(inspect.__file__).parent
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch):
+    """Treat each file as a large one."""
+    monkeypatch.setattr(parsing, 'LARGE', 0)
+
+
 def plans(text, tables):
     code = compile(text, 'example.py', 'exec', dont_inherit=True)
     made = [planner.plan(each, tables) for each in code_objects(code)]
@@ -63,9 +69,7 @@ if f and g:
 '''
 
 
-@pytest.mark.parametrize('near', [0, parsing.NEAR])
-def test_parts(monkeypatch, near):
-    monkeypatch.setattr(parsing, 'NEAR', near)
+def test_parts():
     tables = parts(PROGRAM)
     assert plans(PROGRAM, tables) == plans(PROGRAM, whole(PROGRAM)) and tables._whole is None
 

@@ -12,9 +12,11 @@ from condcov.code import bytecode, decisions, jumps, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
+LARGE = 200_000         # bytes; of a larger file, only the parts are parsed whose decisions are needed
+
 
 class Tables:
-    """The tables of a file's decisions. Only those parts of the file are parsed whose decisions are needed.
+    """The tables of a file's decisions. It is parsed when one is needed.
 
     Raises CondcovError if the text cannot be decoded; `path` is for the message. of_code() may raise it if the text is
     not valid in this version of Python.
@@ -23,6 +25,7 @@ class Tables:
     def __init__(self, text: str | bytes, path: str) -> None:
         self._text = source_text.decoded(text, path)
         self._path = path
+        self._is_large = len(text) > LARGE
         self._whole: decisions.Table | None = None
         self._parts: _Parts | None = None
 
@@ -40,7 +43,7 @@ class Tables:
         tests = instructions.find(jumps.TESTS)
         if not tests:
             return decisions.Table(), []
-        if self._whole is None:
+        if self._whole is None and self._is_large:
             self._parts = self._parts or _Parts(self._text)
             table = self._parts.table({instructions.lines[index] for index in tests})
             if table is not None:
@@ -49,11 +52,6 @@ class Tables:
                     return table, found
         table = self.of_file()
         return table, jumps.jumps_of(code, table, instructions)
-
-
-# A part is parsed after as many empty lines as there are lines before it, up to this number for each of its lines. With
-# more, it takes less time to increment the line numbers in its syntax tree.
-NEAR = 500
 
 
 class _Parts:
@@ -95,16 +93,13 @@ class _Parts:
         found = decisions.Table()
         for number in numbers:
             if number not in self._tables:
-                start, end = self._start(number), self._start(number + 1)
-                text = '\n'.join(self._lines[start:end]) + '\n'
-                near = start < NEAR * (end - start)
+                start = self._start(number)
+                text = '\n'.join(self._lines[start:self._start(number + 1)]) + '\n'
                 try:
                     with no_warnings():
-                        tree = ast.parse('\n' * start + text if near else text)
+                        tree = ast.increment_lineno(ast.parse(text), start)
                 except (SyntaxError, ValueError, RecursionError):
                     return None
-                if not near:
-                    ast.increment_lineno(tree, start)
                 self._tables[number] = decisions.find(tree, text, sys.flags.optimize, start)[1]
             if len(numbers) == 1:
                 return self._tables[number]
