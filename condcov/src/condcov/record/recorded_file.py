@@ -43,11 +43,12 @@ class RecordedFile:
 
 def _is_imported(name: str) -> bool:
     """Whether there is a module with this file. Usually, its import has just begun."""
-    return any(isinstance(module, ModuleType) and _attributes(module, '__dict__').get('__file__') == name
+    # Without asking objects for attributes: a lazy module would import itself.
+    return any(issubclass(type(module), ModuleType) and _attributes(module, '__dict__').get('__file__') == name
                for module in reversed(list(sys.modules.values())))
 
 
-_attributes = object.__getattribute__       # a lazy module would import itself
+_attributes = object.__getattribute__
 
 
 def import_planner() -> None:
