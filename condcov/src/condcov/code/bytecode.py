@@ -83,9 +83,9 @@ class Instructions:
     def __init__(self, code: CodeType) -> None:
         self._code = code
         self._raw = code.co_code
-        self._raw_ops = self._raw[::2]
-        self._chosen = chosen = self._raw_ops.translate(_IS_INSTRUCTION)
-        self.ops = self._raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
+        raw_ops = self._raw[::2]
+        self._chosen = chosen = raw_ops.translate(_IS_INSTRUCTION)
+        self.ops = raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
         self._units = list(compress(range(len(chosen)), chosen))
         self._positions: list[tuple] = []       # filled when one is asked for
         self.lines: list[int | None] = []
@@ -110,11 +110,13 @@ class Instructions:
         return len(self.ops)
 
     def _add_jump(self, index: int) -> None:
-        op, distance, following = self.ops[index], self.argument(index), self._units[index] + 1
-        while following < len(self._raw_ops) and self._raw_ops[following] == _CACHE:
-            following += 1
-        target = self._at(following - distance if op in _BACKWARD else following + distance)
-        if op == _FOR_ITER:
+        distance = self.argument(index)
+        if self.ops[index] in _BACKWARD:
+            distance = -distance
+        # From the next instruction, after the caches of the jump.
+        following = self.offset(index + 1) if index + 1 < len(self.ops) else len(self._raw)
+        target = self._at(following // 2 + distance)
+        if self.ops[index] == _FOR_ITER:
             self.ends.update(range(target, target + _AFTER_LOOP))
             target += _AFTER_LOOP
         self.targets[index] = target
@@ -154,12 +156,7 @@ class Instructions:
 
     def argument(self, index: int) -> int:
         """Return the argument of an instruction."""
-        place, shift = 2 * self._units[index], 0
-        argument = self._raw[place + 1]
-        while place and self._raw[place - 2] == _EXTENDED_ARG:
-            place, shift = place - 2, shift + 8
-            argument |= self._raw[place + 1] << shift
-        return argument
+        return int.from_bytes(self._raw[self.offset(index) + 1:self.place(index) + 2:2], 'big')
 
     def position(self, index: int) -> Span:
         """Return the Span of an instruction; fields that the compiler has not set are None."""
