@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from condcov.seen import EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen  # noqa: F401
+from condcov.seen import ASSERTS, EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen  # noqa: F401
 from condcov.span import Span
 
 # The levels of coverage, from the coarsest to the finest.

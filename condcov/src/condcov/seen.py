@@ -7,11 +7,14 @@ SEEN_TRUE = 'T'
 SEEN_FALSE = 'F'
 NOT_EVALUATED = '-'
 EVALUATED = 'e'     # the last operand in a value context: evaluated, but nothing tests whether it is true
-UNKNOWN = '?'       # a whole path: pytest has rewritten the assert, so the evaluated conditions are not these
+UNKNOWN = '?'       # a whole path: the interpreter does not show which conditions were evaluated
 LEFT = '!'          # the evaluation was not completed, during or after that of the condition before this mark
 
 Arc = tuple[int, int]
 Key = tuple[int, int, int, int, str]    # of a decision: its span and its kind
+
+# In place of a decision, with the path UNKNOWN: pytest has rewritten the asserts of the file.
+ASSERTS: Key = 0, 0, 0, 0, 'assert'
 
 
 class Seen:

@@ -161,7 +161,7 @@ def test_every_conditional_jump_of_the_library_is_known(library):
         found, table = decisions.find(ast.parse(text), text)
         tested = collections.defaultdict(set)
         for code in code_objects(compile(text, file, 'exec', dont_inherit=True)):
-            for jump in jumps_of(code, table):
+            for jump in jumps_of(bytecode.Instructions(code), table):
                 kinds[jump.operand.decision.kind if jump.operand else jump.reason] += 1
                 if jump.operand:
                     tested[jump.operand.decision.key].add(jump.operand.condition)

@@ -30,10 +30,12 @@ RECURSION = 20_000      # the recursion limit while coverage.py's parser works; 
 class AnalysedFile(model.SourceFile):
     """A SourceFile that can interpret a record of its code.
 
-    parser  coverage.py's parser, which knows the statements
+    parser      coverage.py's parser, which knows the statements
+    asserts     the keys of the decisions in assert statements
     """
 
     parser: coverage.parser.PythonParser
+    asserts: frozenset[model.Key]
 
     def counted(self, seen: model.Seen) -> tuple[model.SourceFile, model.Seen]:
         """Return the SourceFile and the Seen to report, from a recorded Seen.
@@ -43,7 +45,7 @@ class AnalysedFile(model.SourceFile):
         """
         paths = {key: {path: count for path, count in found.items() if path != model.UNKNOWN}
                  for key, found in seen.paths.items()}
-        unknown = {key for key, found in paths.items() if not found}
+        unknown = {key for key in (*paths, *(self.asserts if model.ASSERTS in paths else ())) if not paths.get(key)}
         source = self
         if unknown:
             source = dataclasses.replace(self, decisions=tuple(
@@ -88,7 +90,8 @@ def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str
     return AnalysedFile(
         path, text, frozenset(parser.statements), frozenset(excluded), arcs, decisions,
         frozenset(arc for arc in arcs if arc[0] in assumed), _waived(decisions, table, parser),
-        accepting.find(text, decisions, accept, parser.first_line, excluded), parser=parser)
+        accepting.find(text, decisions, accept, parser.first_line, excluded), parser=parser,
+        asserts=frozenset(table.in_asserts()))
 
 
 @contextlib.contextmanager

@@ -54,10 +54,6 @@ LOOPS_OVER_GENERATORS = sys.version_info >= (3, 14)
 # Whether a jump in a comprehension can have the position of a comparison that was compiled before.
 COMPARISONS_MOVE = sys.version_info < (3, 12)
 
-# Whether the jump of an `if` has the position of the statement, and not that of the test: pytest rewrites an assert to
-# statements with its position. Later, a jump may have that of a condition in it, although pytest has rewritten it.
-TESTS_AT_STATEMENT = sys.version_info < (3, 12)
-
 # The conditional jumps, except SEND: it belongs to await and yield from.
 CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
 
@@ -76,11 +72,14 @@ class Instructions:
     ends        indices of those after which control never goes on to the next one
     entered     {index: indices of the jumps that go to it}
     handlers    indices of those where an exception handler starts
+    asserts     lines of asserts that pytest has rewritten: jumps in such a line that stay there are not in `targets`.
+                None if pytest has not rewritten the code
 
     These are lists and not objects, which would take several times as long to make.
     """
 
-    def __init__(self, code: CodeType) -> None:
+    def __init__(self, code: CodeType, asserts: frozenset[int] | None = None) -> None:
+        self.asserts = asserts
         self._code = code
         self._raw = code.co_code
         raw_ops = self._raw[::2]
@@ -90,17 +89,24 @@ class Instructions:
         self._positions: list[tuple] = []       # filled when one is asked for
         self.lines: list[int | None] = []
         self.changes: list[int] = []
+        limits: list[int] = []      # in lines of `asserts`, the end in code units; 0 in others
         unit = 0
         for end, line in _runs(code):
             if unit:
                 self.changes.append(len(self.lines))
-            self.lines += [line] * chosen.count(1, unit, end)
+            count = chosen.count(1, unit, end)
+            self.lines += [line] * count
+            if asserts:
+                limits += [end if line in asserts else 0] * count
             unit = end
         self.targets: dict[int, int] = {}
         self.ends = {len(self.ops) - 1, *self.find(_IS_END)}
         self.entered: dict[int, list[int]] = {}
         for index in self.find(_IS_JUMP):
-            self._add_jump(index)
+            if asserts and self._is_before(limits[index], index):
+                self.ends.discard(index)
+            else:
+                self._add_jump(index)
         self.handlers: set[int] = set()
         self._caught: list[int | None] = []
         if code.co_exceptiontable:
@@ -108,6 +114,13 @@ class Instructions:
 
     def __len__(self) -> int:
         return len(self.ops)
+
+    def _is_before(self, limit: int, index: int) -> bool:
+        """Whether this instruction simply jumps forward to a code unit before the limit."""
+        unit = self._units[index]
+        # At most one cache follows a conditional jump.
+        return (unit + 2 + self._raw[2 * unit + 1] < limit and self.ops[index] not in _BACKWARD
+                and self._raw[2 * unit - 2] != _EXTENDED_ARG)
 
     def _add_jump(self, index: int) -> None:
         distance = self.argument(index)

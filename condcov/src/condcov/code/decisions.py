@@ -63,8 +63,6 @@ class Table:
     reasons     for spans where jumps test no condition, the reason: patterns that always match, and functions that are
                 compiled to a loop
     asserts     for the span of an assert statement, the keys of the decisions in it
-    assert_lines    for the first line of an assert statement, its span, if there is no other code in that line; if
-                pytest has rewritten it, that tells all about the jumps there
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
     last_handlers   the keys of the last except clauses of try statements
@@ -82,7 +80,6 @@ class Table:
     firsts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
     reasons: dict[Span, str] = dataclasses.field(default_factory=dict)
     asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
-    assert_lines: dict[int | None, Span] = dataclasses.field(default_factory=dict)
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
     jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
@@ -92,10 +89,9 @@ class Table:
         for name, entries in vars(other).items():
             getattr(self, name).update(entries)
 
-    def assert_of(self, instructions: bytecode.Instructions, index: int) -> Span | None:
-        """Return the span of the assert statement that pytest has rewritten to code with this jump, or None."""
-        span = self.assert_lines.get(instructions.lines[index])     # often without the position, which takes longer
-        return span or (position if (position := instructions.position(index)) in self.asserts else None)
+    def in_asserts(self) -> set[Key]:
+        """Return the keys of the decisions in assert statements."""
+        return {key for keys in self.asserts.values() for key in keys}
 
 
 def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0) -> tuple[list[model.Decision], Table]:
@@ -187,10 +183,7 @@ class _Finder:
 
     def visit_Assert(self, node: ast.Assert) -> None:
         if self.optimize < 1:
-            span = _span(node)
-            self.table.asserts[span] = []
-            if bytecode.TESTS_AT_STATEMENT and self.alone(span):
-                self.table.assert_lines[span.line] = span
+            self.table.asserts[_span(node)] = []
             self.test('assert', node.test)
             self.stack += [node.msg] if node.msg else []
 
@@ -289,12 +282,6 @@ class _Finder:
             if (isinstance(last, one_line_jumps.KINDS)
                     and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
-
-    def alone(self, span: Span) -> bool:
-        """Whether the first line of a span contains no other statement, and no end of a string of several lines."""
-        line = self.source[span.line - self.first]
-        after = line[span.end_column:].partition(b'#')[0] if span.end_line == span.line else b''
-        return not (line[:span.column] + after).strip() and b'"""' not in line and b"'''" not in line
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

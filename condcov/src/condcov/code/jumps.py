@@ -17,8 +17,7 @@ _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOA
                                      'LOAD_SUPER_ATTR')
 _GET_ANEXT = OP['GET_ANEXT']
 
-# The conditional jumps, and the first instruction of those that fetch an item of an asynchronous loop.
-TESTS = bytecode.table(bytecode.CONDITIONAL | {_GET_ANEXT})
+_TESTS = bytecode.table(bytecode.CONDITIONAL | {_GET_ANEXT})
 _COPY = OP['COPY']
 _TO_BOOL = OP.get('TO_BOOL')
 
@@ -38,7 +37,6 @@ _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 # Reasons of jumps that others ask for.
 REWRITTEN = 'part of an assert that pytest has rewritten'
 END_OF_EXCEPT_STAR = 'the end of an except*'     # it jumps if there are exceptions that no clause has handled
-_PYTEST = '@py'             # the prefix of the names that pytest adds to an assert
 
 
 @dataclasses.dataclass(slots=True)
@@ -62,32 +60,39 @@ class Jump:
     true_at: int | None = None
 
 
-def jumps_of(code: CodeType, table: Table, instructions: Instructions | None = None) -> list[Jump]:
-    """Return the conditional jumps of a code object, matched to the decisions in the table of its file."""
-    instructions = instructions or Instructions(code)
-    matcher = _Matcher(instructions, table, _is_rewritten(code))
-    return [matcher.jump(index) for index in instructions.find(TESTS)]
+def tests(instructions: Instructions) -> list[int]:
+    """Return the indices of the conditional jumps, and of the instructions that fetch an item of an asynchronous loop.
+
+    Without jumps that stay in an assert that pytest has rewritten.
+    """
+    found = instructions.find(_TESTS)
+    if instructions.asserts:
+        found = [index for index in found
+                 if index in instructions.targets or instructions.lines[index] not in instructions.asserts]
+    return found
 
 
-def _is_rewritten(code: CodeType) -> bool:
-    """Whether pytest has rewritten the asserts in a code object."""
-    return any(name.startswith(_PYTEST) for names in (code.co_varnames, code.co_names) for name in names)
+def jumps_of(instructions: Instructions, table: Table) -> list[Jump]:
+    """Return the Jump of each of the tests() in a code object, matched to the decisions in the table of its file."""
+    matcher = _Matcher(instructions, table)
+    return [matcher.jump(index) for index in tests(instructions)]
 
 
 class _Matcher:
     """Matches the jumps of one code object, which must come in order, to conditions."""
 
-    def __init__(self, instructions: Instructions, table: Table, rewritten: bool) -> None:
+    def __init__(self, instructions: Instructions, table: Table) -> None:
         self._instructions = instructions
         self._ops = instructions.ops
         self._table = table
-        self._rewritten = rewritten
         self._loops: dict[Span, int] = {}       # how many jumps of loops had this position already
 
     def jump(self, index: int) -> Jump:
         """The Jump of the instruction with this index."""
         op = self._ops[index]
-        if self._rewritten and self._table.assert_of(self._instructions, index):
+        instructions = self._instructions
+        if instructions.asserts is not None and (instructions.lines[index] in instructions.asserts
+                                                 or instructions.position(index) in self._table.asserts):
             return Jump(index, reason=REWRITTEN)
         if op == OP['FOR_ITER']:
             return self._for(index)
@@ -281,4 +286,4 @@ def within(position: Span, span: Span) -> bool:
 
 def tested_decisions(codes: Iterable[CodeType], table: Table) -> set[tuple]:
     """Return the keys of the decisions that some jump of the code objects tests."""
-    return {jump.operand.decision.key for code in codes for jump in jumps_of(code, table) if jump.operand}
+    return {jump.operand.decision.key for code in codes for jump in jumps_of(Instructions(code), table) if jump.operand}

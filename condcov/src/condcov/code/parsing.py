@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from types import CodeType
 
-from condcov.code import bytecode, decisions, jumps, source_text
+from condcov.code import bytecode, decisions, jumps, rewritten_asserts, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
@@ -25,33 +25,63 @@ class Tables:
     def __init__(self, text: str | bytes, path: str) -> None:
         self._text = source_text.decoded(text, path)
         self._path = path
-        self._is_large = len(text) > LARGE
-        self._whole: decisions.Table | None = None
-        self._parts: _Parts | None = None
+        self._whole = _Text(self._text, path)
+        self._rest: _Text | None = None         # without the asserts in these lines, which pytest has rewritten
+        self._asserts: frozenset[int] = frozenset()
 
     def of_file(self) -> decisions.Table:
         """Return the table of the whole file."""
-        if self._whole is None:
-            with no_warnings():
-                self._whole = decisions_of(self._text, self._path)[1]
-            self._text = ''
-            self._parts = None
-        return self._whole
+        return self._whole.table()
 
-    def of_code(self, code: CodeType, instructions: bytecode.Instructions) -> tuple[decisions.Table, list[jumps.Jump]]:
-        """Return a table with the decisions that a code object tests, and its jumps, matched to them."""
-        tests = instructions.find(jumps.TESTS)
-        if not tests:
-            return decisions.Table(), []
-        if self._whole is None and self._is_large:
-            self._parts = self._parts or _Parts(self._text)
-            table = self._parts.table({instructions.lines[index] for index in tests})
-            if table is not None:
-                found = jumps.jumps_of(code, table, instructions)
+    def of_code(self, code: CodeType, rewritten: bool = False
+                ) -> tuple[bytecode.Instructions, decisions.Table, list[jumps.Jump]]:
+        """Return the instructions of a code object, a table with the decisions that it tests, and its jumps.
+
+        rewritten   whether pytest has rewritten the asserts in it: most of their jumps are left out
+        """
+        if rewritten and self._rest is None:
+            rest, self._asserts = rewritten_asserts.leave_out(self._text)
+            self._rest = _Text(rest, self._path)
+        instructions = bytecode.Instructions(code, self._asserts if rewritten else None)
+        lines = {instructions.lines[index] for index in jumps.tests(instructions)}
+        if rewritten:
+            lines -= self._asserts
+        if self._rest is not None and lines.isdisjoint(self._asserts):
+            try:
+                return instructions, *self._rest.jumps_of(instructions, lines)
+            except NotPythonError:
+                self._rest = self._whole
+        return instructions, *self._whole.jumps_of(instructions, lines)
+
+
+class _Text:
+    """A text that is parsed as far as its decisions are needed."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self._text = text
+        self._path = path
+        self._parts = _Parts(text) if len(text) > LARGE else None
+        self._table: decisions.Table | None = None
+
+    def table(self) -> decisions.Table:
+        """Return the table of the whole text."""
+        if self._table is None:
+            with no_warnings():
+                self._table = decisions_of(self._text, self._path)[1]
+            self._parts = None
+        return self._table
+
+    def jumps_of(self, instructions: bytecode.Instructions, lines: set[int | None]
+                 ) -> tuple[decisions.Table, list[jumps.Jump]]:
+        """Return a table with the decisions in these lines, and the jumps of a code object, matched to them."""
+        if lines and self._parts is not None:
+            part = self._parts.table(lines)
+            if part is not None:
+                found = jumps.jumps_of(instructions, part)
                 if all(jump.operand or jump.reason for jump in found):
-                    return table, found
-        table = self.of_file()
-        return table, jumps.jumps_of(code, table, instructions)
+                    return part, found
+        table = self.table() if lines else decisions.Table()
+        return table, jumps.jumps_of(instructions, table)
 
 
 class _Parts:

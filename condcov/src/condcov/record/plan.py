@@ -44,8 +44,8 @@ class Plan:
         jump_arcs   {(offset, jumped): arcs} of the conditional jumps
         outcomes    {(offset, jumped): (key, path)} of the decisions that need no path
         recorded    (key, first, conditions) of each decision whose paths are recorded, for path()
-        unknown     the keys of decisions that the code does not show, because pytest has rewritten the assert, or that
-                    the interpreter does not show; see SEES_EMPTY_JUMPS in interpreter.py
+        unknown     the keys of decisions that the interpreter does not show, see SEES_EMPTY_JUMPS in interpreter.py;
+                    and ASSERTS if pytest has rewritten them
         """
         meaning: Any = lines, line_arcs, jump_arcs, outcomes, recorded, unknown
         return cls(_dumps(probes), _dumps(meaning))

@@ -2,14 +2,15 @@
 
 from types import CodeType
 
-from condcov.code import bytecode
-from condcov.code.bytecode import OP, Instructions
-from condcov.code.jumps import END_OF_EXCEPT_STAR, REWRITTEN, Jump, within
+from condcov.code import bytecode, rewritten_asserts
+from condcov.code.bytecode import OP
+from condcov.code.jumps import END_OF_EXCEPT_STAR, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
-from condcov.model import FALSE, LEFT, MOST_CONDITIONS, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Decision, Key
+from condcov.model import FALSE, MOST_CONDITIONS, Decision
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
+from condcov.seen import ASSERTS, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Key
 
 MOST_PATHS = 1 << 20        # with more, it is unlikely that all are ever seen
 
@@ -35,18 +36,16 @@ class _Planner:
 
     def __init__(self, code: CodeType, tables: Tables) -> None:
         self._code = code
-        self._instructions = Instructions(code)
-        self._table, self._jumps = tables.of_code(code, self._instructions)
+        rewritten = rewritten_asserts.are_in(code)
+        self._instructions, self._table, self._jumps = tables.of_code(code, rewritten)
         self._lines: dict[int, int] = {}                        # by offset
         self._line_arcs: dict[int, set[Arc]] = {}               # by offset
         self._jump_arcs: dict[tuple[int, bool], set[Arc]] = {}  # by offset and whether it jumped
         self._outcomes: dict[tuple[int, bool], tuple[Key, str]] = {}    # likewise, of decisions that need no path
         self._paths: dict[Key, tuple[_Paths, int | None]] = {}
         self._recorded: list[_Paths] = []
-        # The decisions in asserts that pytest has rewritten: other conditions, with other jumps.
-        asserts = {self._table.assert_of(self._instructions, jump.index)
-                   for jump in self._jumps if jump.reason == REWRITTEN}
-        self._unknown = {key for span in asserts if span for key in self._table.asserts[span]}
+        self._unknown: set[Key] = {ASSERTS} if rewritten else set()
+        self._in_asserts = self._table.in_asserts() if rewritten else set()
         self._ends_of_except_star = {jump.index for jump in self._jumps if jump.reason == END_OF_EXCEPT_STAR}
         clauses = [jump for jump in self._jumps
                    if self._instructions.ops[jump.index - 2] == OP['CHECK_EG_MATCH']]       # before a COPY
@@ -317,11 +316,13 @@ class _Planner:
         probes: list[tuple] = []
         jumps = self._jumps
         if not SEES_EMPTY_JUMPS:
-            self._unknown |= {jump.operand.decision.key for jump in jumps if jump.operand
-                              and len({*self._instructions.successors(jump.index)}) == 1 and jump.true_at is None}
+            unseen = {jump.operand.decision.key for jump in jumps if jump.operand
+                      and len({*self._instructions.successors(jump.index)}) == 1 and jump.true_at is None}
+            self._unknown |= unseen - self._in_asserts
+        ignored = self._unknown | self._in_asserts
         for jump in jumps:
             offset = self._instructions.offset(jump.index)
-            if jump.operand and jump.operand.decision.key not in self._unknown:
+            if jump.operand and jump.operand.decision.key not in ignored:
                 probes += self._decision_probes(jump, offset)
             elif (offset, True) in self._jump_arcs or (offset, False) in self._jump_arcs:
                 probes.append((offset, -1, -1, None, None))

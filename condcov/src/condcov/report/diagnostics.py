@@ -12,6 +12,7 @@ import condcov
 from condcov.config import Config, Reporting
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
+from condcov.seen import ASSERTS
 
 
 def write(topic: str, config: Config, reporting: Reporting, stream: TextIO) -> None:
@@ -59,7 +60,7 @@ def _data(config: Config) -> Iterator[tuple[str, Any]]:
     else:
         yield 'size', f'{os.path.getsize(data.path)} bytes'
         yield 'contexts', [name or '(without a name)' for name in data.contexts()]
-        yield 'files', [f'{path}: {len(seen.lines)} lines, {len(seen.paths)} decisions'
+        yield 'files', [f'{path}: {len(seen.lines)} lines, {len(seen.paths.keys() - {ASSERTS})} decisions'
                         for path, (_, seen) in data.read().items()]
         yield 'not recorded', [f'{path}: {message}' for path, message in data.problems()]
     if os.path.isdir(os.path.dirname(data.path)):

@@ -1,0 +1,139 @@
+"""Asserts that pytest has rewritten are left out where it makes no difference to the plans of other code."""
+
+import ast
+
+import pytest
+from _pytest.assertion.rewrite import rewrite_asserts
+
+from condcov.analysis.coverable import analyse, code_objects
+from condcov.code import parsing, rewritten_asserts
+from condcov.model import ASSERTS, UNKNOWN, Seen
+from condcov.record import planner
+
+
+def rewritten(text):
+    tree = ast.parse(text)
+    rewrite_asserts(tree, text.encode())
+    return list(code_objects(compile(tree, 'example.py', 'exec', dont_inherit=True)))
+
+
+def planned(codes, text):
+    """(probes, lines, arcs of lines, arcs of jumps, outcomes, recorded) of each code object."""
+    tables = parsing.Tables(text.encode(), 'example.py')
+    found = []
+    for code in codes:
+        plan = planner.plan(code, tables)
+        lines, line_arcs, jump_arcs, outcomes, recorded, unknown = plan.meaning
+        assert list(unknown) == ([ASSERTS] if rewritten_asserts.are_in(code) else [])
+        found.append((plan.probes, lines, *({place: {*arcs[place]} for place in arcs} for arcs in (line_arcs, jump_arcs)),
+                      outcomes, recorded))
+    return found
+
+
+def left_out(text):
+    return sorted(rewritten_asserts.leave_out(text)[1])
+
+
+AROUND = '''\
+def test(a, b):
+    {}
+    return a or b
+    if a:
+        {}
+    for x in b:
+        {}
+    while b:
+        if not a: {}
+        {}
+    with a:
+        {}
+    try:
+        {}
+    except a:
+        {}
+    else:
+        {}
+    finally:
+        {}
+class C:
+    def test(self, a):
+        if a and self:
+            return [x for x in a if x]
+        {}
+'''
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('assert a', True),
+    ('assert(a)', True),
+    ('assert a and b or not test(a)', True),
+    ('assert a == {1: "}"}, f"{a if b else 1}"', False),
+    ('assert a == {1: 2}, f"{a if b else 1}"', True),
+    ('assert a < b < 3  # it is; not', False),
+    ('assert a < b < 3   ', True),
+    ('assert "ähnlich" + (a or b)', True),
+    ('assert (a if b else 3) == 1', True),
+    ('assert sorted(a, key=lambda a: a and b)', True),
+    ('assert all(x or a for x in b)', False),
+    ('assert [x for x in b if x]', False),
+    ('assert a; b = a or b', False),
+    ('assert a, """; """', False),
+    ('assert a \\\n        and b', False),
+    ('assert (a\n        and b)', False),
+    ('assert ")" + (a or\n        b)', True),        # which makes what is left invalid
+    ('assert " ( " and a, b', False),
+    ('assert (a := b) is None', True),
+    ('assert True', True),
+    ('asserts = a and b', False),
+])
+def test_what_is_left_out(text, expected, monkeypatch):
+    text = AROUND.replace('{}', text)
+    codes = rewritten(text)
+    made = planned(codes, text)
+    assert bool(left_out(text)) == expected
+    assert any(plan[4] for plan in made)
+    monkeypatch.setattr(rewritten_asserts, 'leave_out', lambda text: (text, frozenset()))
+    assert made == planned(codes, text)
+
+
+@pytest.mark.parametrize('text', [
+    'X = """\ndef f():\n    assert a # """; y = 1 if bool(int) else 2; z = """\n""" # """\n',
+    'x = f"""\nassert {str if int else 1}\n"""\n',
+    'x = rf\'\'\'\nassert {str if int else 1}\n\'\'\'\n',
+    'x = str, \'\\\nassert \' if int else 1\n',
+    'x = [str,\nassert_ if int else 1]\n',
+])
+def test_what_is_not_an_assert(text, monkeypatch):
+    text = f'assert_ = 1\n{text}def test(a):\n    assert a\n'
+    codes = rewritten(text)
+    made = planned(codes, text)
+    assert made[0][4] and left_out(text) == [len(text.splitlines())]
+    monkeypatch.setattr(rewritten_asserts, 'leave_out', lambda text: (text, frozenset()))
+    assert made == planned(codes, text)
+
+
+def test_code_in_an_assert_that_is_not_rewritten():
+    text = 'def test(a):\n    assert sorted(a, key=lambda x: x if a else 1)\n'
+    plans = planned(rewritten(text), text)
+    assert [bool(plan[4]) or bool(plan[5]) for plan in plans] == [False, False, True]
+
+
+def test_a_file_of_asserts_is_parsed_once(monkeypatch):
+    text = 'def test(a):\n    assert a and a\n    if a:\n        assert a\ndef other(a):\n    return a or test\n'
+    codes, parsed = rewritten(text), []
+    real = ast.parse
+    monkeypatch.setattr(parsing.ast, 'parse', lambda text, *rest: parsed.append(text) or real(text, *rest))
+    planned(codes, text)
+    assert parsed == [text.replace('assert a and a', '_' * 14).replace('assert a', '_' * 8)]
+
+
+def test_reports_say_nothing_of_decisions_that_only_rewritten_asserts_have_evaluated():
+    found = analyse('def f(a, b):\n    assert a and b\n    assert b\n    return a or b\n', 'example.py')
+    first, other, last = (decision.key for decision in found.decisions)
+    counted, seen = found.counted(Seen(paths={ASSERTS: {UNKNOWN: 1}, last: {'TF': 1}}))
+    assert [decision.key for decision in counted.decisions] == [last] and seen.paths == {last: {'TF': 1}}
+    # Another process has not rewritten them.
+    counted, seen = found.counted(Seen(paths={ASSERTS: {UNKNOWN: 1}, other: {'T': 1}}))
+    assert [decision.key for decision in counted.decisions] == [other, last] and seen.paths == {other: {'T': 1}}
+    counted, seen = found.counted(Seen())
+    assert [decision.key for decision in counted.decisions] == [first, other, last]
