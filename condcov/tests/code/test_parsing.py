@@ -1,5 +1,6 @@
 """Only the parts of a large file are parsed whose decisions are needed, with the same result."""
 
+import gc
 import inspect
 import pathlib
 
@@ -78,6 +79,14 @@ def test_the_jumps_of_a_code_object_are_matched_once(monkeypatch):
     monkeypatch.setattr(jumps, 'jumps_of', lambda code, *rest: matched.append(code) or real(code, *rest))
     plans(PROGRAM, parts(PROGRAM))
     assert matched and len({*matched}) == len(matched)
+
+
+def test_the_tables_of_short_parts_are_not_kept():
+    text = ''.join(f'def f{number}(a):\n    return a or {number}\n' for number in range(200))
+    tables = parts(text)
+    before = len(gc.get_objects())
+    plans(text, tables)
+    assert len(gc.get_objects()) < before + 200
 
 
 def test_code_without_tests_needs_no_parsing(monkeypatch):

@@ -13,6 +13,7 @@ from condcov.errors import NotPythonError
 from condcov.model import Decision
 
 LARGE = 200_000         # bytes; of a larger file, only the parts are parsed whose decisions are needed
+SHORT = 100             # lines; the garbage collector would have to visit thousands of tables of shorter parts
 
 
 class Tables:
@@ -93,6 +94,7 @@ class _Parts:
         self._heads = [0, *(number for number, line in enumerate(self._lines)
                             if line.startswith(('def ', 'class ', 'async def ')))]
         self._tables: dict[int, decisions.Table] = {}       # by number of a part
+        self._short: int | None = None      # the only short part in it
 
     def _start(self, part: int) -> int:
         """The first line of a part, with the decorators of its function."""
@@ -130,7 +132,10 @@ class _Parts:
                         tree = ast.increment_lineno(ast.parse(text), start)
                 except (SyntaxError, ValueError, RecursionError):
                     return None
+                if self._short is not None:
+                    del self._tables[self._short]
                 self._tables[number] = decisions.find(tree, text, sys.flags.optimize, start)[1]
+                self._short = number if text.count('\n') < SHORT else None
             if len(numbers) == 1:
                 return self._tables[number]
             found.update(self._tables[number])
