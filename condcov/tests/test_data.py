@@ -12,7 +12,7 @@ import pytest
 from condcov import data as data_module
 from condcov.data import Data, parts
 from condcov.errors import CondcovError
-from condcov.model import Seen
+from condcov.model import ASSERTS, UNKNOWN, Seen
 
 KEY = (3, 4, 3, 11, 'if')
 SHA = '0' * 64
@@ -76,6 +76,12 @@ def test_contexts(data):
     assert data.read()['/a.py'][1] == seen([1, 2], [], {'TF': 3})
     assert data.read('test_b')['/a.py'][1] == seen([2], [], {'TF': 2})
     assert data.read('test_c') == {'/a.py': (SHA, Seen())}
+
+
+def test_asserts_are_rewritten_in_all_contexts(data):
+    data.add('test_a', {'/a.py': (SHA, Seen(paths={ASSERTS: {UNKNOWN: 1}}))})
+    data.add('test_b', {'/a.py': (SHA, seen())})
+    assert data.read('test_b')['/a.py'][1].paths == {KEY: {'TF': 1}, ASSERTS: {UNKNOWN: 1}}
 
 
 def test_names_with_surrogates(data):
@@ -213,7 +219,7 @@ def test_many_writers_of_one_file(data):
 KILLED = """
 import sys
 from condcov.data import Data
-from condcov.model import Seen
+from condcov.model import ASSERTS, UNKNOWN, Seen
 for number in range(10**9):
     Data(sys.argv[1]).add('', {'/a.py': ('0' * 64, Seen(set(range(number * 500, number * 500 + 500))))})
     print(number, flush=True)

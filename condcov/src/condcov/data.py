@@ -13,7 +13,7 @@ import stat
 from condcov import late
 from condcov.errors import CondcovError
 from condcov.isolated import os
-from condcov.seen import Seen
+from condcov.seen import ASSERTS, Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Data:
     def read(self, contexts: str | None = None) -> dict[str, tuple[str, Seen]]:
         """Return {path: (sha256, Seen)}.
 
-        contexts    a regular expression: only what was seen in contexts whose name matches somewhere
+        contexts    a regular expression: only what was seen in contexts whose name matches somewhere, and ASSERTS
 
         A file of which nothing was seen has an empty Seen. All counts are 1 if none were recorded.
         """
@@ -130,8 +130,9 @@ class Data:
             counted = database.execute("SELECT value FROM meta WHERE key = 'counts'").fetchone() == (1,)
             for file, path, count, *key in database.execute(
                     'SELECT file, path, sum(count), line, column, end_line, end_column, kind FROM path '
-                    'JOIN decision ON decision.id = path.decision JOIN temp.wanted USING (context) '
-                    'GROUP BY decision.id, path'):
+                    'JOIN decision ON decision.id = path.decision '
+                    'WHERE context IN (SELECT context FROM temp.wanted) OR line = ? GROUP BY decision.id, path',
+                    ASSERTS[:1]):
                 files[file][2].paths.setdefault(tuple(key), {})[path] = count if counted else 1
             return {path: (sha256, seen) for path, sha256, seen in files.values()}
 
