@@ -124,6 +124,7 @@ class _Simple:
         kinds = 'purelib', 'platlib', 'scripts', *(() if folders else ('stdlib', 'platstdlib'))
         self._installed = _prefixes(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds)
         self._coverage = _prefixes([os.path.realpath(os.path.dirname(coverage.__file__))])
+        self._outside: set[str] = set()         # folders with code that is not selected, whose names have no links
         self._sys_path: list[str] | None = None
         self._in_environments: tuple[str, ...] = ()
 
@@ -151,8 +152,13 @@ class _Simple:
         """Return the absolute path of a file, and whether it is selected, or None if that is not simple."""
         if not filename.startswith('/'):
             return filename, None
+        folder = os.path.dirname(filename)
+        if folder in self._outside and not os.path.islink(filename):
+            return filename, False          # realpath() would look at each folder above it
         path = os.path.realpath(filename)
         if self._folders and not _within(path, self._inside):
+            if os.path.dirname(path) == folder:
+                self._outside.add(folder)
             return path, False
         if _within(path, self._installed):
             return path, False
