@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from condcov.analysis.coverable import code_objects
-from condcov.code import jumps, parsing
+from condcov.code import bytecode, jumps, parsing
 from condcov.record import planner
 
 LIBRARY = pathlib.Path(inspect.__file__).parent
@@ -109,5 +109,5 @@ def test_parts_that_are_not_valid_by_themselves(text):
 def test_a_test_is_in_the_part_of_its_line():
     tables = parts(PROGRAM)
     code = compile(PROGRAM, 'example.py', 'exec', dont_inherit=True).co_consts[0]
-    _, table, _ = tables.of_code(code)
+    table, _ = tables.of_code(bytecode.Instructions(code))
     assert {span.line for span in table.values} == {2}

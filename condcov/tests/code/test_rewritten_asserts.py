@@ -35,7 +35,7 @@ def left_out(text):
 
 
 AROUND = '''\
-def test(a, b):
+async def test(a, b):
     {}
     return a or b
     if a:
@@ -45,8 +45,17 @@ def test(a, b):
     while b:
         if not a: {}
         {}
-    with a:
+    async with a:
+        if b: return 1
         {}
+    match b:
+        case {"k": x}:
+            if a:
+                {}
+            else:
+                {}
+        case a.b if b:
+            {}
     try:
         {}
     except a:
@@ -55,11 +64,27 @@ def test(a, b):
         {}
     finally:
         {}
+async def leave(a, b):
+    for x in a:
+        try:
+            if x: continue
+        finally:
+            {}
+    try:
+        if b: return
+    finally:
+        {}
+async def left(a, b):
+    try:
+        a()
+    finally:
+        {}
+    return 1
 class C:
     def test(self, a):
         if a and self:
             return [x for x in a if x]
-        {}
+        test
 '''
 
 
@@ -83,6 +108,8 @@ class C:
     ('assert ")" + (a or\n        b)', True),        # which makes what is left invalid
     ('assert " ( " and a, b', False),
     ('assert (a := b) is None', True),
+    ('assert await a(b)', True),
+    ('assert (await a) == b', True),
     ('assert True', True),
     ('asserts = a and b', False),
 ])

@@ -72,14 +72,11 @@ class Instructions:
     ends        indices of those after which control never goes on to the next one
     entered     {index: indices of the jumps that go to it}
     handlers    indices of those where an exception handler starts
-    asserts     lines of asserts that pytest has rewritten: jumps in such a line that stay there are not in `targets`.
-                None if pytest has not rewritten the code
 
     These are lists and not objects, which would take several times as long to make.
     """
 
-    def __init__(self, code: CodeType, asserts: frozenset[int] | None = None) -> None:
-        self.asserts = asserts
+    def __init__(self, code: CodeType) -> None:
         self._code = code
         self._raw = code.co_code
         raw_ops = self._raw[::2]
@@ -89,24 +86,17 @@ class Instructions:
         self._positions: list[tuple] = []       # filled when one is asked for
         self.lines: list[int | None] = []
         self.changes: list[int] = []
-        limits: list[int] = []      # in lines of `asserts`, the end in code units; 0 in others
         unit = 0
         for end, line in _runs(code):
             if unit:
                 self.changes.append(len(self.lines))
-            count = chosen.count(1, unit, end)
-            self.lines += [line] * count
-            if asserts:
-                limits += [end if line in asserts else 0] * count
+            self.lines += [line] * chosen.count(1, unit, end)
             unit = end
         self.targets: dict[int, int] = {}
         self.ends = {len(self.ops) - 1, *self.find(_IS_END)}
         self.entered: dict[int, list[int]] = {}
         for index in self.find(_IS_JUMP):
-            if asserts and self._is_before(limits[index], index):
-                self.ends.discard(index)
-            else:
-                self._add_jump(index)
+            self._add_jump(index)
         self.handlers: set[int] = set()
         self._caught: list[int | None] = []
         if code.co_exceptiontable:
@@ -114,13 +104,6 @@ class Instructions:
 
     def __len__(self) -> int:
         return len(self.ops)
-
-    def _is_before(self, limit: int, index: int) -> bool:
-        """Whether this instruction simply jumps forward to a code unit before the limit."""
-        unit = self._units[index]
-        # At most one cache follows a conditional jump.
-        return (unit + 2 + self._raw[2 * unit + 1] < limit and self.ops[index] not in _BACKWARD
-                and self._raw[2 * unit - 2] != _EXTENDED_ARG)
 
     def _add_jump(self, index: int) -> None:
         distance = self.argument(index)

@@ -17,7 +17,8 @@ _CALLS_AND_ATTRIBUTES = bytecode.ops('CALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'LOA
                                      'LOAD_SUPER_ATTR')
 _GET_ANEXT = OP['GET_ANEXT']
 
-_TESTS = bytecode.table(bytecode.CONDITIONAL | {_GET_ANEXT})
+# The conditional jumps, and the first instruction of those that fetch an item of an asynchronous loop.
+TESTS = bytecode.table(bytecode.CONDITIONAL | {_GET_ANEXT})
 _COPY = OP['COPY']
 _TO_BOOL = OP.get('TO_BOOL')
 
@@ -34,8 +35,7 @@ _NOT_TAKEN = bytecode.ops('NOT_TAKEN')
 # What an await ends with.
 _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 
-# Reasons of jumps that others ask for.
-REWRITTEN = 'part of an assert that pytest has rewritten'
+# The reason of jumps that others ask for.
 END_OF_EXCEPT_STAR = 'the end of an except*'     # it jumps if there are exceptions that no clause has handled
 
 
@@ -60,40 +60,31 @@ class Jump:
     true_at: int | None = None
 
 
-def tests(instructions: Instructions) -> list[int]:
-    """Return the indices of the conditional jumps, and of the instructions that fetch an item of an asynchronous loop.
+def jumps_of(instructions: Instructions, table: Table, asserts: frozenset[int] | None = None) -> list[Jump]:
+    """Return the conditional jumps of a code object, matched to the decisions in the table of its file.
 
-    Without jumps that stay in an assert that pytest has rewritten.
+    asserts     lines of asserts that pytest has rewritten; it may have rewritten others. None if it has rewritten none
     """
-    found = instructions.find(_TESTS)
-    if instructions.asserts:
-        found = [index for index in found
-                 if index in instructions.targets or instructions.lines[index] not in instructions.asserts]
-    return found
-
-
-def jumps_of(instructions: Instructions, table: Table) -> list[Jump]:
-    """Return the Jump of each of the tests() in a code object, matched to the decisions in the table of its file."""
-    matcher = _Matcher(instructions, table)
-    return [matcher.jump(index) for index in tests(instructions)]
+    matcher = _Matcher(instructions, table, asserts)
+    return [matcher.jump(index) for index in instructions.find(TESTS)]
 
 
 class _Matcher:
     """Matches the jumps of one code object, which must come in order, to conditions."""
 
-    def __init__(self, instructions: Instructions, table: Table) -> None:
+    def __init__(self, instructions: Instructions, table: Table, asserts: frozenset[int] | None) -> None:
         self._instructions = instructions
         self._ops = instructions.ops
         self._table = table
+        self._asserts = asserts
         self._loops: dict[Span, int] = {}       # how many jumps of loops had this position already
 
     def jump(self, index: int) -> Jump:
         """The Jump of the instruction with this index."""
         op = self._ops[index]
-        instructions = self._instructions
-        if instructions.asserts is not None and (instructions.lines[index] in instructions.asserts
-                                                 or instructions.position(index) in self._table.asserts):
-            return Jump(index, reason=REWRITTEN)
+        if self._asserts is not None and (self._instructions.lines[index] in self._asserts
+                                          or self._instructions.position(index) in self._table.asserts):
+            return Jump(index, reason='part of an assert that pytest has rewritten')
         if op == OP['FOR_ITER']:
             return self._for(index)
         if op == _GET_ANEXT:

@@ -6,13 +6,12 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator
-from types import CodeType
 
 from condcov.code import bytecode, decisions, jumps, rewritten_asserts, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
-LARGE = 200_000         # bytes; of a larger file, only the parts are parsed whose decisions are needed
+LARGE = 200_000         # characters; of a larger file, only the parts are parsed whose decisions are needed
 SHORT = 100             # lines; the garbage collector would have to visit thousands of tables of shorter parts
 
 
@@ -34,25 +33,23 @@ class Tables:
         """Return the table of the whole file."""
         return self._whole.table()
 
-    def of_code(self, code: CodeType, rewritten: bool = False
-                ) -> tuple[bytecode.Instructions, decisions.Table, list[jumps.Jump]]:
-        """Return the instructions of a code object, a table with the decisions that it tests, and its jumps.
+    def of_code(self, instructions: bytecode.Instructions, rewritten: bool = False
+                ) -> tuple[decisions.Table, list[jumps.Jump]]:
+        """Return a table with the decisions that a code object tests, and its jumps, matched to them.
 
-        rewritten   whether pytest has rewritten the asserts in it: most of their jumps are left out
+        rewritten   whether pytest has rewritten the asserts in it
         """
         if rewritten and self._rest is None:
             rest, self._asserts = rewritten_asserts.leave_out(self._text)
             self._rest = _Text(rest, self._path)
-        instructions = bytecode.Instructions(code, self._asserts if rewritten else None)
-        lines = {instructions.lines[index] for index in jumps.tests(instructions)}
-        if rewritten:
-            lines -= self._asserts
+        asserts = self._asserts if rewritten else None
+        lines = {instructions.lines[index] for index in instructions.find(jumps.TESTS)} - (asserts or set())
         if self._rest is not None and lines.isdisjoint(self._asserts):
             try:
-                return instructions, *self._rest.jumps_of(instructions, lines)
+                return self._rest.jumps_of(instructions, lines, asserts)
             except NotPythonError:
                 self._rest = self._whole
-        return instructions, *self._whole.jumps_of(instructions, lines)
+        return self._whole.jumps_of(instructions, lines, asserts)
 
 
 class _Text:
@@ -72,17 +69,20 @@ class _Text:
             self._parts = None
         return self._table
 
-    def jumps_of(self, instructions: bytecode.Instructions, lines: set[int | None]
+    def jumps_of(self, instructions: bytecode.Instructions, lines: set[int | None], asserts: frozenset[int] | None
                  ) -> tuple[decisions.Table, list[jumps.Jump]]:
-        """Return a table with the decisions in these lines, and the jumps of a code object, matched to them."""
+        """Return a table with the decisions in these lines, and the jumps of a code object, matched to them.
+
+        asserts     as for jumps.jumps_of()
+        """
         if lines and self._parts is not None:
             part = self._parts.table(lines)
             if part is not None:
-                found = jumps.jumps_of(instructions, part)
+                found = jumps.jumps_of(instructions, part, asserts)
                 if all(jump.operand or jump.reason for jump in found):
                     return part, found
         table = self.table() if lines else decisions.Table()
-        return table, jumps.jumps_of(instructions, table)
+        return table, jumps.jumps_of(instructions, table, asserts)
 
 
 class _Parts:

@@ -1,6 +1,6 @@
 """Asserts that pytest has rewritten to statements with the same position, but with other conditions and other jumps.
 
-Nothing is recorded of them. Test files mostly consist of them, so they are left out where that is simple.
+Nothing is recorded of their conditions. Test files mostly consist of asserts: they are left out where that is simple.
 """
 
 import re
@@ -16,7 +16,7 @@ _OTHERS = ';', '#', '"""', "'''", 'for'
 
 
 def are_in(code: CodeType) -> bool:
-    """Whether pytest has rewritten the asserts in the file of a code object, if it is a module or has one of them."""
+    """Whether pytest has rewritten the asserts in a code object, or those of a whole module."""
     return any(name.startswith(_PYTEST) for names in (code.co_varnames, code.co_names) for name in names)
 
 

@@ -3,7 +3,7 @@
 from types import CodeType
 
 from condcov.code import bytecode, rewritten_asserts
-from condcov.code.bytecode import OP
+from condcov.code.bytecode import OP, Instructions
 from condcov.code.jumps import END_OF_EXCEPT_STAR, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
@@ -37,7 +37,8 @@ class _Planner:
     def __init__(self, code: CodeType, tables: Tables) -> None:
         self._code = code
         rewritten = rewritten_asserts.are_in(code)
-        self._instructions, self._table, self._jumps = tables.of_code(code, rewritten)
+        self._instructions = Instructions(code)
+        self._table, self._jumps = tables.of_code(self._instructions, rewritten)
         self._lines: dict[int, int] = {}                        # by offset
         self._line_arcs: dict[int, set[Arc]] = {}               # by offset
         self._jump_arcs: dict[tuple[int, bool], set[Arc]] = {}  # by offset and whether it jumped
@@ -319,7 +320,7 @@ class _Planner:
             unseen = {jump.operand.decision.key for jump in jumps if jump.operand
                       and len({*self._instructions.successors(jump.index)}) == 1 and jump.true_at is None}
             self._unknown |= unseen - self._in_asserts
-        ignored = self._unknown | self._in_asserts
+        ignored = self._unknown | self._in_asserts      # of which ASSERTS tells
         for jump in jumps:
             offset = self._instructions.offset(jump.index)
             if jump.operand and jump.operand.decision.key not in ignored:
