@@ -68,6 +68,12 @@ if f and g:
 '''
 
 
+def test_a_jump_goes_from_part_to_part():
+    text = 'while str:\n    try:\n        if int: break\n    finally:\n        bool\n\n@str\ndef f():\n    pass\n'
+    assert (3, 7) in {arc for facts in plans(text, parts(text)) for arcs in facts[2].values() for arc in arcs}
+    assert plans(text, parts(text)) == plans(text, whole(text))
+
+
 def test_parts():
     tables = parts(PROGRAM)
     assert plans(PROGRAM, tables) == plans(PROGRAM, whole(PROGRAM)) and tables._whole._table is None

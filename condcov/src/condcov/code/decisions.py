@@ -94,17 +94,19 @@ class Table:
         return {key for keys in self.asserts.values() for key in keys}
 
 
-def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0) -> tuple[list[model.Decision], Table]:
+def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0, after: int | None = None
+         ) -> tuple[list[model.Decision], Table]:
     """Return the decisions of a module, in order of their span, and the table of their jumps.
 
     text        its source
     optimize    the optimization level that the code is compiled with: from 1 on, there are no asserts
     before      how many lines of the file come before the text
+    after       the line of the statement after the text, if it is not the end of the file
     """
     finder = _Finder(text, optimize, before)
     finder.walk(tree)
     if finder.jumps:
-        finder.table.jumps = one_line_jumps.find(tree, finder.jumps)
+        finder.table.jumps = one_line_jumps.find(tree, finder.jumps, after)
     found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
     keys = [decision.key for decision in found]
     for span, inside in finder.table.asserts.items():

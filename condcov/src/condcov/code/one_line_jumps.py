@@ -27,10 +27,14 @@ class _Place(NamedTuple):
     loop: int | None = None
 
 
-def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span]) -> dict[int, OneLineJump]:
-    """Return what is known of jumps, for each of their lines; `jumps` has the spans of their suites."""
+def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], after: int | None = None) -> dict[int, OneLineJump]:
+    """Return what is known of jumps, for each of their lines.
+
+    jumps       the spans of the suites that they end
+    after       the line of the statement after the tree, if it is not the end of the file
+    """
     found: dict[int, OneLineJump] = {}
-    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place())]
+    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place(after))]
     while todo:
         suite, place = todo.pop()
         after = place.after

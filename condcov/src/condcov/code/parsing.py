@@ -125,8 +125,8 @@ class _Parts:
         found = decisions.Table()
         for number in numbers:
             if number not in self._tables:
-                start = self._start(number)
-                text = '\n'.join(self._lines[start:self._start(number + 1)]) + '\n'
+                start, end = self._start(number), self._start(number + 1)
+                text = '\n'.join(self._lines[start:end]) + '\n'
                 try:
                     with no_warnings():
                         tree = ast.increment_lineno(ast.parse(text), start)
@@ -134,7 +134,8 @@ class _Parts:
                     return None
                 if self._short is not None:
                     del self._tables[self._short]
-                self._tables[number] = decisions.find(tree, text, sys.flags.optimize, start)[1]
+                self._tables[number] = decisions.find(
+                    tree, text, sys.flags.optimize, start, end + 1 if end < len(self._lines) else None)[1]
                 self._short = number if text.count('\n') < SHORT else None
             if len(numbers) == 1:
                 return self._tables[number]
