@@ -7,7 +7,7 @@ import bisect
 import opcode
 import sys
 from collections.abc import Collection, Iterator
-from itertools import compress
+from itertools import compress, islice
 from types import CodeType
 
 from condcov import late
@@ -80,10 +80,11 @@ class Instructions:
         self._code = code
         self._raw = code.co_code
         raw_ops = self._raw[::2]
-        self._chosen = chosen = raw_ops.translate(_IS_INSTRUCTION)
+        chosen = raw_ops.translate(_IS_INSTRUCTION)
         self.ops = raw_ops.translate(None, bytes((_CACHE, _EXTENDED_ARG)))
         self._units = list(compress(range(len(chosen)), chosen))
-        self._positions: list[tuple] = []       # filled when one is asked for
+        self._positions: list[tuple] = []       # of code units, up to the last one that was asked for
+        self._further = code.co_positions()
         self.lines: list[int | None] = []
         self.changes: list[int] = []
         unit = 0
@@ -156,9 +157,9 @@ class Instructions:
 
     def position(self, index: int) -> Span:
         """Return the Span of an instruction; fields that the compiler has not set are None."""
-        if not self._positions:
-            self._positions = list(compress(self._code.co_positions(), self._chosen))
-        line, end_line, column, end_column = self._positions[index]
+        unit = self._units[index]
+        self._positions += islice(self._further, max(unit + 1 - len(self._positions), 0))
+        line, end_line, column, end_column = self._positions[unit]
         return Span(line, column, end_line, end_column)
 
     def successors(self, index: int) -> tuple[int, ...]:
