@@ -139,7 +139,9 @@ def tree(folder, monkeypatch):
     os.symlink('../../linked', folder.path / '.venv' / 'lib' / 'link')
     monkeypatch.syspath_prepend(str(folder.path / '.venv' / 'lib' / 'site-packages'))
     monkeypatch.syspath_prepend(str(folder.path / 'src' / 'venv' / 'lib'))
-    paths = [str(folder.path / name) for name in (*names, 'src/link/i.py', 'src/j.py', 'src/../main.py', 'src/gone.py')]
+    paths = [str(folder.path / name) for name in (*names, 'src/link/i.py', 'src/j.py', 'src/../main.py', 'src/gone.py',
+                                               'linked/../src/a.py', 'linked/./i.py', 'linked//i.py')]
+    paths.append(f'/{folder.path}/src/a.py')
     return [*paths, *names, os.__file__, pytest.__file__, condcov.__file__, coverage.config.__file__, sys.executable,
             os.path.join(sys.prefix, 'x.py'), os.path.join(sys.base_prefix, 'x.py'), '/x.py', '<string>', '/\udc80.py']
 

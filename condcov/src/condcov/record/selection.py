@@ -124,7 +124,7 @@ class _Simple:
         kinds = 'purelib', 'platlib', 'scripts', *(() if folders else ('stdlib', 'platstdlib'))
         self._installed = _prefixes(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds)
         self._coverage = _prefixes([os.path.realpath(os.path.dirname(coverage.__file__))])
-        self._outside: set[str] = set()         # folders with code that is not selected, whose names have no links
+        self._real: set[str] = set()            # folders in whose path there is no link
         self._sys_path: list[str] | None = None
         self._in_environments: tuple[str, ...] = ()
 
@@ -152,13 +152,12 @@ class _Simple:
         """Return the absolute path of a file, and whether it is selected, or None if that is not simple."""
         if not filename.startswith('/'):
             return filename, None
-        folder = os.path.dirname(filename)
-        if folder in self._outside and not os.path.islink(filename):
-            return filename, False          # realpath() would look at each folder above it
+        # A program imports many modules of others. realpath() asks the system about each folder above each of them.
+        if (self._folders and not _within(filename, self._inside) and not os.path.islink(filename)
+                and self._is_real(os.path.dirname(filename))):
+            return filename, False
         path = os.path.realpath(filename)
         if self._folders and not _within(path, self._inside):
-            if os.path.dirname(path) == folder:
-                self._outside.add(folder)
             return path, False
         if _within(path, self._installed):
             return path, False
@@ -172,6 +171,15 @@ class _Simple:
         except UnicodeEncodeError:
             return path, False
         return path, True
+
+    def _is_real(self, folder: str) -> bool:
+        """Whether the absolute path of a folder is that of os.path.realpath(). It may be remembered."""
+        if folder not in self._real and folder != os.sep:
+            above, name = os.path.split(folder)
+            if name in ('', '.', '..') or os.path.islink(folder) or not self._is_real(above):
+                return False
+            self._real.add(folder)
+        return True
 
     def _environments(self) -> tuple[str, ...]:
         """The folders of sys.path that are in virtual environments."""
