@@ -84,6 +84,13 @@ def test_asserts_are_rewritten_in_all_contexts(data):
     assert data.read('test_b')['/a.py'][1].paths == {KEY: {'TF': 1}, ASSERTS: {UNKNOWN: 1}}
 
 
+def test_arcs(data):
+    arcs = {(1, 2), (2, 1), (-1, 2), (2, -1), (-3, -3), (10 ** 9, -10 ** 9), (-10 ** 9, 10 ** 9)}
+    data.add('', {'/a.py': (SHA, Seen(arcs=arcs)), '/b.py': (SHA, Seen())})
+    data.add('', {'/a.py': (SHA, Seen(arcs={(1, 2), (3, 4)}))})
+    assert data.read()['/a.py'][1].arcs == {*arcs, (3, 4)} and data.read()['/b.py'][1].arcs == set()
+
+
 def test_names_with_surrogates(data):
     data.add('test[\udcff]', {'/\udcff.py': (SHA, seen())})
     assert data.contexts() == ['test[\\udcff]']

@@ -86,11 +86,12 @@ class Data:
             (number,), = database.execute('SELECT id FROM context WHERE name = ?', row)
             for path, (sha256, seen) in files.items():
                 file = self._file(database, _storable(path), sha256)
-                # As JSON, which costs less than a statement for each.
+                # As JSON, which costs less than a statement for each. The two lines of an arc are in one number.
                 database.execute('INSERT OR IGNORE INTO line SELECT ?, ?, value FROM json_each(?)',
                                  (file, number, str(sorted(seen.lines))))
-                database.executemany('INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)',
-                                     ((file, number, *arc) for arc in sorted(seen.arcs)))
+                arcs = [(origin << 32) + target + 0x80000000 for origin, target in sorted(seen.arcs)]
+                database.execute('INSERT OR IGNORE INTO arc SELECT ?, ?, value >> 32, (value & 0xffffffff) - 0x80000000'
+                                 ' FROM json_each(?)', (file, number, str(arcs)))
                 database.executemany(
                     'INSERT OR IGNORE INTO decision (file, line, column, end_line, end_column, kind) '
                     'VALUES (?, ?, ?, ?, ?, ?)', ((file, *key) for key in seen.paths))
