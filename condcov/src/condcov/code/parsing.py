@@ -58,7 +58,7 @@ class _Text:
     def __init__(self, text: str, path: str) -> None:
         self._text = text
         self._path = path
-        self._parts = _Parts(text) if len(text) > LARGE else None
+        self._parts: _Parts | None = None       # of a large text
         self._table: decisions.Table | None = None
 
     def table(self) -> decisions.Table:
@@ -75,7 +75,8 @@ class _Text:
 
         asserts     as for jumps.jumps_of()
         """
-        if lines and self._parts is not None:
+        if lines and self._table is None and len(self._text) > LARGE:
+            self._parts = self._parts or _Parts(self._text)
             part = self._parts.table(lines)
             if part is not None:
                 found = jumps.jumps_of(instructions, part, asserts)

@@ -6,7 +6,7 @@ Nothing is recorded of their conditions. Test files mostly consist of asserts: t
 import re
 from types import CodeType
 
-_PYTEST = '@py'             # the prefix of the names that pytest adds
+_PYTEST = '@py'             # in the names that pytest adds, and in no other
 
 # A string in which a line that starts with `assert` can contain code.
 _LONG_FORMAT = re.compile('[fFtT][rR]?(?:"""|\'\'\')')
@@ -17,7 +17,7 @@ _OTHERS = ';', '#', '"""', "'''", 'for'
 
 def are_in(code: CodeType) -> bool:
     """Whether pytest has rewritten the asserts in a code object, or those of a whole module."""
-    return any(name.startswith(_PYTEST) for names in (code.co_varnames, code.co_names) for name in names)
+    return _PYTEST in ' '.join(code.co_varnames + code.co_names)
 
 
 def leave_out(text: str) -> tuple[str, frozenset[int]]:
