@@ -226,7 +226,7 @@ def test_many_writers_of_one_file(data):
 KILLED = """
 import sys
 from condcov.data import Data
-from condcov.model import ASSERTS, UNKNOWN, Seen
+from condcov.model import Seen
 for number in range(10**9):
     Data(sys.argv[1]).add('', {'/a.py': ('0' * 64, Seen(set(range(number * 500, number * 500 + 500))))})
     print(number, flush=True)

@@ -45,7 +45,8 @@ class AnalysedFile(model.SourceFile):
         """
         paths = {key: {path: count for path, count in found.items() if path != model.UNKNOWN}
                  for key, found in seen.paths.items()}
-        unknown = {key for key in (*paths, *(self.asserts if model.ASSERTS in paths else ())) if not paths.get(key)}
+        rewritten = self.asserts if model.ASSERTS in paths else frozenset()
+        unknown = {key for key in paths.keys() | rewritten if not paths.get(key)}
         source = self
         if unknown:
             source = dataclasses.replace(self, decisions=tuple(

@@ -137,7 +137,7 @@ class _Parts:
                     del self._tables[self._short]
                 self._tables[number] = decisions.find(
                     tree, text, sys.flags.optimize, start, end + 1 if end < len(self._lines) else None)[1]
-                self._short = number if text.count('\n') < SHORT else None
+                self._short = number if end - start < SHORT else None
             if len(numbers) == 1:
                 return self._tables[number]
             found.update(self._tables[number])

@@ -46,6 +46,7 @@ class _Planner:
         self._paths: dict[Key, tuple[_Paths, int | None]] = {}
         self._recorded: list[_Paths] = []
         self._unknown: set[Key] = {ASSERTS} if rewritten else set()
+        # Decisions of which nothing is recorded but ASSERTS.
         self._in_asserts = self._table.in_asserts() if rewritten else set()
         self._ends_of_except_star = {jump.index for jump in self._jumps if jump.reason == END_OF_EXCEPT_STAR}
         clauses = [jump for jump in self._jumps
@@ -320,7 +321,7 @@ class _Planner:
             unseen = {jump.operand.decision.key for jump in jumps if jump.operand
                       and len({*self._instructions.successors(jump.index)}) == 1 and jump.true_at is None}
             self._unknown |= unseen - self._in_asserts
-        ignored = self._unknown | self._in_asserts      # of which ASSERTS tells
+        ignored = self._unknown | self._in_asserts
         for jump in jumps:
             offset = self._instructions.offset(jump.index)
             if jump.operand and jump.operand.decision.key not in ignored:
