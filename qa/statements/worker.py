@@ -21,6 +21,7 @@ from support import beside_coverage
 
 PATIENCE = 60           # seconds after which a program counts as hanging
 YIELDS = {opcode.opmap[name] for name in ('YIELD_VALUE', 'SEND', 'RETURN_GENERATOR', 'ASYNC_GEN_WRAP', 'RESUME')}
+CLEANUP = bytes(opcode.opmap[name] for name in ('COPY', 'POP_EXCEPT', 'RERAISE'))
 
 
 def run(code, **names):
@@ -36,6 +37,11 @@ def run(code, **names):
 def yields(frame):
     """Whether the event 'return' of a frame only suspends it."""
     return frame.f_code.co_code[frame.f_lasti] in YIELDS
+
+
+def cleans_up(frame):
+    """Whether a frame only ends a handler because an exception leaves it. The compiler of 3.11 may give that a line."""
+    return frame.f_code.co_code[frame.f_lasti:frame.f_lasti + 6:2] == CLEANUP
 
 
 def ends_await(frame, error):
@@ -57,7 +63,7 @@ def traced(code, parser):
         elif event == 'line' and sys.exc_info()[1] not in (None, outside[frame]):
             handling.add(frame.f_lineno)
         if event == 'line':
-            if not raised[frame]:
+            if not raised[frame] and not cleans_up(frame):
                 arcs.add((last[frame], frame.f_lineno))
             lines.add(frame.f_lineno)
             last[frame], raised[frame] = frame.f_lineno, False

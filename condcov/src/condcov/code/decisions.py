@@ -67,6 +67,7 @@ class Table:
                 is true
     last_handlers   the keys of the last except clauses of try statements
     jumps       for a line, the jump that ends the statement there, if its test is in the same line
+    returns     the lines of such statements, with their tests, that end with a `return`
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -83,6 +84,7 @@ class Table:
     suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
     jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
+    returns: set[int] = dataclasses.field(default_factory=set)
 
     def update(self, other: 'Table') -> None:
         """Add the content of the table of another part of the file."""
@@ -284,6 +286,8 @@ class _Finder:
             if (isinstance(last, one_line_jumps.KINDS)
                     and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
+                if isinstance(last, ast.Return):
+                    self.table.returns.update(range(decision.span.line, (last.end_lineno or last.lineno) + 1))
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

@@ -150,7 +150,7 @@ class _Planner:
             elif not successors:
                 # An exception that gets to a cleanup was raised elsewhere.
                 if not self._is_cleanup(index + 1 - len(_CLEANUP)):
-                    self._arc_before(index, line, self._left(index))
+                    self._arc_before(index, line, self._left(index, line))
             elif len(successors) == 1:
                 successor, = successors
                 if shown[successor] != line and not self._arc_of_jump(index, line, successor):
@@ -232,7 +232,7 @@ class _Planner:
         jump = self._jump_at(index)
         if jump is not None:
             return self._exit_or(jump.target)
-        return self._landing(successor, self._line_at(index) not in self._clause_lines)
+        return self._landing(successor, self._line_at(index))
 
     def _exit_or(self, line: int | None) -> int:
         return -self._code.co_firstlineno if line is None else line
@@ -271,13 +271,15 @@ class _Planner:
             index, = before
         return self._shown[index]
 
-    def _landing(self, index: int, past_clauses: bool = False, raised: bool = False) -> int | None:
+    def _landing(self, index: int, before: int | None, raised: bool = False) -> int | None:
         """The next line that is shown from this instruction on, negative for the exit, None if there are several.
 
-        An exception that gets to the exit of a with is assumed to be passed on, and the except* clauses of a try to
-        have handled all exceptions, unless one has `raised` another. If `past_clauses`, the next ones are passed by.
+        `before` is the line before. An exception that gets to the exit of a with is assumed to be passed on, and the
+        except* clauses of a try to have handled all exceptions, unless one has `raised` another. Those that come next
+        are passed by, except after the test of one, and for an exception.
         """
         visited, passed = set(), None
+        past_clauses = not raised and before not in self._clause_lines
         while index not in visited:
             visited.add(index)
             line, successors = self._shown[index], self._instructions.successors(index)
@@ -293,7 +295,7 @@ class _Planner:
                     return -self._code.co_firstlineno
                 index = caught
             elif not successors:
-                return self._left(index)
+                return self._left(index, before)
             elif index in self._ends_of_except_star:
                 index = successors[raised]
             elif len(successors) == 1:
@@ -302,12 +304,18 @@ class _Planner:
                 return None
         return None
 
-    def _left(self, index: int) -> int | None:
-        """The next line that is shown after an instruction that returns or raises, negative for the exit."""
+    def _left(self, index: int, line: int | None) -> int | None:
+        """The next line that is shown after an instruction that returns or raises, negative for the exit.
+
+        `line` is shown last before it. None if an exception goes on to the exit, and a `return` in the line would go
+        there, too: that was not taken.
+        """
         caught = self._instructions.caught(index) if self._instructions.ops[index] in _RAISES else None
         while caught is not None and self._is_cleanup(caught):
             caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
-        return -self._code.co_firstlineno if caught is None else self._landing(caught, raised=True)
+        landing = -self._code.co_firstlineno if caught is None else self._landing(caught, line, raised=True)
+        again = self._instructions.ops[index] == OP['RERAISE'] and landing is not None and landing < 0
+        return None if again and line in self._table.returns else landing
 
     def _is_cleanup(self, index: int) -> bool:
         """Whether what is executed when an exception leaves a handler starts here. In 3.11, it may have a line."""
