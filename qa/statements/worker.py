@@ -7,6 +7,7 @@ descriptions of the others. Needs condcov/tests in PYTHONPATH.
 
 import ast
 import collections
+import dis
 import faulthandler
 import functools
 import gc
@@ -49,6 +50,18 @@ def ends_await(frame, error):
     return error[0] is StopIteration and frame.f_code.co_code[frame.f_lasti] == opcode.opmap['SEND']
 
 
+@functools.cache
+def loop_offsets(code):
+    """The offsets from which an exception goes to the end of an `async for`."""
+    return {offset for entry in dis.Bytecode(code).exception_entries for offset in range(entry.start, entry.end)
+            if code.co_code[entry.target] == opcode.opmap['END_ASYNC_FOR']}
+
+
+def ends_loop(frame, error):
+    """Whether the event 'exception' of a frame only ends an `async for`."""
+    return error[0] is StopAsyncIteration and frame.f_lasti in loop_offsets(frame.f_code)
+
+
 def traced(code, parser):
     """What a trace function sees: lines, arcs, and the lines that began while an exception was handled.
 
@@ -59,7 +72,7 @@ def traced(code, parser):
     def trace(frame, event, arg):
         firstlineno = frame.f_code.co_firstlineno
         if event == 'call':
-            outside[frame] = sys.exc_info()[1]
+            outside.setdefault(frame, sys.exc_info()[1])        # later, that of a generator may be its own
         elif event == 'line' and sys.exc_info()[1] not in (None, outside[frame]):
             handling.add(frame.f_lineno)
         if event == 'line':
@@ -68,7 +81,7 @@ def traced(code, parser):
             lines.add(frame.f_lineno)
             last[frame], raised[frame] = frame.f_lineno, False
         elif event == 'exception':
-            raised[frame] = True
+            raised[frame] = not ends_await(frame, arg) and not ends_loop(frame, arg)
         elif event == 'return' and not yields(frame):
             if not raised[frame]:
                 arcs.add((last[frame], -firstlineno))
@@ -333,11 +346,8 @@ def one_line_jump(arc, recorded_by, evidence):
 
 
 def exception_suppressed(arc, recorded_by, evidence):
-    """Neither sees whether a with suppresses an exception that a finally clause raises again at its end.
-
-    condcov records the arc to the exit, and coverage.py the arc to the line that follows the with.
-    """
-    return (arc[1] < 0) == (recorded_by == 'condcov') and arc[0] in evidence.raised_again
+    """coverage.py takes an exception that a finally clause in a with raises again for the end of the with."""
+    return recorded_by == 'coverage.py' and arc[0] in evidence.raised_again
 
 
 def clauses_follow(arc, recorded_by, evidence):

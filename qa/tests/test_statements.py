@@ -93,6 +93,55 @@ def main():
     assert answer == answer | {'explained': {'exception_left': 1}, 'unexplained': []}
 
 
+def test_cleanup_of_a_handler_is_no_line(worker):
+    # The exception of the inner `try` leaves the outer `finally`, whose end has the line of the last statement in 3.11.
+    answer = worker.ask('''\
+def function(x):
+    try:
+        int('a')
+    finally:
+        try: int('b')
+        except TypeError: x = 1
+        finally:
+            if x: return
+        x = x
+
+def main():
+    function(0)
+''')
+    assert answer['explained'] == {'exception_left': 1} and answer['unexplained'] == []
+
+
+def test_end_of_an_async_for_after_an_exception_was_thrown_is_explained(worker):
+    answer = worker.ask('''\
+class Items:
+    def __aiter__(self): return self
+    async def __anext__(self):
+        await Ready()
+        raise StopAsyncIteration
+
+class Ready:
+    def __await__(self):
+        try:
+            yield
+        except ValueError:
+            pass
+
+async def function(x):
+    async for _ in Items(): x = 1
+    if x: str()
+
+def main():
+    coroutine = function(0)
+    coroutine.send(None)
+    try:
+        coroutine.throw(*("throw", ValueError)[1:])
+    except StopIteration:
+        pass
+''')
+    assert answer['explained'].keys() == {'exception_thrown'} and answer['unexplained'] == []
+
+
 def test_exception_that_is_thrown_into_a_generator_is_explained(worker):
     answer = worker.ask('''\
 def inner():
@@ -169,7 +218,27 @@ def function(x):
 def main():
     function(0)
 ''')
-    assert answer['explained'] == {'exception_suppressed': 2} and answer['unexplained'] == []
+    assert answer['explained'] == {'exception_suppressed': 1} and answer['unexplained'] == []
+
+
+def test_exception_that_a_finally_of_a_generator_raises_again_is_explained(worker):
+    answer = worker.ask('''\
+from contextlib import nullcontext
+
+def function(x):
+    with nullcontext():
+        try:
+            int('a')
+        finally:
+            yield
+            if x: return
+    str(x)
+
+def main():
+    for _ in function(0):
+        pass
+''')
+    assert answer['explained']['exception_suppressed'] == 1 and answer['unexplained'] == []
 
 
 @pytest.mark.parametrize('fails', ['int("a")', '[][0]'])
