@@ -615,11 +615,12 @@ except Exception:
     assert source.arcs >= {(7, -2), (7, 8)} and not {arc for arc in seen.arcs if arc[0] == 7}
 
 
-# coverage.py counts the exception as the return, or, on CPython 3.11 in nested ones, as the way to the last line.
+# coverage.py counts the exception as the jump, or, on CPython 3.11 in nested ones, as the way to the last line.
 @pytest.mark.parametrize('test', ['if x:', 'if x < \\\n x <= x:', 'if (x or\n x):', 'while x:', 'for _ in x or ():'])
 @pytest.mark.parametrize('block', ['if not x:', 'with suppress(TypeError):', 'with suppress(ValueError):'])
 @pytest.mark.parametrize('rest', ['', 'print(x)'])
-def test_exception_raised_again_is_no_return_in_the_line_of_its_test(tmp_path, test, block, rest):
+@pytest.mark.parametrize('jump', ['return', 'raise KeyError'])
+def test_exception_raised_again_is_no_jump_in_the_line_of_its_test(tmp_path, test, block, rest, jump):
     text = f"""
 from contextlib import suppress
 def function(x):
@@ -630,7 +631,7 @@ def function(x):
             try: int('b')
             except TypeError: x = 2
             finally:
-                {test} return
+                {test} {jump}
             {rest}
     print(x)
 try:
@@ -641,6 +642,26 @@ except ValueError:
     source, seen, _, _ = both(tmp_path / 'program.py', text)
     after = 12 + test.count('\n') + (not rest)
     assert source.arcs >= {(11, -3), (11, after)} and not {arc for arc in seen.arcs if arc[0] == 11}
+
+
+@pytest.mark.parametrize('x', [0, 1])
+def test_exception_raised_again_in_a_try_is_no_raise_in_the_line_of_its_test(tmp_path, x):
+    text = f"""
+def function(x):
+    try:
+        try:
+            int('a')
+        finally:
+            if x: raise KeyError
+    except ValueError:
+        print(x)
+    except KeyError:
+        print(x)
+function({x})
+"""
+    source, seen, _, arcs = both(tmp_path / 'program.py', text)
+    assert source.arcs >= {(7, 8), (7, -2)} and (7, 8) in arcs
+    assert {arc for arc in seen.arcs if arc[0] == 7} == ({(7, 8)} if x else set())
 
 
 # In each, the `if` has two ways out, but with this value it takes only one.

@@ -67,7 +67,7 @@ class Table:
                 is true
     last_handlers   the keys of the last except clauses of try statements
     jumps       for a line, the jump that ends the statement there, if its test is in the same line
-    returns     the lines of such statements, with their tests, that end with a `return`
+    returns, raises     the lines of such statements, with their tests, that end with a `return` or a `raise`
     """
 
     values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
@@ -85,6 +85,7 @@ class Table:
     last_handlers: set[Key] = dataclasses.field(default_factory=set)
     jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
     returns: set[int] = dataclasses.field(default_factory=set)
+    raises: set[int] = dataclasses.field(default_factory=set)
 
     def update(self, other: 'Table') -> None:
         """Add the content of the table of another part of the file."""
@@ -283,11 +284,15 @@ class _Finder:
         if decision is not None:
             first, last = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span), body[-1]
             self.table.suites[decision.key] = first.lineno, last.end_lineno or last.lineno
-            if (isinstance(last, one_line_jumps.KINDS)
+            if (isinstance(last, (*one_line_jumps.KINDS, ast.Raise))
                     and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
+                lines = range(decision.span.line, (last.end_lineno or last.lineno) + 1)
+                if isinstance(last, ast.Raise):
+                    self.table.raises.update(lines)
+                    return
                 self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
                 if isinstance(last, ast.Return):
-                    self.table.returns.update(range(decision.span.line, (last.end_lineno or last.lineno) + 1))
+                    self.table.returns.update(lines)
 
     # A _Tree is a _Test, or ('and' | 'or', list of trees), ('not', tree) or ('if', test, body, orelse).
 

@@ -307,15 +307,17 @@ class _Planner:
     def _left(self, index: int, line: int | None) -> int | None:
         """The next line that is shown after an instruction that returns or raises, negative for the exit.
 
-        `line` is shown last before it. None if an exception goes on to the exit, and a `return` in the line would go
-        there, too: that was not taken.
+        `line` is shown last before it. None if an exception goes on to where a `return` or a `raise` in the line would
+        go, which was not taken.
         """
         caught = self._instructions.caught(index) if self._instructions.ops[index] in _RAISES else None
         while caught is not None and self._is_cleanup(caught):
             caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
-        landing = -self._code.co_firstlineno if caught is None else self._landing(caught, line, raised=True)
-        again = self._instructions.ops[index] == OP['RERAISE'] and landing is not None and landing < 0
-        return None if again and line in self._table.returns else landing
+        before = line if self._instructions.ops[index] == OP['RERAISE'] else None
+        landing = -self._code.co_firstlineno if caught is None else self._landing(caught, before, raised=True)
+        if before in self._table.raises or landing is not None and landing < 0 and before in self._table.returns:
+            return None
+        return landing
 
     def _is_cleanup(self, index: int) -> bool:
         """Whether what is executed when an exception leaves a handler starts here. In 3.11, it may have a line."""
