@@ -28,10 +28,10 @@ def table(ops: Collection[int]) -> bytes:
 
 _CACHE = OP['CACHE']
 _EXTENDED_ARG = OP['EXTENDED_ARG']
-_JUMPS = frozenset(opcode.hasjrel) - ops('END_ASYNC_FOR')       # from 3.14 on, its argument says where the loop is
-_BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
+JUMPS = frozenset(opcode.hasjrel) - ops('END_ASYNC_FOR')       # from 3.14 on, its argument says where the loop is
+BACKWARD = frozenset(op for name, op in OP.items() if 'JUMP_BACKWARD' in name)
 _ALWAYS = ops('JUMP_FORWARD', 'JUMP_BACKWARD', 'JUMP_BACKWARD_NO_INTERRUPT')
-_ENDS = _ALWAYS | ops('RETURN_VALUE', 'RETURN_CONST', 'RAISE_VARARGS', 'RERAISE')
+ENDS = _ALWAYS | ops('RETURN_VALUE', 'RETURN_CONST', 'RAISE_VARARGS', 'RERAISE')
 _FOR_ITER = OP['FOR_ITER']
 
 # How many instructions FOR_ITER skips at its target: END_FOR, in 3.13 with the POP_TOP after it. They are executed only
@@ -55,11 +55,11 @@ LOOPS_OVER_GENERATORS = sys.version_info >= (3, 14)
 COMPARISONS_MOVE = sys.version_info < (3, 12)
 
 # The conditional jumps, except SEND: it belongs to await and yield from.
-CONDITIONAL = _JUMPS - _ALWAYS - {OP['SEND']}
+CONDITIONAL = JUMPS - _ALWAYS - {OP['SEND']}
 
 _IS_INSTRUCTION = table(set(range(256)) - {_CACHE, _EXTENDED_ARG})
-_IS_JUMP = table(_JUMPS)
-_IS_END = table(_ENDS)
+_IS_JUMP = table(JUMPS)
+_IS_END = table(ENDS)
 
 
 class Instructions:
@@ -88,7 +88,7 @@ class Instructions:
         self.lines: list[int | None] = []
         self.changes: list[int] = []
         unit = 0
-        for end, line in _runs(code):
+        for end, line in runs(code):
             if unit:
                 self.changes.append(len(self.lines))
             self.lines += [line] * chosen.count(1, unit, end)
@@ -108,7 +108,7 @@ class Instructions:
 
     def _add_jump(self, index: int) -> None:
         distance = self.argument(index)
-        if self.ops[index] in _BACKWARD:
+        if self.ops[index] in BACKWARD:
             distance = -distance
         # From the next instruction, after the caches of the jump.
         following = self.offset(index + 1) if index + 1 < len(self.ops) else len(self._raw)
@@ -190,7 +190,7 @@ _ONE_LINE, _NO_COLUMNS, _LONG, _NO_LINE = 10, 13, 14, 15       # after _ONE_LINE
 _MAY_CHANGE = bytes(byte >> 7 and byte >> 3 & 15 > _ONE_LINE for byte in range(256))
 
 
-def _runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
+def runs(code: CodeType) -> Iterator[tuple[int, int | None]]:
     """Yield (end in code units, line or None) of the instructions that follow each other in one line, in order.
 
     code.co_lines() has an item for each instruction, which takes twice as long.

@@ -33,16 +33,19 @@ class Tables:
         """Return the table of the whole file."""
         return self._whole.table()
 
-    def of_code(self, instructions: bytecode.Instructions, rewritten: bool = False
+    def asserts(self) -> frozenset[int]:
+        """Return the lines of asserts that are alone in their line. Pytest has rewritten them, and maybe others."""
+        if self._rest is None:
+            rest, self._asserts = rewritten_asserts.leave_out(self._text)
+            self._rest = _Text(rest, self._path)
+        return self._asserts
+
+    def of_code(self, instructions: bytecode.Instructions, asserts: frozenset[int] | None = None
                 ) -> tuple[decisions.Table, list[jumps.Jump]]:
         """Return a table with the decisions that a code object tests, and its jumps, matched to them.
 
-        rewritten   whether pytest has rewritten the asserts in it
+        asserts     asserts() if pytest has rewritten those in it
         """
-        if rewritten and self._rest is None:
-            rest, self._asserts = rewritten_asserts.leave_out(self._text)
-            self._rest = _Text(rest, self._path)
-        asserts = self._asserts if rewritten else None
         lines = {instructions.lines[index] for index in instructions.find(jumps.TESTS)} - (asserts or set())
         if self._rest is not None and lines.isdisjoint(self._asserts):
             try:

@@ -8,6 +8,7 @@ from condcov.code.jumps import END_OF_EXCEPT_STAR, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
 from condcov.model import FALSE, MOST_CONDITIONS, Decision
+from condcov.record import straight
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
 from condcov.seen import ASSERTS, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, Arc, Key
@@ -29,16 +30,18 @@ def plan(code: CodeType, tables: Tables) -> Plan:
     """Return the Plan of a code object; `tables` are those of its file."""
     if code.co_name == bytecode.ANNOTATIONS:
         return Plan.make(((), (), ()), {}, {}, {}, {}, (), ())
-    return _Planner(code, tables).plan()
+    asserts = tables.asserts() if rewritten_asserts.are_in(code) else None
+    return straight.plan(code, asserts) or _Planner(code, tables, asserts).plan()
 
 
 class _Planner:
 
-    def __init__(self, code: CodeType, tables: Tables) -> None:
+    def __init__(self, code: CodeType, tables: Tables, asserts: frozenset[int] | None) -> None:
         self._code = code
-        rewritten = rewritten_asserts.are_in(code)
         self._instructions = Instructions(code)
-        self._table, self._jumps = tables.of_code(self._instructions, rewritten)
+        self._table, self._jumps = tables.of_code(self._instructions, asserts)
+        rewritten = asserts is not None
+        self._first = self._instructions.find(_IS_START)[0] + 1     # where its own lines begin
         self._lines: dict[int, int] = {}                        # by offset
         self._line_arcs: dict[int, set[Arc]] = {}               # by offset
         self._jump_arcs: dict[tuple[int, bool], set[Arc]] = {}  # by offset and whether it jumped
@@ -100,8 +103,7 @@ class _Planner:
         return shown
 
     def _plan_lines(self) -> None:
-        instructions, shown = self._instructions, self._shown
-        first = instructions.find(_IS_START)[0] + 1
+        instructions, shown, first = self._instructions, self._shown, self._first
         entered = (instructions.targets[index] for index in self._leaving)
         for index in sorted({first, *self._changes, *entered, *instructions.handlers}):
             line = shown[index] if first <= index < len(shown) else None
@@ -128,7 +130,8 @@ class _Planner:
         one_line = {index for index in instructions.targets if instructions.lines[index] in self._table.jumps
                     } if self._table.jumps else set()
         left = instructions.ends - instructions.targets.keys()
-        for index in sorted({*self._leaving, *one_line, *left, *(index - 1 for index in self._changes)}):
+        changes = {index - 1 for index in self._changes if index != self._first}
+        for index in sorted({*self._leaving, *one_line, *left, *changes}):
             line = self._line_at(index)
             if line is None:
                 continue
