@@ -91,7 +91,7 @@ def test_modules_of_the_library(name, monkeypatch):
 
 @pytest.mark.parametrize('text, numbers', [
     ('assert x\nassert x == 1\ny = 1\nassert x and y', [2, 3, 4, 5]),
-    ('assert x == 1, "no"\ny = [\n1]\nassert x and y or 2\nz = 1', [2, 3, 5, 6]),
+    ('assert x == 1, "no"\ny = [\n1]\nassert (x and\n    y or 2)\nz = 1', [2, 3, 5, 7]),
 ])
 def test_rewritten_asserts(text, numbers, monkeypatch):
     text = 'def f(x):\n    {}\n'.format(text.replace('\n', '\n    '))
