@@ -284,13 +284,23 @@ def final_lines(text, first_line):
 
 
 def next_clauses(text, first_line):
-    """For the lines of the statements in except* clauses, the first lines of the clauses that follow."""
-    found = collections.defaultdict(set)
+    """For the lines of the statements in except* clauses, the first line of the clause that follows, or None."""
+    found = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.TryStar):
-            for clause, following in zip(node.handlers, node.handlers[1:]):
+            following = [*(first_line(clause.lineno) for clause in node.handlers[1:]), None]
+            for clause, next_line in zip(node.handlers, following):
                 for line in range(clause.lineno, clause.end_lineno + 1):
-                    found[first_line(line)].add(first_line(following.lineno))
+                    found.setdefault(first_line(line), set()).add(next_line)
+    return found
+
+
+def handlers(text, first_line):
+    """The lines where an exception can go: the first ones of except and finally clauses."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Try | ast.TryStar):
+            found |= {first_line(each.lineno) for each in [*node.handlers, *node.finalbody[:1]]}
     return found
 
 
@@ -316,6 +326,10 @@ class Evidence:
     @functools.cached_property
     def next_clauses(self):
         return next_clauses(self._text, self._parser.first_line)
+
+    @functools.cached_property
+    def handlers(self):
+        return handlers(self._text, self._parser.first_line)
 
     @functools.cached_property
     def jumps(self):
@@ -356,8 +370,15 @@ def clauses_follow(arc, recorded_by, evidence):
                                             for line in evidence.next_clauses.get(arc[0], ()))
 
 
+def exceptions_remain(arc, recorded_by, evidence):
+    """condcov assumes that the except* clauses of a try have handled all exceptions."""
+    return (recorded_by == 'condcov' and arc[0] in evidence.next_clauses
+            and any(start == arc[0] and (end < 0 or end in evidence.handlers) for start, end in evidence.traced[1]))
+
+
 # Why an arc may be recorded by only one of the two.
-EXPLANATIONS = [exception_left, one_line_jump, exception_thrown, exception_suppressed, clauses_follow]
+EXPLANATIONS = [exception_left, one_line_jump, exception_thrown, exception_suppressed, clauses_follow,
+                exceptions_remain]
 
 
 def examine(text, path):

@@ -93,6 +93,24 @@ def main():
     assert answer == answer | {'explained': {'exception_left': 1}, 'unexplained': []}
 
 
+@pytest.mark.parametrize('errors, explained', [('[ValueError(), KeyError()]', {'exceptions_remain': 1}),
+                                               ('[ValueError()]', {})])
+def test_exceptions_that_no_clause_handles_are_explained(worker, errors, explained):
+    answer = worker.ask(f'''\
+def function(x):
+    try:
+        raise ExceptionGroup('', {errors})
+    except* ValueError:
+        while x:
+            x = 0
+    str(x)
+
+def main():
+    function(0)
+''')
+    assert answer['explained'] == explained and answer['unexplained'] == []
+
+
 def test_cleanup_of_a_handler_is_no_line(worker):
     # The exception of the inner `try` leaves the outer `finally`, whose end has the line of the last statement in 3.11.
     answer = worker.ask('''\
