@@ -202,8 +202,8 @@ class _Jump:
     head, end   the first and last line of the loop around it, or None
     withs   the first lines of the with statements that it leaves
     taken   whether it got to its target, and not the exit of one of these raised an exception; or raised its own
-    unsure  whether a finally clause raised an exception before: condcov records the jump in the part of the clause
-            that only this jump executes, if there is one
+    unsure  whether a finally clause raised an exception before, or was left waiting: condcov records the jump in the
+            part of the clause that only this jump executes, if there is one
     passed  whether the test of its if statement was false; None for other statements
     raised  whether this was in an except or finally clause, which an exception may leave after the test
     final   whether it is in a finally clause, which a jump out of the try may leave after the test
@@ -273,6 +273,8 @@ def jumps_of(text, path, parser):
         run(code, _jumps=transformer.jumps)
     finally:
         sys.settrace(None)
+    for jump in begun.values():
+        jump.unsure = True
     return transformer.jumps
 
 

@@ -221,6 +221,24 @@ def main():
     assert answer['unexplained'] == []
 
 
+def test_return_that_never_gets_out_of_its_finally(worker):
+    answer = worker.ask('''\
+generators = []
+
+def function(x):
+    try:
+        if x: return
+        str(x)
+    finally:
+        yield
+
+def main():
+    generators.append(function(1))
+    next(generators[0])
+''')
+    assert answer['unexplained'] == []
+
+
 def test_suppressed_exception_of_a_finally_is_explained(worker):
     answer = worker.ask('''\
 from contextlib import suppress
