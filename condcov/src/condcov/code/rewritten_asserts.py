@@ -11,12 +11,12 @@ _PYTEST = '@py'             # in the names that pytest adds, and in no other
 # A string in which a line that starts with `assert` can contain code.
 _LONG_FORMAT = re.compile('[fFtT][rR]?(?:"""|\'\'\')')
 
-# A string, and the start of one that may contain strings with the same quotes.
+# A string in one line, and the start of one that may contain code, also with the same quotes.
 _STRING = re.compile(r'''(["\'])(?:\\.|(?!\1)[^\\])*\1''')
 _FORMAT = re.compile('[fFtT][rR]?["\']')
 
-# What may be in its lines besides: other statements, comments, the end of a string, and code that is not rewritten.
-_OTHERS = ';', '#', '"""', "'''", 'for'
+# Another statement, and code that is not rewritten.
+_OTHERS = ';', 'for'
 
 
 def are_in(code: CodeType) -> bool:
@@ -27,41 +27,61 @@ def are_in(code: CodeType) -> bool:
 def leave_out(text: str) -> tuple[str, frozenset[int]]:
     """Return the text with a name in place of each assert that is alone in its lines, and those lines.
 
-    Other statements begin and end where they did. If more lines belong to one of the asserts, which a bracket in a
-    string can hide, the text that is left is not valid.
+    Other statements begin and end where they did. If more lines belong to one of the asserts, which strings in an
+    f-string can hide, the text that is left is not valid.
     """
     lines = text.split('\n')
     found: list[int] = []
-    others = (*_OTHERS, '{') if _LONG_FORMAT.search(text) else _OTHERS
+    in_format = bool(_LONG_FORMAT.search(text))
     for index, line in enumerate(lines):
         statement = line.strip()
         if not statement.startswith(('assert ', 'assert(')) or index and lines[index - 1].endswith('\\'):
             continue
-        end = _end(lines, index, others)
-        if end is not None:
+        found_end = _end(lines, index, in_format)
+        if found_end is not None:
+            end, length = found_end
             indentation = line[:line.index('assert')]
             if end == index:
-                lines[index] = indentation + '_' * len(statement.encode())
+                lines[index] = indentation + '_' * (length - len(indentation))
             else:
                 lines[index:end] = [f'{indentation}(_'] + [''] * (end - index - 1)
-                lines[end] = ')'.rjust(len(lines[end].rstrip().encode()))
+                lines[end] = ')'.rjust(length)
             found += range(index + 1, end + 2)
     return '\n'.join(lines), frozenset(found)
 
 
-def _end(lines: list[str], index: int, others: tuple[str, ...]) -> int | None:
-    """The index of the last line of an assert, or None if there may be something else in its lines."""
+def _end(lines: list[str], index: int, in_format: bool) -> tuple[int, int] | None:
+    """The index of the last line of an assert, and where it ends there in bytes.
+
+    None if there may be something else in its lines: another statement, the end of a string, or code that is not
+    rewritten. `in_format` tells whether the assert may be text in a string that contains code.
+    """
     depth = 0
     while index < len(lines):
-        line = lines[index]
-        if line.endswith('\\') or any(other in line for other in others):
-            return None
+        line = code = lines[index]
+        formats = None
         if '"' in line or "'" in line:
-            line = _STRING.sub('', line)
-        depth += sum(map(line.count, '([{')) - sum(map(line.count, ')]}'))
-        if depth <= 0:
-            return index if depth == 0 else None
-        if '"' in line or "'" in line or _FORMAT.search(lines[index]):
+            if '"""' in line or "'''" in line:
+                return None
+            code = _STRING.sub(_blank, line)
+            formats = _FORMAT.search(line)
+        if formats is None:
+            code = code.partition('#')[0]
+        if any(other in code for other in _OTHERS) or formats and any(other in line for other in (*_OTHERS, '#', '\\')):
+            return None
+        if in_format and '{' in line:
+            return None
+        code = code.rstrip()
+        depth += sum(map(code.count, '([{')) - sum(map(code.count, ')]}'))
+        if depth < 0 or '"' in code or "'" in code:
+            return None
+        if not depth and not code.endswith('\\'):
+            return index, len(line[:len(code)].encode())
+        if formats:
             return None
         index += 1
     return None
+
+
+def _blank(string: re.Match[str]) -> str:
+    return '_' * len(string[0])
