@@ -644,6 +644,27 @@ except ValueError:
     assert source.arcs >= {(11, -3), (11, after)} and not {arc for arc in seen.arcs if arc[0] == 11}
 
 
+@pytest.mark.parametrize('value', [
+    "int('a',\n1) if x >\n0 else 7", "x and\nint('a')", "0 if (y :=\nx - 1) else (y or\nint('a'))",
+    "[y for y in\n(x, 1) if y == x or\ny] and (x == 0 or\nint('a'))",
+])
+def test_return_whose_value_raises_is_not_taken(tmp_path, value):
+    text = f"""
+def function(x):
+    try:
+        if x: return ({value})
+    finally:
+        x = x
+    return x
+try:
+    function(1)
+except ValueError:
+    pass
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    assert (4, -2) in source.arcs - seen.arcs
+
+
 @pytest.mark.parametrize('x', [0, 1])
 def test_exception_raised_again_in_a_try_is_no_raise_in_the_line_of_its_test(tmp_path, x):
     text = f"""

@@ -185,7 +185,8 @@ class _Planner:
         if self._shown[successor] == line:
             return True             # it goes on
         target, end, following = self._exit_or(jump.target), None, successor
-        alone = all(self._shown[each] == line for each in instructions.predecessors(successor))
+        alone = all(self._shown[each] == line or within(instructions.position(each), jump.span)
+                    for each in instructions.predecessors(successor))
         while alone and following not in instructions.handlers and self._shown[following] != target:
             op, successors = instructions.ops[following], instructions.successors(following)
             if op not in _NO_PROBE:
@@ -195,7 +196,10 @@ class _Planner:
             elif len(successors) == 1:
                 before, (following,) = following, successors
                 alone = all(each == before or instructions.ops[each] in _AWAITING
+                            or within(instructions.position(each), jump.span)
                             for each in instructions.predecessors(following))
+            elif successors and within(instructions.position(following), jump.span):
+                return True         # a test in the value of a `return`
             else:
                 break
         if end is None:
