@@ -162,6 +162,17 @@ def test_what_is_not_an_assert(text, without_straight, monkeypatch):
     assert made == planned(codes, text)
 
 
+@pytest.mark.parametrize('comprehension', ['[x and a for x in a or b if x]', '{x and a: 1 for x in a or b if x}',
+                                           'list(x and a for x in a or b if x)'])
+def test_comprehension_in_an_assert_is_not_rewritten(comprehension):
+    text = f'def test(a, b):\n    assert b and {comprehension} == a or b\n'
+    kinds = sorted(key[4] for plan in planned(rewritten(text), text)
+                   for key in [key for key, _ in plan[4].values()] + [key for key, *_ in plan[5]])
+    assert {*kinds} == {'for', 'comprehension', 'boolean'}
+    found = analyse(text, 'example.py')
+    assert [decision.kind for decision in found.decisions if decision.key in found.asserts] == ['assert']
+
+
 def test_code_in_an_assert_that_is_not_rewritten():
     text = 'def test(a):\n    assert sorted(a, key=lambda x: x if a else 1)\n'
     plans = planned(rewritten(text), text)

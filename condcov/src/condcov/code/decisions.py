@@ -62,7 +62,8 @@ class Table:
                 comprehension: the first of its conditions
     reasons     for spans where jumps test no condition, the reason: patterns that always match, and functions that are
                 compiled to a loop
-    asserts     for the span of an assert statement, the keys of the decisions in it
+    asserts     for the span of an assert statement, the keys of the decisions in it, except those in comprehensions,
+                which pytest does not rewrite
     suites      for the key of the decision of a statement, the first and the last line of the suite that follows if it
                 is true
     last_handlers   the keys of the last except clauses of try statements
@@ -93,7 +94,7 @@ class Table:
             getattr(self, name).update(entries)
 
     def in_asserts(self) -> set[Key]:
-        """Return the keys of the decisions in assert statements."""
+        """Return the keys of the decisions in assert statements that pytest may rewrite."""
         return {key for keys in self.asserts.values() for key in keys}
 
 
@@ -112,10 +113,17 @@ def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0, after:
         finder.table.jumps = one_line_jumps.find(tree, finder.jumps, after)
     found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
     keys = [decision.key for decision in found]
+    comprehensions = sorted(finder.comprehensions)
     for span, inside in finder.table.asserts.items():
-        first, end = bisect.bisect_left(keys, span[:2]), bisect.bisect_left(keys, span[2:])
-        inside += keys[first:end]
+        others = _between(comprehensions, span)
+        inside += [key for key in _between(keys, span)
+                   if not any(other[:2] <= key[:2] and key[2:4] <= other[2:] for other in others)]
     return found, finder.table
+
+
+def _between(places: list, span: Span) -> list:
+    """Those of the sorted keys or spans that begin in a span."""
+    return places[bisect.bisect_left(places, span[:2]):bisect.bisect_left(places, span[2:])]
 
 
 def _span(node: Any) -> Span:
@@ -154,6 +162,7 @@ class _Finder:
         self.decisions: dict[Key, model.Decision] = {}
         self.table = Table()
         self.jumps: dict[ast.stmt, Span] = {}       # in the line of their test, with the spans of their suites
+        self.comprehensions: list[Span] = []
 
     def walk(self, tree: ast.AST) -> None:
         """Visit every node, in any order, with a stack: expressions may nest deeper than the recursion limit."""
@@ -213,6 +222,7 @@ class _Finder:
 
     def visit_ListComp(self, node: Any) -> None:
         position = _span(node)
+        self.comprehensions.append(position)
         for number, generator in enumerate(node.generators):
             if generator.is_async or not (number and _is_assignment(generator.iter, self.constant)):
                 self.loop(position, generator)
