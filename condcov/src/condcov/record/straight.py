@@ -26,14 +26,15 @@ def plan(code: CodeType, asserts: frozenset[int] | None) -> Plan | None:
     if code.co_exceptiontable or 1 in ops.translate(_IS_LOOP):
         return None
     found = ops.translate(_IS_JUMP_OR_END)
+    if asserts is None and 0 <= found.find(1) < len(ops) - 1:
+        return None
     lines: dict[int, int] = {}
     arcs: dict[int, tuple[Arc, ...]] = {}
     first, start = ops.index(OP['RESUME']) + 1, 0
     before = shown = None       # the line of the instruction before, and the line shown last
     for end, line in bytecode.runs(code):
-        if asserts is None or line not in asserts:
-            if 0 <= found.find(1, start, end) < len(ops) - 1:
-                return None
+        if asserts is not None and line not in asserts and 0 <= found.find(1, start, end) < len(ops) - 1:
+            return None
         start, place = end, max(start, first)
         if place < end:
             if line is not None and line != before:
