@@ -665,6 +665,32 @@ except ValueError:
     assert (4, -2) in source.arcs - seen.arcs
 
 
+@pytest.mark.parametrize('test', ['if x:', 'for _ in range(\nx):', 'while (x and\nx):'])
+@pytest.mark.parametrize('clause', ['except* KeyError: x = 1', 'except* ValueError:\n        x = 3'])
+@pytest.mark.parametrize('x', [0, 1])
+def test_raise_in_an_except_star_clause_that_others_follow(tmp_path, test, clause, x):
+    # coverage.py does not know that the next clauses are tested.
+    text = f"""
+def function(x):
+    try:
+        raise ExceptionGroup('', [ValueError()])
+    except* ValueError:
+        {test} raise KeyError
+        x = 2
+    {clause}
+    except* TypeError:
+        x = 4
+try:
+    function({x})
+except* KeyError:
+    pass
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    after = 7 + test.count('\n')
+    assert {arc for arc in source.arcs if arc[0] == 6} == {(6, after), (6, -2)}
+    assert {arc for arc in seen.arcs if arc[0] == 6} == {(6, -2) if x else (6, after)}
+
+
 @pytest.mark.parametrize('x', [0, 1])
 def test_exception_raised_again_in_a_try_is_no_raise_in_the_line_of_its_test(tmp_path, x):
     text = f"""

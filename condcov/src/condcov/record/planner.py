@@ -283,10 +283,10 @@ class _Planner:
 
         `before` is the line before. An exception that gets to the exit of a with is assumed to be passed on, and the
         except* clauses of a try to have handled all exceptions, unless one has `raised` another. Those that come next
-        are passed by, except after the test of one, and for an exception.
+        are passed by, except after the test of one, and when an exception enters the first.
         """
         visited, passed = set(), None
-        past_clauses = not raised and before not in self._clause_lines
+        past_clauses = not _IS_PUSH[self._instructions.ops[index]] if raised else before not in self._clause_lines
         while index not in visited:
             visited.add(index)
             line, successors = self._shown[index], self._instructions.successors(index)
