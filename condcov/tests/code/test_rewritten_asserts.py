@@ -113,6 +113,7 @@ def without_straight(monkeypatch):
     ('assert a; b = a or b', False),
     ('assert a, """; """', False),
     ('assert a \\\n        and b', True),
+    ('assert a \\\n', False),
     ('assert a == \\\n        [b or 1,\n         a]', True),
     ('assert a == f"{b or 1}" \\\n        or b', False),
     ('assert (a\n        and b)', True),

@@ -34,7 +34,7 @@ class Tables:
         return self._whole.table()
 
     def asserts(self) -> frozenset[int]:
-        """Return the lines of asserts that are alone in their line. Pytest has rewritten them, and maybe others."""
+        """Return lines of asserts, with nothing else in them. If pytest rewrites the file, it rewrites these."""
         if self._rest is None:
             rest, self._asserts = rewritten_asserts.leave_out(self._text)
             self._rest = _Text(rest, self._path)

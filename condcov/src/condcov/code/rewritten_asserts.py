@@ -15,7 +15,7 @@ _LONG_FORMAT = re.compile('[fFtT][rR]?(?:"""|\'\'\')')
 _STRING = re.compile(r'''(["\'])(?:\\.|(?!\1)[^\\])*\1''')
 _FORMAT = re.compile('[fFtT][rR]?["\']')
 
-# Another statement, and code that is not rewritten.
+# Another statement, and a comprehension, which is not rewritten.
 _OTHERS = ';', 'for'
 
 
@@ -25,7 +25,7 @@ def are_in(code: CodeType) -> bool:
 
 
 def leave_out(text: str) -> tuple[str, frozenset[int]]:
-    """Return the text with a name in place of each assert that is alone in its lines, and those lines.
+    """Return the text with a name in place of asserts that are alone in their lines, and those lines.
 
     Other statements begin and end where they did. If more lines belong to one of the asserts, which strings in an
     f-string can hide, the text that is left is not valid.
@@ -76,7 +76,7 @@ def _end(lines: list[str], index: int, in_format: bool) -> tuple[int, int] | Non
         if depth < 0 or '"' in code or "'" in code:
             return None
         if not depth and not code.endswith('\\'):
-            return index, len(line[:len(code)].encode())
+            return (index, len(line[:len(code)].encode())) if code else None
         if formats:
             return None
         index += 1

@@ -12,7 +12,7 @@ from condcov.record.interpreter import UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan
 from condcov.seen import ASSERTS, Arc
 
-_NO_PROBE = UNSUPPORTED_OPCODES - {OP['EXTENDED_ARG']}      # a probe before that is one of its instruction
+_NO_PROBE = UNSUPPORTED_OPCODES - {OP['EXTENDED_ARG']}      # there, a probe is one of the instruction after it
 _IS_LOOP = bytecode.table(bytecode.BACKWARD)
 _IS_JUMP_OR_END = bytecode.table(bytecode.JUMPS | bytecode.ENDS)
 
