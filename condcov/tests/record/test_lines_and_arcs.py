@@ -665,6 +665,40 @@ except ValueError:
     assert (4, -2) in source.arcs - seen.arcs
 
 
+@pytest.mark.parametrize('test, x, y', [
+    ('int(bool(0 if (x or\ny) else 1 < 0) and 1\n)', 1, 0), ('str(\nx or y)[5:]', 1, 0),
+    ('(y\nin (x or y, 3))', 1, 0), ('x in (\ny, (x or 7))', 0, 1), ('(y\nif x <= x <= 1 else x)', 0, 0),
+    ('[z for z in (x, y)\nif z and y]', 1, 0),
+])
+@pytest.mark.parametrize('jump', ['return', 'continue', 'break'])
+def test_jump_whose_test_has_a_test_in_it_is_not_taken(tmp_path, test, x, y, jump):
+    text = f"""
+def function(x, y):
+    for i in range(2):
+        if {test}: {jump}
+        i = 2
+    return 1
+function({x}, {y})
+"""
+    source, seen, _, arcs = both(tmp_path / 'program.py', text)
+    after = 5 + test.count('\n')
+    assert {arc for arc in seen.arcs if arc[0] == 4} == {arc for arc in arcs if arc[0] == 4} == {(4, after)}
+
+
+def test_assert_before_a_return_in_the_line_of_its_test(tmp_path):
+    text = """
+def function(x, y):
+    if x: assert y; return 1
+    return 2
+try:
+    function(1, 0)
+except AssertionError:
+    pass
+"""
+    source, seen, _, _ = both(tmp_path / 'program.py', text)
+    assert (3, -2) in source.arcs - seen.arcs
+
+
 @pytest.mark.parametrize('test', ['if x:', 'for _ in range(\nx):', 'while (x and\nx):'])
 @pytest.mark.parametrize('clause', ['except* KeyError: x = 1', 'except* ValueError:\n        x = 3'])
 @pytest.mark.parametrize('x', [0, 1])

@@ -7,7 +7,7 @@ from condcov.code.bytecode import OP, Instructions
 from condcov.code.jumps import END_OF_EXCEPT_STAR, Jump, within
 from condcov.code.one_line_jumps import OneLineJump
 from condcov.code.parsing import Tables
-from condcov.model import FALSE, MOST_CONDITIONS, Decision
+from condcov.model import MOST_CONDITIONS, TRUE, Decision
 from condcov.record import straight
 from condcov.record.interpreter import SEES_EMPTY_JUMPS, UNSUPPORTED_OPCODES
 from condcov.record.plan import Plan, path
@@ -62,9 +62,11 @@ class _Planner:
         shown = self._shown = self._shown_lines()
         self._leaving = [index for index, target in self._instructions.targets.items()
                          if shown[index] != shown[target] or shown[index] is None]
-        # By index of a jump: where control goes in the decision if it does not jump.
-        self._ways = {jump.index: jump.operand.following(jump.when_not) for jump in self._jumps
-                      if jump.operand and jump.when_not is not None}
+        # The jumps after which, if they do not jump, the test of a statement is not known to be true.
+        self._no_ends = {jump.index for jump in self._jumps
+                         if jump.operand and (jump.operand.decision.key not in self._table.suites
+                                              or jump.when_not is not None
+                                              and jump.operand.following(jump.when_not) != TRUE)}
 
     def plan(self) -> Plan:
         self._plan_lines()
@@ -263,7 +265,7 @@ class _Planner:
             index -= 1
             if instructions.ops[index] in bytecode.CONDITIONAL:
                 # From 3.12 on, a test that jumps back when it is false is followed by the jump.
-                return self._ways.get(index) != FALSE
+                return index not in self._no_ends
         return False
 
     def _line_at(self, index: int) -> int | None:
@@ -315,14 +317,16 @@ class _Planner:
         """The next line that is shown after an instruction that returns or raises, negative for the exit.
 
         `line` is shown last before it. None if an exception goes on to where a `return` or a `raise` in the line would
-        go, which was not taken.
+        go, or a failed assert to where a `return` would: these were not taken.
         """
         caught = self._instructions.caught(index) if self._instructions.ops[index] in _RAISES else None
         while caught is not None and self._is_cleanup(caught):
             caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
-        before = line if self._instructions.ops[index] == OP['RERAISE'] else None
+        op = self._instructions.ops[index]
+        before = line if op == OP['RERAISE'] else None
         landing = -self._code.co_firstlineno if caught is None else self._landing(caught, before, raised=True)
-        if before in self._table.raises or landing is not None and landing < 0 and before in self._table.returns:
+        if before in self._table.raises or (op in _RAISES and landing is not None and landing < 0
+                                            and line in self._table.returns):
             return None
         return landing
 
