@@ -699,6 +699,7 @@ except AssertionError:
     assert (3, -2) in source.arcs - seen.arcs
 
 
+@traced_in_c
 @pytest.mark.parametrize('test', ['if x:', 'for _ in range(\nx):', 'while (x and\nx):'])
 @pytest.mark.parametrize('clause', ['except* KeyError: x = 1', 'except* ValueError:\n        x = 3'])
 @pytest.mark.parametrize('x', [0, 1])
