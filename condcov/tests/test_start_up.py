@@ -16,8 +16,8 @@ HEAVY = {
     'ast': '100 classes',
     'condcov.analysis': 'only reports need it',
     'condcov.cli': 'argparse',
-    'condcov.code.decisions': 'dataclasses; plans of an earlier run make it unnecessary',
-    'condcov.model': 'dataclasses',
+    'condcov.code.decisions': 'ast; plans of an earlier run make it unnecessary',
+    'condcov.model': 'typing',
     'condcov.report': 'only reports need it',
     'configparser': 're',
     'coverage.config': 'inspect, json and tomllib',
@@ -53,6 +53,15 @@ def test_what_a_run_imports(cached):
         imported = set(cached.condcov('run', *options, 'prog.py').stdout.split()) - before
         assert not imported & HEAVY.keys(), options
         assert len(imported) < 90, sorted(imported)
+
+
+def test_what_a_first_run_imports(cached):
+    """To make plans, it imports ast, re and typing, but not what takes as long as all of them."""
+    cached.write('prog.py', 'import sys\nif sys.path:\n    print(*sys.modules)\n')
+    before = set(cached.python('prog.py').stdout.split())
+    imported = set(cached.condcov('run', 'prog.py').stdout.split()) - before
+    assert 'condcov.code.decisions' in imported
+    assert not imported & {'dataclasses', 'dis', 'inspect', 'tokenize'}
 
 
 # --- The command line ---

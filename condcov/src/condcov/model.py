@@ -1,14 +1,11 @@
-"""What there is to cover in a source file, and what was seen of it.
+"""What there is to cover in a line, and what was seen of it.
 
-condcov.analysis.coverable makes the static half (Span, Condition, Decision, SourceFile) from source text and compiled
-code; the dynamic half (Seen) is recorded and stored. Nothing here measures or judges: see condcov.analysis.
+condcov.code.decisions finds the static half (Span, Condition, Decision) in source text; the dynamic half (Seen) is
+recorded and stored. Nothing here measures or judges: see condcov.analysis.
 """
 
-import bisect
-import dataclasses
 import functools
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from condcov.seen import ASSERTS, EVALUATED, LEFT, NOT_EVALUATED, SEEN_FALSE, SEEN_TRUE, UNKNOWN, Arc, Key, Seen  # noqa: F401
@@ -25,11 +22,10 @@ MOST_CONDITIONS = 64
 TRUE = -1           # the decision is true
 FALSE = -2          # the decision is false
 
-_SUSPENDS = re.compile(r'\b(?:yield|await|async)\b')
+# Named tuples, because a first run needs them: data classes take five times as long to define, and import inspect.
 
 
-@dataclasses.dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """An operand that a conditional jump tests.
 
     on_true, on_false   index of the condition that is evaluated next, or TRUE or FALSE, where the decision ends
@@ -46,8 +42,13 @@ class Condition:
     constant: bool | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Decision:
+class _Decision(NamedTuple):
+    kind: str
+    span: Span
+    conditions: tuple[Condition, ...]
+
+
+class Decision(_Decision):
     """A whole Boolean expression, a loop, an exception match or a case of a match statement.
 
     kind        'if', 'while', 'assert', 'ternary', 'comprehension' (its if), 'boolean' (and/or as a value),
@@ -60,13 +61,9 @@ class Decision:
     key         what identifies the decision in its file: the start and end of its span, and its kind
     """
 
-    kind: str
-    span: Span
-    conditions: tuple[Condition, ...]
-    key: Key = dataclasses.field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, 'key', (*self.span, self.kind))
+    @functools.cached_property
+    def key(self) -> Key:
+        return *self.span, self.kind
 
     @functools.cached_property
     def repeated(self) -> dict[int, int]:
@@ -79,62 +76,10 @@ class Decision:
     @property
     def suspends(self) -> bool:
         """Whether a condition can suspend a generator or a coroutine: an unfinished path need not be an exception."""
-        return any(_SUSPENDS.search(condition.text) for condition in self.conditions)
+        return any(re.search(r'\b(?:yield|await|async)\b', condition.text) for condition in self.conditions)
 
     def test_of(self, index: int) -> str:
         """Return what a condition does: 'loop' is entered or exhausted, 'match' matches or not, 'truth' is tested."""
         if self.kind == 'for':
             return 'loop'
         return 'match' if self.kind == 'except' or self.kind == 'case' and index == 0 else 'truth'
-
-
-class Accepted(NamedTuple):
-    """What a pragma or the configuration says about conditions that cannot be tested.
-
-    level       'condition': nothing needs to be seen of them; 'mcdc': only their MC/DC need not be shown
-    text        the source of the condition, or '' for all conditions in the line
-    reason      why they cannot be tested; '' if nobody has said so
-    line        the line of the pragma, or 0 for the configuration
-    conditions  the conditions that are meant, each the key of a decision and an index
-    """
-
-    level: str
-    text: str
-    reason: str
-    line: int
-    conditions: tuple[tuple[Key, int], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class SourceFile:
-    """What there is to cover in a source file.
-
-    lines       line numbers of the executable statements, without excluded ones
-    excluded    line numbers that a pragma or a pattern of the configuration excludes
-    arcs        (line, line) pairs between which control can go where a line has several ways out; negative as in
-                coverage.py: -N is the exit of the code object that starts at line N
-    decisions   those that are not in an excluded line or one with `# pragma: no branch`, in order of their span
-    assumed     arcs out of lines with `# pragma: no branch`, which count as taken
-    waived      for the key of a decision, its outcomes that need not be seen: those that lead to excluded lines, and a
-                mismatch of the last except clause of a try
-    accepted    what need not be seen of single conditions
-    """
-
-    path: str
-    text: str
-    lines: frozenset[int]
-    excluded: frozenset[int]
-    arcs: frozenset[Arc]
-    decisions: tuple[Decision, ...]
-    assumed: frozenset[Arc] = frozenset()
-    waived: Mapping[Key, frozenset[bool]] = dataclasses.field(default_factory=dict)
-    accepted: tuple[Accepted, ...] = ()
-
-    @functools.cached_property
-    def lines_in_order(self) -> list[int]:
-        return sorted(self.lines)
-
-    def statement(self, line: int) -> int:
-        """Return the first line of the statement in `line`, the only one of its lines that counts as executed."""
-        place = bisect.bisect_right(self.lines_in_order, line)
-        return self.lines_in_order[place - 1] if place else line

@@ -6,9 +6,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from condcov import model
 from condcov.analysis import coupling, coverable, mcdc, results
 from condcov.analysis.coverable import EXCLUDE
+from condcov.analysis.source_file import Accepted
+from condcov.model import Seen
 from condcov.report import messages
 from support import decisions
 
@@ -16,7 +17,7 @@ from support import decisions
 def examined(text, paths, exclude=EXCLUDE, accept=(), arcs=()):
     """The FileResult of a text; paths are those of the decisions in each line, in order."""
     source = coverable.analyse(text, 'f.py', exclude, accept=accept)
-    seen = model.Seen(set(source.lines), set(arcs) or set(source.arcs))
+    seen = Seen(set(source.lines), set(arcs) or set(source.arcs))
     for decision in source.decisions:
         if paths.get(decision.span.line):
             seen.paths[decision.key] = dict.fromkeys(paths[decision.span.line], 1)
@@ -143,7 +144,7 @@ def test_an_accepted_condition_does_not_hide_a_branch():
 
 
 def test_the_configuration():
-    entry = model.Accepted('mcdc', 'f( x )', 'why', 0, ())
+    entry = Accepted('mcdc', 'f( x )', 'why', 0, ())
     file = examined('if a and f(\n        x\n    ):\n    c\n', {1: ['F-', 'TF']}, accept=[entry._replace(text='f( x )')])
     assert accepted(file) == [('accepted', 1, 'MC/DC of `f( x )` is accepted: why')]
     assert [one.coverable for one in file.analyses[0]] == [True, False]

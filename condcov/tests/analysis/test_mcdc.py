@@ -1,6 +1,5 @@
 """Masking MC/DC from paths: against the truth table, the textbooks and another tool."""
 
-import dataclasses
 import itertools
 import os
 import time
@@ -281,7 +280,7 @@ def test_sentences_of_kinds(kind, path, sentence):
 
 
 def test_a_guard():
-    decision = dataclasses.replace(decisions.compile_decision('Point and x > 0'), kind='case')
+    decision = decisions.compile_decision('Point and x > 0')._replace(kind='case')
     assert reports.sentences(decision, ['F-', 'TT']) == [
         '', '`x > 0` was never false while `Point` matched']
     assert reports.sentences(decision, ['F-']) == [

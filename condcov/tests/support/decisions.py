@@ -7,6 +7,7 @@ syntax tree. The tests hold them against each other.
 import ast
 
 from condcov import model
+from condcov.analysis.source_file import SourceFile
 
 
 def compile_decision(text, kind='if'):
@@ -122,7 +123,7 @@ def source_file(path, text, missing_arcs=(), taken_arcs=()):
     tree = ast.parse(text)
     found = [decision_of(node.test, tests[type(node)]) for node in ast.walk(tree) if type(node) in tests]
     lines = frozenset(node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt))
-    return model.SourceFile(path, text, lines, frozenset(), frozenset([*missing_arcs, *taken_arcs]),
+    return SourceFile(path, text, lines, frozenset(), frozenset([*missing_arcs, *taken_arcs]),
                             tuple(sorted(found, key=lambda decision: decision.span)))
 
 

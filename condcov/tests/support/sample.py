@@ -1,6 +1,7 @@
 """A source file with hand-written decisions and run data, for the tests of reports."""
 
 from condcov import model
+from condcov.analysis.source_file import SourceFile
 
 TRUE, FALSE = model.TRUE, model.FALSE
 
@@ -43,7 +44,7 @@ class Sample:
 
     def source(self):
         """The SourceFile."""
-        return model.SourceFile(self.path, self.text, self.lines, self.excluded, self.arcs,
+        return SourceFile(self.path, self.text, self.lines, self.excluded, self.arcs,
                                 tuple(sorted(self.decisions, key=lambda decision: decision.span)))
 
 

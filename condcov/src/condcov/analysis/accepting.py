@@ -5,7 +5,8 @@ import re
 import tokenize
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from condcov.model import Accepted, Decision, Key
+from condcov.analysis.source_file import Accepted
+from condcov.model import Decision, Key
 
 PRAGMA = re.compile(
     r'#\s*pragma:\s*no\s+(?P<level>condition|mcdc)\b\s*(?:`(?P<text>[^`]*)`)?[\s:,;.-]*(?P<reason>[^#]*)')

@@ -16,6 +16,7 @@ import coverage.parser
 
 from condcov import model
 from condcov.analysis import accepting
+from condcov.analysis.source_file import Accepted, SourceFile
 from condcov.code import bytecode, jumps, parsing, source_text
 from condcov.code.decisions import Table
 
@@ -27,7 +28,7 @@ RECURSION = 20_000      # the recursion limit while coverage.py's parser works; 
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class AnalysedFile(model.SourceFile):
+class AnalysedFile(SourceFile):
     """A SourceFile that can interpret a record of its code.
 
     parser      coverage.py's parser, which knows the statements
@@ -37,7 +38,7 @@ class AnalysedFile(model.SourceFile):
     parser: coverage.parser.PythonParser
     asserts: frozenset[model.Key]
 
-    def counted(self, seen: model.Seen) -> tuple[model.SourceFile, model.Seen]:
+    def counted(self, seen: model.Seen) -> tuple[SourceFile, model.Seen]:
         """Return the SourceFile and the Seen to report, from a recorded Seen.
 
         The Seen contains the first lines of statements and only the branches that count. The SourceFile does not
@@ -60,7 +61,7 @@ class AnalysedFile(model.SourceFile):
 
 
 def analyse(text: str | bytes, path: str, exclude: str = EXCLUDE, no_branch: str = NO_BRANCH,
-            accept: Sequence[model.Accepted] = ()) -> AnalysedFile:
+            accept: Sequence[Accepted] = ()) -> AnalysedFile:
     """Find what there is to cover in a file.
 
     path        for messages and for SourceFile.path

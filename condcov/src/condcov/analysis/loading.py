@@ -11,11 +11,12 @@ from coverage.files import GlobMatcher, prep_patterns
 from coverage.misc import join_regex
 
 from condcov.analysis import coverable, outcomes, results
+from condcov.analysis.source_file import Accepted
 from condcov.code import source_text
 from condcov.config import Config
 from condcov.data import Data, parts
 from condcov.errors import CondcovError, NotPythonError
-from condcov.model import Accepted, Seen
+from condcov.model import Seen
 from condcov.progress import progress
 
 

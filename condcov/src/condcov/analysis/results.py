@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from condcov.analysis import coupling, mcdc
+from condcov.analysis.source_file import Accepted, SourceFile
 from condcov.code import source_text
 from condcov.errors import CondcovError
-from condcov.model import LEVELS, Accepted, Arc, Decision, Seen, SourceFile, Span
+from condcov.model import LEVELS, Arc, Decision, Seen, Span
 
 # The decisions that send control to one line or another.
 _BRANCHING = ('if', 'while', 'assert', 'ternary', 'comprehension', 'case', 'for', 'except')

@@ -6,10 +6,8 @@ before the jump has the position of what was evaluated last. A Table maps these 
 
 import ast
 import bisect
-import dataclasses
-import dis
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from condcov import model
 from condcov.code import bytecode, one_line_jumps
@@ -18,14 +16,13 @@ from condcov.model import FALSE, TRUE, Key, Span
 
 # The argument of IS_OP or CONTAINS_OP with which the operator itself, and not its opposite, is tested.
 _PLAIN_ARGUMENT = {ast.Is: 0, ast.IsNot: 1, ast.In: 0, ast.NotIn: 1}
-_CONSTANT_CODE = frozenset(('RESUME', 'LOAD_CONST', 'LOAD_SMALL_INT', 'LOAD_COMMON_CONSTANT', 'RETURN_VALUE',
-                            'RETURN_CONST'))
+_CONSTANT_CODE = bytecode.ops('RESUME', 'LOAD_CONST', 'LOAD_SMALL_INT', 'LOAD_COMMON_CONSTANT', 'RETURN_VALUE',
+                              'RETURN_CONST')
 _FOLDABLE = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Subscript, ast.Slice, ast.JoinedStr, ast.Name,
              ast.operator, ast.unaryop, ast.expr_context)
 
 
-@dataclasses.dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """What a jump tests: a condition of a decision.
 
     argument    for `is` and `in` and their opposites: the argument of the instruction that tests this operator. The
@@ -44,7 +41,6 @@ class Operand:
         return condition.on_true if truth else condition.on_false
 
 
-@dataclasses.dataclass
 class Table:
     """Where the jumps of the decisions are: maps positions in the source to what is tested there.
 
@@ -71,22 +67,23 @@ class Table:
     returns, raises     the lines of such statements, with their tests, that end with a `return` or a `raise`
     """
 
-    values: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    ends: dict[tuple[int, int], Operand] = dataclasses.field(default_factory=dict)
-    fused: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    links: dict[tuple[Span, Span], Operand] = dataclasses.field(default_factory=dict)
-    loops: dict[Span, list[Operand]] = dataclasses.field(default_factory=dict)
-    handlers: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    patterns: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    lefts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    firsts: dict[Span, Operand] = dataclasses.field(default_factory=dict)
-    reasons: dict[Span, str] = dataclasses.field(default_factory=dict)
-    asserts: dict[Span, list[Key]] = dataclasses.field(default_factory=dict)
-    suites: dict[Key, tuple[int, int]] = dataclasses.field(default_factory=dict)
-    last_handlers: set[Key] = dataclasses.field(default_factory=set)
-    jumps: dict[int, OneLineJump] = dataclasses.field(default_factory=dict)
-    returns: set[int] = dataclasses.field(default_factory=set)
-    raises: set[int] = dataclasses.field(default_factory=set)
+    def __init__(self) -> None:
+        self.values: dict[Span, Operand] = {}
+        self.ends: dict[tuple[int, int], Operand] = {}
+        self.fused: dict[Span, Operand] = {}
+        self.links: dict[tuple[Span, Span], Operand] = {}
+        self.loops: dict[Span, list[Operand]] = {}
+        self.handlers: dict[Span, Operand] = {}
+        self.patterns: dict[Span, Operand] = {}
+        self.lefts: dict[Span, Operand] = {}
+        self.firsts: dict[Span, Operand] = {}
+        self.reasons: dict[Span, str] = {}
+        self.asserts: dict[Span, list[Key]] = {}
+        self.suites: dict[Key, tuple[int, int]] = {}
+        self.last_handlers: set[Key] = set()
+        self.jumps: dict[int, OneLineJump] = {}
+        self.returns: set[int] = set()
+        self.raises: set[int] = set()
 
     def update(self, other: 'Table') -> None:
         """Add the content of the table of another part of the file."""
@@ -355,8 +352,7 @@ class _Finder:
             if not isinstance(part, _FOLDABLE) or isinstance(part, ast.Name) and part.id != '__debug__':
                 return None
         code = compile(ast.Expression(node), '<constant>', 'eval', dont_inherit=True, optimize=self.optimize)
-        names = [instruction.opname for instruction in dis.get_instructions(code)]
-        return bool(eval(code)) if _CONSTANT_CODE.issuperset(names) else None
+        return bool(eval(code)) if _CONSTANT_CODE.issuperset(code.co_code[::2]) else None
 
     def with_brackets(self, span: Span, within: Span) -> Span:
         """Extend the span of an operand to the brackets around it."""

@@ -1,6 +1,5 @@
 """Finds out which condition of the source each conditional jump of the bytecode tests."""
 
-import dataclasses
 from collections.abc import Iterable
 from types import CodeType
 
@@ -39,7 +38,6 @@ _AWAITED = bytecode.ops('RESUME', 'JUMP_BACKWARD_NO_INTERRUPT', 'END_SEND')
 END_OF_EXCEPT_STAR = 'the end of an except*'     # it jumps if there are exceptions that no clause has handled
 
 
-@dataclasses.dataclass(slots=True)
 class Jump:
     """A conditional jump.
 
@@ -52,12 +50,16 @@ class Jump:
                 that is executed when there is an item
     """
 
-    index: int
-    operand: Operand | None = None
-    when_jumps: bool | None = None
-    when_not: bool | None = None
-    reason: str = ''
-    true_at: int | None = None
+    __slots__ = 'index', 'operand', 'when_jumps', 'when_not', 'reason', 'true_at'
+
+    def __init__(self, index: int, operand: Operand | None = None, when_jumps: bool | None = None,
+                 when_not: bool | None = None, reason: str = '', true_at: int | None = None) -> None:
+        self.index = index
+        self.operand = operand
+        self.when_jumps = when_jumps
+        self.when_not = when_not
+        self.reason = reason
+        self.true_at = true_at
 
 
 def jumps_of(instructions: Instructions, table: Table, asserts: frozenset[int] | None = None) -> list[Jump]:
