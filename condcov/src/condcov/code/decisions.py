@@ -101,13 +101,13 @@ def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0, after:
 
     text        its source
     optimize    the optimization level that the code is compiled with: from 1 on, there are no asserts
-    before      how many lines of the file come before the text
+    before      how many lines of the file come before the text; the tree does not count them
     after       the line of the statement after the text, if it is not the end of the file
     """
     finder = _Finder(text, optimize, before)
     finder.walk(tree)
     if finder.jumps:
-        finder.table.jumps = one_line_jumps.find(tree, finder.jumps, after)
+        finder.table.jumps = one_line_jumps.find(tree, finder.jumps, before, after)
     found = sorted(finder.decisions.values(), key=lambda decision: decision.key)
     keys = [decision.key for decision in found]
     comprehensions = sorted(finder.comprehensions)
@@ -123,10 +123,6 @@ def _between(places: list, span: Span) -> list:
     return places[bisect.bisect_left(places, span[:2]):bisect.bisect_left(places, span[2:])]
 
 
-def _span(node: Any) -> Span:
-    return Span(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-
-
 # What has no decision inside it, of the values of the fields of nodes.
 _PLAIN = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom,
                     ast.Global, ast.Nonlocal, str, int, type(None),
@@ -137,10 +133,10 @@ _PLAIN = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.
 class _Test:
     """An operand that is tested, while its decision is taken apart."""
 
-    def __init__(self, node: ast.AST, span: Span | None = None, chain: Span | None = None,
-                 comparator: ast.expr | None = None, last: bool = False, constant: bool | None = None) -> None:
+    def __init__(self, node: ast.AST, span: Span, chain: Span | None = None, comparator: ast.expr | None = None,
+                 last: bool = False, constant: bool | None = None) -> None:
         self.node = node
-        self.span = span or _span(node)
+        self.span = span
         self.chain, self.comparator, self.last = chain, comparator, last    # of a link of a chained comparison
         self.constant = constant
         self.first_of: Span | None = None       # the span of what it is the first operand of
@@ -154,21 +150,25 @@ class _Finder:
 
     def __init__(self, text: str, optimize: int, before: int) -> None:
         self.source = [line.encode() + b'\n' for line in text.split('\n')]    # not splitlines(): \f does not end a line
-        self.first = before + 1         # the number of its first line
+        self.before = before
         self.optimize = optimize
         self.decisions: dict[Key, model.Decision] = {}
         self.table = Table()
         self.jumps: dict[ast.stmt, Span] = {}       # in the line of their test, with the spans of their suites
         self.comprehensions: list[Span] = []
 
+    def span(self, node: Any) -> Span:
+        """The position of a node in the file."""
+        return Span(node.lineno + self.before, node.col_offset, node.end_lineno + self.before, node.end_col_offset)
+
     def walk(self, tree: ast.AST) -> None:
         """Visit every node, in any order, with a stack: expressions may nest deeper than the recursion limit."""
         self.stack: list[ast.AST] = [tree]
-        stack = self.stack
+        stack, plain = self.stack, _PLAIN
         visitors: dict[type, Callable[[Any], None] | None] = {}     # of those types of nodes that were seen
         while stack:
             node = stack.pop()
-            kind = node.__class__
+            kind: type = node.__class__
             if kind not in visitors:
                 visitors[kind] = getattr(self, 'visit_' + kind.__name__, None)
             visit = visitors[kind]
@@ -176,10 +176,15 @@ class _Finder:
                 visit(node)
                 continue
             # As ast.iter_child_nodes(), but faster, and without nodes that have no decision inside them.
-            for value in node.__dict__.values():
-                if value.__class__ is list:
-                    stack += [item for item in value if item.__class__ not in _PLAIN]
-                elif value.__class__ not in _PLAIN and isinstance(value, ast.AST):
+            fields = node.__dict__
+            for name in node._fields:
+                value: Any = fields.get(name)
+                kind = value.__class__
+                if kind is list:
+                    for item in value:
+                        if item.__class__ not in plain:
+                            stack.append(item)
+                elif kind not in plain and isinstance(value, ast.AST):
                     stack.append(value)
 
     # The visitors of nodes with a decision: they add it, and push the nodes that are not part of it.
@@ -194,7 +199,7 @@ class _Finder:
 
     def visit_Assert(self, node: ast.Assert) -> None:
         if self.optimize < 1:
-            self.table.asserts[_span(node)] = []
+            self.table.asserts[self.span(node)] = []
             self.test('assert', node.test)
             self.stack += [node.msg] if node.msg else []
 
@@ -203,22 +208,22 @@ class _Finder:
         self.stack += [node.body, node.orelse]
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        self.add('boolean', _span(node), self.value_tree(node), value=True)
+        self.add('boolean', self.span(node), self.value_tree(node), value=True)
 
     def visit_Compare(self, node: ast.Compare) -> None:
         if len(node.ops) > 1:
-            self.add('comparison', _span(node), self.chain_tree(node), value=True)
+            self.add('comparison', self.span(node), self.chain_tree(node), value=True)
         else:
             self.stack += [node.left, *node.comparators]
 
     def visit_For(self, node: ast.For) -> None:
-        self.suite(self.loop(_span(node), node), node.body)
+        self.suite(self.loop(self.span(node), node), node.body)
         self.stack += [node.target, node.iter, *node.body, *node.orelse]
 
     visit_AsyncFor = visit_For
 
     def visit_ListComp(self, node: Any) -> None:
-        position = _span(node)
+        position = self.span(node)
         self.comprehensions.append(position)
         for number, generator in enumerate(node.generators):
             if generator.is_async or not (number and _is_assignment(generator.iter, self.constant)):
@@ -226,8 +231,8 @@ class _Finder:
             for condition in generator.ifs:
                 tree = self.test_tree(condition)
                 if condition is generator.ifs[0]:
-                    next(_leaves(tree)).first_of = _span(generator.target)
-                self.add('comprehension', _span(condition), tree)
+                    next(_leaves(tree)).first_of = self.span(generator.target)
+                self.add('comprehension', self.span(condition), tree)
                 for test in _leaves(tree):
                     if isinstance(test.node, ast.Compare) and bytecode.COMPARISONS_MOVE:
                         position = test.chain or test.span
@@ -238,16 +243,17 @@ class _Finder:
 
     def visit_Try(self, node: Any) -> None:
         if node.handlers and node.handlers[-1].type:
-            self.table.last_handlers.add((*_span(node.handlers[-1].type), 'except'))
+            self.table.last_handlers.add((*self.span(node.handlers[-1].type), 'except'))
         self.stack += [*node.body, *node.handlers, *node.orelse, *node.finalbody]
 
     visit_TryStar = visit_Try
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type:
-            decision = self.add('except', _span(node.type), _Test(node.type))
+            span = self.span(node.type)
+            decision = self.add('except', span, _Test(node.type, span))
             assert decision is not None
-            self.table.handlers.setdefault(_span(node), Operand(decision, 0))
+            self.table.handlers.setdefault(self.span(node), Operand(decision, 0))
             self.suite(decision, node.body)
             self.stack.append(node.type)
         self.stack += node.body
@@ -255,9 +261,10 @@ class _Finder:
     def visit_Match(self, node: ast.Match) -> None:
         self.stack.append(node.subject)
         for case in node.cases:
-            pattern = _Test(case.pattern, constant=True if _matches_always(case.pattern) else None)
+            pattern = _Test(case.pattern, self.span(case.pattern),
+                            constant=True if _matches_always(case.pattern) else None)
             tree = ('and', [pattern, self.test_tree(case.guard)]) if case.guard else pattern
-            end = _span(case.guard or case.pattern)
+            end = self.span(case.guard or case.pattern)
             decision = self.add('case', Span(*pattern.span[:2], *end[2:]), tree)
             if decision is None:
                 self.table.reasons[pattern.span] = 'a pattern that always matches'
@@ -267,37 +274,38 @@ class _Finder:
     if bytecode.LOOPS_OVER_GENERATORS:
         def visit_Call(self, node: ast.Call) -> None:
             if isinstance(node.func, ast.Name) and [type(argument) for argument in node.args] == [ast.GeneratorExp]:
-                self.table.reasons[_span(node.func)] = 'a function of a generator'
+                self.table.reasons[self.span(node.func)] = 'a function of a generator'
             self.stack += [part for part in (node.func, *node.args, *node.keywords) if part.__class__ not in _PLAIN]
 
     def loop(self, position: Span, node: ast.For | ast.AsyncFor | ast.comprehension) -> model.Decision:
         """Add the decision of a loop in the statement or comprehension at this position. Push nothing."""
-        span = Span(*_span(node.target)[:2], *_span(node.iter)[2:])
+        span = Span(*self.span(node.target)[:2], *self.span(node.iter)[2:])
         test = _Test(node.iter, span)
         decision = self.decision('for', span, *_tests_of(test))
         assert decision is not None
         is_async = isinstance(node, ast.AsyncFor) or isinstance(node, ast.comprehension) and node.is_async
         if bytecode.LOOPS_AT_ITERABLE and not is_async:
-            position = _span(node.iter)
+            position = self.span(node.iter)
         self.table.loops.setdefault(position, []).append(Operand(decision, 0))
         return decision
 
     def test(self, kind: str, node: ast.expr) -> model.Decision | None:
         """Add the decision of a test of the given kind; return it, or None."""
-        return self.add(kind, _span(node), self.test_tree(node))
+        return self.add(kind, self.span(node), self.test_tree(node))
 
     def suite(self, decision: model.Decision | None, body: list[ast.stmt]) -> None:
         """Enter the statements that are executed if the decision is true."""
         if decision is not None:
-            first, last = min([body[0], *getattr(body[0], 'decorator_list', ())], key=_span), body[-1]
-            self.table.suites[decision.key] = first.lineno, last.end_lineno or last.lineno
+            last = body[-1]
+            start, end = min(map(self.span, (body[0], *getattr(body[0], 'decorator_list', ())))), self.span(last)
+            self.table.suites[decision.key] = start.line, end.end_line
             if (isinstance(last, (*one_line_jumps.KINDS, ast.Raise))
-                    and self.source[body[0].lineno - self.first][:body[0].col_offset].strip()):
-                lines = range(decision.span.line, (last.end_lineno or last.lineno) + 1)
+                    and self.source[body[0].lineno - 1][:body[0].col_offset].strip()):
+                lines = range(decision.span.line, end.end_line + 1)
                 if isinstance(last, ast.Raise):
                     self.table.raises.update(lines)
                     return
-                self.jumps[last] = Span(*_span(first)[:2], *_span(last)[2:])
+                self.jumps[last] = Span(*start[:2], *end[2:])
                 if isinstance(last, ast.Return):
                     self.table.returns.update(lines)
 
@@ -321,14 +329,14 @@ class _Finder:
         if isinstance(node, ast.BoolOp):
             parts = [self.value_tree(value) for value in node.values]
             if isinstance(parts[0], _Test):
-                parts[0].first_of = _span(node)
+                parts[0].first_of = self.span(node)
             return 'and' if isinstance(node.op, ast.And) else 'or', parts
         return self.leaf(node)
 
     def chain_tree(self, node: ast.Compare) -> _Tree:
         """Take apart a chained comparison into its links."""
-        chain, links = _span(node), []
-        outer = [self.with_brackets(_span(operand), chain) for operand in (node.left, *node.comparators)]
+        chain, links = self.span(node), []
+        outer = [self.with_brackets(self.span(operand), chain) for operand in (node.left, *node.comparators)]
         for index, comparator in enumerate(node.comparators):
             span = Span(*outer[index][:2], *outer[index + 1][2:])
             operator = ast.Compare(node.left, [node.ops[index]], [comparator])
@@ -340,7 +348,7 @@ class _Finder:
     def leaf(self, node: ast.expr) -> _Test:
         """Make a condition; expressions inside it may have decisions of their own."""
         self.stack.append(node)
-        return _Test(node, constant=self.constant(node))
+        return _Test(node, self.span(node), constant=self.constant(node))
 
     def constant(self, node: ast.expr) -> bool | None:
         """The truth of an expression that the compiler folds to a constant, or None."""
@@ -374,7 +382,7 @@ class _Finder:
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
-        start, end = span.line - self.first, span.end_line - self.first + 1
+        start, end = span.line - self.before - 1, span.end_line - self.before
         if end == start + 1 and end <= len(self.source):
             return self.source[start][span.column:span.end_column].decode(errors='replace')
         lines = self.source[start:end]
@@ -421,7 +429,7 @@ class _Finder:
         """Enter a condition into the table."""
         table = self.table
         if isinstance(test.node, ast.pattern):
-            always = tuple(_before_a_match(test.node))
+            always = tuple(map(self.span, _before_a_match(test.node)))
             table.patterns.setdefault(test.span, Operand(decision, index, always=always))
             return
         node = _folded(test.node)
@@ -430,18 +438,18 @@ class _Finder:
             table.firsts.setdefault(test.first_of, operand)
         if test.chain:
             for tail in _tails(test.comparator):
-                table.links.setdefault((test.chain, _span(tail)), operand)
+                table.links.setdefault((test.chain, self.span(tail)), operand)
             if test.last and operand.argument is not None:
                 table.fused.setdefault(test.chain, operand)
             return
         for tail in _tails(test.node):
-            table.values.setdefault(_span(tail), operand)
+            table.values.setdefault(self.span(tail), operand)
             if isinstance(tail, (ast.Call, ast.Attribute)):
-                table.ends.setdefault(_span(tail)[2:], operand)
+                table.ends.setdefault(self.span(tail)[2:], operand)
         if operand.argument is not None:
-            table.fused.setdefault(_span(node), operand)
+            table.fused.setdefault(self.span(node), operand)
             for tail in _tails(node.left):
-                table.lefts.setdefault(_span(tail), operand)
+                table.lefts.setdefault(self.span(tail), operand)
 
 
 def _tests_of(tree: _Tree) -> tuple[list[_Test], list[_Test]]:
@@ -557,12 +565,11 @@ def _matches_always(pattern: ast.pattern) -> bool:
     return False
 
 
-def _before_a_match(pattern: ast.pattern) -> Iterator[Span]:
-    """The spans of alternatives that are followed by one that always matches."""
+def _before_a_match(pattern: ast.pattern) -> Iterator[ast.pattern]:
+    """The alternatives that are followed by one that always matches."""
     for part in ast.walk(pattern):
         if isinstance(part, ast.MatchOr) and _matches_always(part.patterns[-1]):
-            for alternative in part.patterns[:-1]:
-                yield _span(alternative)
+            yield from part.patterns[:-1]
 
 
 def _is_assignment(iterable: ast.expr, constant: Callable[[ast.expr], bool | None]) -> bool:

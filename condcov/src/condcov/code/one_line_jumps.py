@@ -27,14 +27,16 @@ class _Place(NamedTuple):
     loop: int | None = None
 
 
-def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], after: int | None = None) -> dict[int, OneLineJump]:
+def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], before: int = 0, after: int | None = None
+         ) -> dict[int, OneLineJump]:
     """Return what is known of jumps, for each of their lines.
 
     jumps       the spans of the suites that they end
+    before      how many lines of the file come before the tree, which does not count them
     after       the line of the statement after the tree, if it is not the end of the file
     """
     found: dict[int, OneLineJump] = {}
-    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place(after))]
+    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place(None if after is None else after - before))]
     while todo:
         suite, place = todo.pop()
         after = place.after
@@ -44,7 +46,8 @@ def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], after: int | None = N
                 if span is not None:
                     target = (place.after_loop if isinstance(node, ast.Break)
                               else place.loop if isinstance(node, ast.Continue) else None)
-                    found.update(dict.fromkeys(range(span.line, span.end_line + 1), OneLineJump(span, target)))
+                    jump = OneLineJump(span, None if target is None else target + before)
+                    found.update(dict.fromkeys(range(span.line, span.end_line + 1), jump))
             else:
                 todo += _suites(node, place._replace(after=after))
             after = _line(node, after)

@@ -133,7 +133,7 @@ class _Parts:
                 text = '\n'.join(self._lines[start:end]) + '\n'
                 try:
                     with no_warnings():
-                        tree = ast.increment_lineno(ast.parse(text), start)
+                        tree = ast.parse(text)
                 except (SyntaxError, ValueError, RecursionError):
                     return None
                 if self._short is not None:
