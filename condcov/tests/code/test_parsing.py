@@ -1,4 +1,4 @@
-"""Only the parts of a large file are parsed whose decisions are needed, with the same result."""
+"""Only the parts of a file are parsed whose decisions are needed, with the same result."""
 
 import gc
 import inspect
@@ -11,12 +11,6 @@ from condcov.code import bytecode, jumps, parsing
 from condcov.record import planner
 
 LIBRARY = pathlib.Path(inspect.__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def large(monkeypatch):
-    """Treat each file as a large one."""
-    monkeypatch.setattr(parsing, 'LARGE', 0)
 
 
 def plans(text, tables):
@@ -87,12 +81,13 @@ def test_the_jumps_of_a_code_object_are_matched_once(monkeypatch):
     assert matched and len({*matched}) == len(matched)
 
 
-def test_the_tables_of_short_parts_are_not_kept():
+def test_the_tables_of_few_parts_are_kept(monkeypatch):
+    monkeypatch.setattr(parsing, 'MOST_PARTS', 20)
     text = ''.join(f'def f{number}(a):\n    return a or {number}\n' for number in range(200))
     tables = parts(text)
     before = len(gc.get_objects())
-    plans(text, tables)
-    assert len(gc.get_objects()) < before + 200
+    assert plans(text, tables) == plans(text, whole(text))
+    assert len(gc.get_objects()) < before + 700
 
 
 def test_code_without_tests_needs_no_parsing(monkeypatch):

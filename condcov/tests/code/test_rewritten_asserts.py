@@ -180,13 +180,14 @@ def test_code_in_an_assert_that_is_not_rewritten():
     assert [bool(plan[4]) or bool(plan[5]) for plan in plans] == [False, False, True]
 
 
-def test_a_file_of_asserts_is_parsed_once(monkeypatch):
+def test_each_part_of_a_file_of_asserts_is_parsed_once(monkeypatch):
     text = 'def test(a):\n    assert a and a\n    if a:\n        assert a\ndef other(a):\n    return a or test\n'
     codes, parsed = rewritten(text), []
     real = ast.parse
     monkeypatch.setattr(parsing.ast, 'parse', lambda text, *rest: parsed.append(text) or real(text, *rest))
     planned(codes, text)
-    assert parsed == [text.replace('assert a and a', '_' * 14).replace('assert a', '_' * 8)]
+    left = text.replace('assert a and a', '_' * 14).replace('assert a', '_' * 8)
+    assert sorted(''.join(parsed).split()) == sorted(left.split())
 
 
 def test_reports_say_nothing_of_decisions_that_only_rewritten_asserts_have_evaluated():

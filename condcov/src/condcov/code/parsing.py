@@ -11,8 +11,7 @@ from condcov.code import bytecode, decisions, jumps, rewritten_asserts, source_t
 from condcov.errors import NotPythonError
 from condcov.model import Decision
 
-LARGE = 200_000         # characters; of a larger file, only the parts are parsed whose decisions are needed
-SHORT = 100             # lines; the garbage collector would have to visit thousands of tables of shorter parts
+MOST_PARTS = 1000       # whose tables are kept: the garbage collector has to visit them
 
 
 class Tables:
@@ -61,7 +60,7 @@ class _Text:
     def __init__(self, text: str, path: str) -> None:
         self._text = text
         self._path = path
-        self._parts: _Parts | None = None       # of a large text
+        self._parts: _Parts | None = None
         self._table: decisions.Table | None = None
 
     def table(self) -> decisions.Table:
@@ -78,7 +77,7 @@ class _Text:
 
         asserts     as for jumps.jumps_of()
         """
-        if lines and self._table is None and len(self._text) > LARGE:
+        if lines and self._table is None:
             self._parts = self._parts or _Parts(self._text)
             part = self._parts.table(lines)
             if part is not None:
@@ -90,7 +89,7 @@ class _Text:
 
 
 class _Parts:
-    """The parts of a text between the functions and classes at the top level."""
+    """The parts of a text, each with a function or a class at the top level: most runs execute only some of them."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.split('\n')
@@ -98,7 +97,6 @@ class _Parts:
         self._heads = [0, *(number for number, line in enumerate(self._lines)
                             if line.startswith(('def ', 'class ', 'async def ')))]
         self._tables: dict[int, decisions.Table] = {}       # by number of a part
-        self._short: int | None = None      # the only short part in it
 
     def _start(self, part: int) -> int:
         """The first line of a part, with the decorators of its function."""
@@ -136,11 +134,10 @@ class _Parts:
                         tree = ast.parse(text)
                 except (SyntaxError, ValueError, RecursionError):
                     return None
-                if self._short is not None:
-                    del self._tables[self._short]
+                if len(self._tables) == MOST_PARTS:
+                    self._tables.clear()
                 self._tables[number] = decisions.find(
                     tree, text, sys.flags.optimize, start, end + 1 if end < len(self._lines) else None)[1]
-                self._short = number if end - start < SHORT else None
             if len(numbers) == 1:
                 return self._tables[number]
             found.update(self._tables[number])
