@@ -224,7 +224,7 @@ class Recording:
             _current = None
             self._restore_environment()
             with _no_collection():
-                self._collect()
+                self._collect(last=True)
             self._write()
             if self.first:
                 self._add_unexecuted()
@@ -377,13 +377,14 @@ class Recording:
 
     # From the recorder to the data file.
 
-    def _collect(self, rearm: bool = False) -> None:
-        """Take new results from the recorder."""
+    def _collect(self, rearm: bool = False, last: bool = False) -> None:
+        """Take new results from the recorder; forget the plans if these are the last."""
         if self._failed and _current is self:
             self._offer_again()
         pending = self._pending.setdefault(self._context, {})
+        plan_of = self._plans.pop if last else self._plans.__getitem__
         for code, lines, jumps, paths in self._recorder.harvest(rearm=rearm):
-            _, file, plan = self._plans[id(code)]
+            _, file, plan = plan_of(id(code))
             seen = plan.seen(lines, jumps, paths)
             before = pending.get(file.path)
             if before is None or before[0] != file.sha256:
