@@ -1,6 +1,7 @@
 """The command: condcov run, report, html, lcov, xml, json, annotate, combine, erase, debug and help."""
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -266,6 +267,7 @@ def _load(options: argparse.Namespace) -> tuple['Config', configuration.Reportin
     from condcov.analysis import loading
     loading.combine(config, keep=options.keep_combined)
     result = loading.load(config, contexts, show_contexts=show)
+    gc.freeze()         # all of it is needed to the end of the process: the collector need not visit it
     command.say(*result.warnings, *result.problems)
     result = result.select(
         _first(options.sort, reporting.sort),
