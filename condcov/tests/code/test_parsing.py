@@ -102,6 +102,11 @@ def test_code_without_tests_needs_no_parsing(monkeypatch):
     'def f(a):\n    b = """\ndef g(a):\n"""\n    if a or b:\n        return 1\n',
     'x = f"""{int and\nstr}"""\ny = """\ndef f(a): return a and b\n"""\nz = int and x\n',
     'x = (str\n@int and\nint) if 0 else 1\n@str\ndef f(a=int and str): pass\n',
+    # It would be valid by itself, and the same tests would be code in it, but not in the same loop.
+    """i = 0\nwhile True:\n    y = '''\ndef g(a):\n    "''' #"\n    if i: break\n    i += 1\nw = 1\n""",
+    """while str:\n    y = '''\ndef g(a):\n    "''' #"\n    for i in y:\n        if i: break\nw = 1\n""",
+    """# '''\nwhile str:\n    y = "'" + '''\ndef g(a):\n    "''' #"\n    if int: continue\n    int()\nw = 1\n""",
+    """y = "\\"'''"\nwhile str:\n    y = r'''\\'''\ndef g(a):\n    "''' #"\n    if int: break\n    int()\nw = 1\n""",
 ])
 def test_parts_that_are_not_valid_by_themselves(text):
     assert plans(text, parts(text)) == plans(text, whole(text))

@@ -3,6 +3,7 @@
 import ast
 import bisect
 import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ from collections.abc import Iterator
 from condcov.code import bytecode, decisions, jumps, rewritten_asserts, source_text
 from condcov.errors import NotPythonError
 from condcov.model import Decision
+
+# Comments and strings: what looks like a function there is none.
+_NO_CODE = re.compile(r'''#[^\n]*|"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""|"(?:\\.|[^"\\\n])*"'''
+                      r"""|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 
 MOST_PARTS = 1000       # whose tables are kept: the garbage collector has to visit them
 
@@ -93,8 +98,9 @@ class _Parts:
 
     def __init__(self, text: str) -> None:
         self._lines = text.split('\n')
+        self._code = _NO_CODE.sub(lambda found: '\n' * found[0].count('\n'), text).split('\n')
         # The lines, from 0, in which functions and classes begin, after their decorators.
-        self._heads = [0, *(number for number, line in enumerate(self._lines)
+        self._heads = [0, *(number for number, line in enumerate(self._code)
                             if line.startswith(('def ', 'class ', 'async def ')))]
         self._tables: dict[int, decisions.Table] = {}       # by number of a part
 
@@ -106,7 +112,7 @@ class _Parts:
         first = self._heads[part - 1] + (part > 1)
         while number > first and self._lines[number - 1].strip():
             number -= 1
-            if self._lines[number].startswith('@'):
+            if self._code[number].startswith('@'):
                 start = number
         return start
 
@@ -116,11 +122,7 @@ class _Parts:
         return part + 1 if part + 1 < len(self._heads) and line >= self._start(part + 1) else part
 
     def table(self, lines: set[int | None]) -> decisions.Table | None:
-        """Return a table of the parts with these lines; None if one is not valid by itself.
-
-        It may be valid although it is wrong: it may begin in a string. But then its table has no decision at the place
-        of a jump, because what is code in the file is a string in the part.
-        """
+        """Return a table of the parts with these lines; None if one is not valid by itself."""
         if None in lines:
             return None
         numbers = {self._part_of(line - 1) for line in lines if line is not None}
