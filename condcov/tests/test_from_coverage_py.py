@@ -183,6 +183,7 @@ def test_settings(recorded):
         assert recorded.condcov(command).stdout == f'Wrote {command.upper()} report to {name}\n'
     assert 'Some title' in (recorded.path / 'h/index.html').read_text()
     assert (recorded.path / 'j.json').read_text().startswith('{\n')
+    recorded.environment['COVERAGE_FILE'] = 'for_coverage_py'
     done = recorded.condcov('run', '--source=.', 'prog.py')
     assert done.stderr == 'condcov: settings of coverage.py without effect: [run] plugins\n'
 

@@ -11,7 +11,7 @@ from condcov.errors import CondcovError
 TYPE_CHECKING = False       # typing.TYPE_CHECKING; each run imports this module, and typing takes time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Self
+    from typing import Any, Literal, Self
 
     from coverage.config import CoverageConfig
 
@@ -327,8 +327,8 @@ _FORMATS = ('text', 'markdown', 'total')
 
 def reporting(rcfile: str | None = None) -> Reporting:
     """Return how to report, by the same files as read().  Raises CondcovError for an error in a file."""
-    from coverage.config import CoverageConfig
-    theirs, default = _coverage_config(rcfile), CoverageConfig()
+    # COVERAGE_FILE and other variables are for coverage.py, which may run, too.
+    theirs, default = _coverage_config(rcfile), _coverage_config(False)
     changed = {name for name in vars(default) if getattr(theirs, name) != getattr(default, name)}
     precise = 'precision' in changed or _is_set(theirs, 'report:precision')
     if theirs.format not in (None, *_FORMATS):
@@ -405,8 +405,8 @@ def _own_table(rcfile: str | None) -> dict[str, Any]:
     return found
 
 
-def _coverage_config(rcfile: str | None) -> CoverageConfig:
-    """The configuration of coverage.py."""
+def _coverage_config(rcfile: str | Literal[False] | None) -> CoverageConfig:
+    """The configuration of coverage.py; if `rcfile` is False, that without a file."""
     from coverage.config import read_coverage_config
     from coverage.exceptions import ConfigError
     try:
