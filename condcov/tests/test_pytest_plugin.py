@@ -1,6 +1,7 @@
 """pytest --condcov, run as a command."""
 
 import json
+import sys
 
 import pytest
 
@@ -194,6 +195,13 @@ def test_what_is_wrong_is_told_in_one_line(project, options, message):
     output = project.pytest('--condcov=pkg', *options, status=4)
     assert message in output and 'Traceback' not in output
     assert len(output.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(sys, 'monitoring'), reason='there is no sys.monitoring')
+def test_ids_that_are_taken_are_told_in_one_line(project):
+    project.write('taker.py', 'import sys\nfor number in 1, 3, 4: sys.monitoring.use_tool_id(number, "other")\n')
+    output = project.pytest('-p', 'taker', '--condcov=pkg', status=4)
+    assert output.startswith('ERROR: condcov: cannot record: ') and len(output.strip().splitlines()) == 1
 
 
 def test_nothing_is_recorded_unless_asked(project):

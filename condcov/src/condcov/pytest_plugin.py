@@ -70,9 +70,9 @@ class Plugin:
             self._config = _configuration(options)
             self._fail_digits = None if options.condcov_fail_under else reporting.fail_digits
             self._recording = recording.Recording(self._config, append=options.condcov_append)
+            self._recording.start()
         except CondcovError as error:
             raise pytest.UsageError(f'condcov: {error}') from error
-        self._recording.start()
 
     # Contexts: each phase of a test has its own.
 

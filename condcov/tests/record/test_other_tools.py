@@ -195,6 +195,27 @@ def test_a_program_that_takes_ids(folder, plain):
     assert seen == plain
 
 
+@monitoring
+def test_a_process_whose_ids_are_taken(folder):
+    folder.write('lib.py', 'pass')
+    folder.write('prog.py', """
+        import subprocess, sys
+        import lib
+        subprocess.run([sys.executable, '-S', 'child.py'], check=True)
+    """)
+    folder.write('child.py', """
+        import sys
+        for number in 1, 3, 4:
+            sys.monitoring.use_tool_id(number, f'tool {number}')
+        import site
+        site.main()
+        import lib
+    """)
+    done = folder.condcov('run', '--include=lib.py', 'prog.py')
+    assert done.stderr.startswith('condcov: a process (') and len(done.stderr.splitlines()) == 1
+    assert 'child.py) was not recorded: cannot record: ' in done.stderr and 'tool 4' in done.stderr
+
+
 @pytest.mark.parametrize('core', ['ctrace', 'sysmon', 'pytrace'])
 @pytest.mark.parametrize('order', ['inside', 'outside', 'between'])
 def test_coverage_py(folder, plain, core, order):

@@ -58,8 +58,13 @@ def begin() -> Recording | None:
     text = os.environ.get(ENVIRONMENT)
     if _current is None and text is not None:
         known = from_text(text)
-        Recording(Config.loads(known['config']), known['run'], first=known['first'] == os.getpid(),
-                  parallel=known['parallel']).start()
+        recording = Recording(Config.loads(known['config']), known['run'], first=known['first'] == os.getpid(),
+                              parallel=known['parallel'])
+        try:
+            recording.start()
+        except CondcovError as error:
+            recording.report(f'a process ({" ".join(sys.orig_argv)})', str(error))
+            raise
     return _current
 
 
@@ -267,6 +272,11 @@ class Recording:
 
     def _owns_lock(self) -> bool:
         return self._lock._is_owned()       # type: ignore[attr-defined]  # as in threading.Condition
+
+    def report(self, what: str, message: str) -> None:
+        """Write, for the first process of the run, why something could not be recorded."""
+        self._problems[what] = message
+        self._write()
 
     def problems(self) -> list[str]:
         """Return sentences about what could not be recorded, when the recording has finished."""
