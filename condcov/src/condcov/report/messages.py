@@ -142,8 +142,9 @@ def files_empty(number: int) -> str:
 
 def gaps_hidden(number: int) -> str:
     """Return the sentence about gaps that a report does not show, or ''."""
-    verb = 'gap is' if number == 1 else 'gaps are'
-    return f'{number:,} more {verb} not shown, which probably tell less: use --gaps=all.' if number else ''
+    if number == 1:
+        return '1 more gap is not shown, which probably tells less: use --gaps=all.'
+    return f'{number:,} more gaps are not shown, which probably tell less: use --gaps=all.' if number else ''
 
 
 def summary(files: Iterable[results.FileResult]) -> str:
