@@ -11,7 +11,7 @@ from condcov.errors import CondcovError
 TYPE_CHECKING = False       # typing.TYPE_CHECKING; each run imports this module, and typing takes time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Literal, Self
+    from typing import Any, Self
 
     from coverage.config import CoverageConfig
 
@@ -321,14 +321,16 @@ _IGNORED = {
     'core': 'run', 'data_file': 'run', 'debug': 'run', 'debug_file': 'run', 'disable_warnings': 'run',
     'dynamic_context': 'run', 'plugins': 'run', 'relative_files': 'run', 'timid': 'run', 'extra_css': 'html',
     'lcov_line_checksums': 'lcov'}
+# The variables that set some of them are for coverage.py, which may run at the same time.
+_VARIABLES = {'core': 'COVERAGE_CORE', 'data_file': 'COVERAGE_FILE', 'debug': 'COVERAGE_DEBUG'}
 _OUTPUTS = {'html': 'html_dir', 'xml': 'xml_output', 'json': 'json_output', 'lcov': 'lcov_output'}
 _FORMATS = ('text', 'markdown', 'total')
 
 
 def reporting(rcfile: str | None = None) -> Reporting:
     """Return how to report, by the same files as read().  Raises CondcovError for an error in a file."""
-    # COVERAGE_FILE and other variables are for coverage.py, which may run, too.
-    theirs, default = _coverage_config(rcfile), _coverage_config(False)
+    from coverage.config import CoverageConfig
+    theirs, default = _coverage_config(rcfile), CoverageConfig()
     changed = {name for name in vars(default) if getattr(theirs, name) != getattr(default, name)}
     precise = 'precision' in changed or _is_set(theirs, 'report:precision')
     if theirs.format not in (None, *_FORMATS):
@@ -344,9 +346,8 @@ def reporting(rcfile: str | None = None) -> Reporting:
         json_show_contexts=theirs.json_show_contexts, pretty_print=theirs.json_pretty_print,
         package_depth=theirs.xml_package_depth, show_missing=theirs.show_missing,
         test_contexts=theirs.dynamic_context == 'test_function',
-        # COVERAGE_CORE is for coverage.py, which may run at the same time.
         ignored=(*(f'[{section}] {name.removeprefix(f"{section}_")}' for name, section in _IGNORED.items()
-                   if name in changed and not (name == 'core' and 'COVERAGE_CORE' in os.environ)),
+                   if name in changed and _VARIABLES.get(name, '') not in os.environ),
                  *(f'[run] concurrency = {name}' for name in theirs.concurrency
                    if name not in ('thread', 'multiprocessing'))))
 
@@ -405,8 +406,8 @@ def _own_table(rcfile: str | None) -> dict[str, Any]:
     return found
 
 
-def _coverage_config(rcfile: str | Literal[False] | None) -> CoverageConfig:
-    """The configuration of coverage.py; if `rcfile` is False, that without a file."""
+def _coverage_config(rcfile: str | None) -> CoverageConfig:
+    """The configuration of coverage.py."""
     from coverage.config import read_coverage_config
     from coverage.exceptions import ConfigError
     try:
