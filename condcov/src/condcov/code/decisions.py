@@ -102,7 +102,7 @@ def find(tree: ast.Module, text: str, optimize: int = 0, before: int = 0, after:
     text        its source
     optimize    the optimization level that the code is compiled with: from 1 on, there are no asserts
     before      how many lines of the file come before the text; the tree does not count them
-    after       the line of the statement after the text, if it is not the end of the file
+    after       the line of the statement after the text, counted as in the tree; None at the end of the file
     """
     finder = _Finder(text, optimize, before)
     finder.walk(tree)

@@ -27,16 +27,15 @@ class _Place(NamedTuple):
     loop: int | None = None
 
 
-def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], before: int = 0, after: int | None = None
-         ) -> dict[int, OneLineJump]:
+def find(tree: ast.Module, jumps: Mapping[ast.stmt, Span], before: int, after: int | None) -> dict[int, OneLineJump]:
     """Return what is known of jumps, for each of their lines.
 
     jumps       the spans of the suites that they end
     before      how many lines of the file come before the tree, which does not count them
-    after       the line of the statement after the tree, if it is not the end of the file
+    after       the line of the statement after the tree, counted as in it; None at the end of the file
     """
     found: dict[int, OneLineJump] = {}
-    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place(None if after is None else after - before))]
+    todo: list[tuple[list[ast.stmt], _Place]] = [(tree.body, _Place(after))]
     while todo:
         suite, place = todo.pop()
         after = place.after

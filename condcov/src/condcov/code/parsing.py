@@ -139,7 +139,7 @@ class _Parts:
                 if len(self._tables) == MOST_PARTS:
                     self._tables.clear()
                 self._tables[number] = decisions.find(
-                    tree, text, sys.flags.optimize, start, end + 1 if end < len(self._lines) else None)[1]
+                    tree, text, sys.flags.optimize, start, end - start + 1 if end < len(self._lines) else None)[1]
             if len(numbers) == 1:
                 return self._tables[number]
             found.update(self._tables[number])

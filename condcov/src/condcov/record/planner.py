@@ -319,10 +319,10 @@ class _Planner:
         `line` is shown last before it. None if an exception goes on to where a `return` or a `raise` in the line would
         go, or a failed assert to where a `return` would: these were not taken.
         """
-        caught = self._instructions.caught(index) if self._instructions.ops[index] in _RAISES else None
+        op = self._instructions.ops[index]
+        caught = self._instructions.caught(index) if op in _RAISES else None
         while caught is not None and self._is_cleanup(caught):
             caught = self._instructions.caught(caught + len(_CLEANUP) - 1)
-        op = self._instructions.ops[index]
         before = line if op == OP['RERAISE'] else None
         landing = -self._code.co_firstlineno if caught is None else self._landing(caught, before, raised=True)
         if before in self._table.raises or (op in _RAISES and landing is not None and landing < 0
