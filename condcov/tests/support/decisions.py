@@ -124,7 +124,7 @@ def source_file(path, text, missing_arcs=(), taken_arcs=()):
     found = [decision_of(node.test, tests[type(node)]) for node in ast.walk(tree) if type(node) in tests]
     lines = frozenset(node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt))
     return SourceFile(path, text, lines, frozenset(), frozenset([*missing_arcs, *taken_arcs]),
-                            tuple(sorted(found, key=lambda decision: decision.span)))
+                      tuple(sorted(found, key=lambda decision: decision.span)))
 
 
 def seen(source, rows, missing_lines=(), missing_arcs=()):

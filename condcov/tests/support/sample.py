@@ -45,7 +45,7 @@ class Sample:
     def source(self):
         """The SourceFile."""
         return SourceFile(self.path, self.text, self.lines, self.excluded, self.arcs,
-                                tuple(sorted(self.decisions, key=lambda decision: decision.span)))
+                          tuple(sorted(self.decisions, key=lambda decision: decision.span)))
 
 
 FARES = '''\
