@@ -98,10 +98,11 @@ class _Parts:
 
     def __init__(self, text: str) -> None:
         self._lines = text.split('\n')
-        self._code = _NO_CODE.sub(lambda found: '\n' * found[0].count('\n'), text).split('\n')
+        code = _NO_CODE.sub(lambda found: '\n' * found[0].count('\n'), text).split('\n')
         # The lines, from 0, in which functions and classes begin, after their decorators.
-        self._heads = [0, *(number for number, line in enumerate(self._code)
+        self._heads = [0, *(number for number, line in enumerate(code)
                             if line.startswith(('def ', 'class ', 'async def ')))]
+        self._decorators = {number for number, line in enumerate(code) if line.startswith('@')}
         self._tables: dict[int, decisions.Table] = {}       # by number of a part
 
     def _start(self, part: int) -> int:
@@ -112,7 +113,7 @@ class _Parts:
         first = self._heads[part - 1] + (part > 1)
         while number > first and self._lines[number - 1].strip():
             number -= 1
-            if self._code[number].startswith('@'):
+            if number in self._decorators:
                 start = number
         return start
 
